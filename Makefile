@@ -1,0 +1,65 @@
+# Two commands matter: `make certify` and `make test`. Everything they need they set up themselves;
+# a machine needs Python >= 3.11 (with pip) and make, no uv, no Docker, no PostgreSQL, no root.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+
+# uv does not compile bytecode by itself, and importing Dagster without it costs five seconds a process.
+export UV_COMPILE_BYTECODE = 1
+export DAGSTER_DISABLE_TELEMETRY = true
+
+.PHONY: help certify test test-all lint types contracts check ui report bench lock clean
+.DEFAULT_GOAL := help
+
+help: ## this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed; this is $$($(PYTHON) -V). Remedy: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)"; exit 2; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing locked dependencies into $(VENV) ..."
+	@awk '/^uv==/ {on=1} on {print} on && !/\\$$/ {exit}' requirements.lock > $(VENV)/uv.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $(VENV)/uv.lock
+	@$(BIN)/uv pip sync --quiet --require-hashes --python $(BIN)/python requirements.lock
+	@$(BIN)/uv pip install --quiet --no-deps --no-build-isolation --offline --python $(BIN)/python --editable .
+	@touch $@
+
+certify: $(READY) ## the main job: certify on the embedded profile (real PostgreSQL, DuckDB, SQLite, Parquet)
+	@$(BIN)/certify run --profile embedded $(ARGS)
+
+test: $(READY) ## the fast tests (< 5 minutes on two cores)
+	$(BIN)/pytest -n 2 -m "not nightly and not integration_live" $(ARGS)
+
+test-all: $(READY) ## all tests, the slow ones too
+	$(BIN)/pytest -n 2 -m "not integration_live" $(ARGS)
+
+lint: $(READY) ## ruff: rules and format
+	$(BIN)/ruff check . && $(BIN)/ruff format --check .
+
+types: $(READY) ## mypy, strict
+	$(BIN)/mypy
+
+contracts: $(READY) ## the walls between the rooms (import-linter)
+	$(BIN)/lint-imports
+
+check: lint types contracts ## lint, types and contracts
+
+ui: $(READY) ## Dagster on the same evidence, http://127.0.0.1:3000
+	@$(BIN)/dagster dev --host 127.0.0.1 --port $${PORT:-3000} $(ARGS)
+
+report: $(READY) ## rebuild the HTML report of the latest release
+	@$(BIN)/certify report
+
+bench: $(READY) ## the figures of the README, as ratios within one run
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --group bench
+	$(BIN)/python -m benchmarks $(ARGS)
+
+lock: $(READY) ## resolve pyproject.toml again into requirements.lock (names and hashes, no hosts)
+	$(BIN)/uv pip compile pyproject.toml --all-extras --group dev --universal --generate-hashes \
+	  --no-emit-index-url --no-annotate --quiet --custom-compile-command "make lock" -o requirements.lock
+
+clean: ## remove what was built (not the evidence)
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis dist build
