@@ -1,0 +1,1 @@
+"""WHAT is certified: vocabulary, models and the YAML data. Knows nothing of how a claim is tested."""

@@ -1,0 +1,167 @@
+"""Whether the catalogue's files agree with each other: every name that one uses, another defines.
+
+A name counts as defined where its entry stands, even if that entry has problems of its own: one mistake
+gives one problem, not an avalanche.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+
+from certification_pipeline.catalog.models import Catalog, LevelPolicy, Requirement
+from certification_pipeline.catalog.problems import Problem, nearest
+from certification_pipeline.catalog.validation import Location, locate
+from certification_pipeline.catalog.yaml_tree import Mark, Node
+
+
+@dataclass(slots=True)
+class References:
+    """Where every entry stands, by kind (``systems``, ``engines`` …) and id."""
+
+    _nodes: dict[tuple[str, str], tuple[Node, Mark]] = field(default_factory=dict)
+
+    def add(self, kind: str, name: str, node: Node, *, key: Mark | None = None) -> None:
+        """Remember an entry; ``key`` is the place to point at when its name is wrong."""
+        self._nodes[kind, name] = (node, key or node.mark)
+
+    def node(self, kind: str, name: str) -> Node | None:
+        """Where it stands, or ``None``."""
+        found = self._nodes.get((kind, name))
+        return found[0] if found else None
+
+    def known(self, kind: str) -> set[str]:
+        """The ids of that kind."""
+        return {name for of, name in self._nodes if of == kind}
+
+    def problem(self, kind: str, name: str, location: Location, message: str, remedy: str) -> Problem:
+        """A problem at a place inside an entry (at its own name for an empty location)."""
+        root, key = self._nodes[kind, name]
+        if not location:
+            return root.problem(message, remedy, key=key)
+        node, _, rest = locate(root, location)
+        return node.problem(message, remedy, field=rest)
+
+
+def cross_check(catalog: Catalog, references: References) -> list[Problem]:
+    """All that does not fit together. Only validated entries are looked at."""
+    return [
+        *_matrix(catalog, references),
+        *_profiles(catalog, references),
+        *_types(catalog, references),
+        *_engines(catalog, references),
+        *_scenarios(catalog, references),
+        *(p for policy in catalog.policies.values() for p in _policy(policy, references)),
+    ]
+
+
+def _unknown(
+    references: References, target: str, used: str, entry: tuple[str, str], location: Location
+) -> Iterator[Problem]:
+    """One problem if ``used``, at a place inside ``entry``, is not among the ids of kind ``target``."""
+    if used not in (known := references.known(target)):
+        message = f"no {target.removesuffix('s')} `{used}`"
+        yield references.problem(*entry, location, message, nearest(used, known))
+
+
+def _matrix(catalog: Catalog, references: References) -> Iterator[Problem]:
+    matrix = catalog.matrix
+    for end, names in (("sources", matrix.sources), ("sinks", matrix.sinks)):
+        for index, system in enumerate(names):
+            yield from _unknown(references, "systems", system, ("matrix", "matrix"), (end, index))
+    for strategy, rule in matrix.strategies.items():
+        for end, names, allowed in (
+            ("sources", rule.sources or (), matrix.sources),
+            ("not_sinks", rule.not_sinks, matrix.sinks),
+        ):
+            for index, system in enumerate(names):
+                if system not in allowed:
+                    at: Location = ("strategies", strategy, end, index)
+                    message = f"`{system}` is none of the matrix's {end.removeprefix('not_')}"
+                    yield references.problem("matrix", "matrix", at, message, nearest(system, allowed))
+
+
+def _profiles(catalog: Catalog, references: References) -> Iterator[Problem]:
+    for name, profile in catalog.profiles.items():
+        for target, used in (("systems", profile.systems), ("engines", profile.engines)):
+            for index, one in enumerate(used):
+                yield from _unknown(references, target, one, ("profiles", name), (target, index))
+            if not used:
+                message = f"a profile without {target} plans nothing"
+                yield references.problem("profiles", name, (target,), message, f"name its {target}")
+
+
+def _types(catalog: Catalog, references: References) -> Iterator[Problem]:
+    for system in catalog.types:
+        yield from _unknown(references, "systems", system, ("types", system), ())
+
+
+def _engines(catalog: Catalog, references: References) -> Iterator[Problem]:
+    logical = {name for rules in catalog.types.values() for name in rules}
+    for name, engine in catalog.engines.items():
+        if not engine.driver.command and not engine.driver.script:
+            message = "the driver has neither `command` nor `script`"
+            yield references.problem("engines", name, ("driver",), message, "say how the engine is started")
+        node = references.node("engines", name)
+        written = node.child("routes") if node else None
+        for index, route in enumerate(engine.routes[: len(written.items) if written else 0]):
+            for end in ("source", "sink"):
+                at: Location = ("routes", index, end)
+                yield from _unknown(references, "systems", getattr(route, end), ("engines", name), at)
+            for used in route.types if logical else ():
+                if used not in logical:
+                    at = ("routes", index, "types", used)
+                    message = f"no logical type `{used}` in types.yaml"
+                    yield references.problem("engines", name, at, message, nearest(used, logical))
+
+
+def _scenarios(catalog: Catalog, references: References) -> Iterator[Problem]:
+    for name, scenario in catalog.scenarios.items():
+        if not scenario.strategies:
+            message = "no strategy: the scenario would never be planned"
+            yield references.problem("scenarios", name, ("strategies",), message, "name its strategies")
+    for strategy in catalog.matrix.strategies:
+        if f"strategy.{strategy}" not in references.known("scenarios"):
+            message = f"the matrix plans {strategy}, but there is no scenario `strategy.{strategy}`"
+            remedy = f"add `strategy.{strategy}` to the scenarios"
+            yield references.problem("matrix", "matrix", ("strategies", strategy), message, remedy)
+
+
+def _policy(policy: LevelPolicy, references: References) -> Iterator[Problem]:
+    seen: set[str] = set()
+    for level_index, level in enumerate(policy.levels):
+        for index, requirement in enumerate(level.requirements):
+            at: Location = ("levels", level_index, "requirements", index)
+            yield from _requirement(policy, requirement, references, at)
+            if requirement.id in seen:
+                message = f"the requirement `{requirement.id}` occurs twice"
+                yield references.problem("policies", policy.id, (*at, "id"), message, "rename one")
+            seen.add(requirement.id)
+    used = {check for level in policy.levels for one in level.requirements for check in one.checks}
+    for check in policy.checks:
+        if check not in used:
+            message = f"no requirement uses the check `{check}`"
+            yield references.problem(
+                "policies", policy.id, ("checks", check), message, "use it, or remove it"
+            )
+
+
+def _requirement(
+    policy: LevelPolicy, requirement: Requirement, references: References, at: Location
+) -> Iterator[Problem]:
+    scenarios = references.known("scenarios")
+    for index, pattern in enumerate(requirement.scenarios):
+        if not any(fnmatchcase(scenario, pattern) for scenario in scenarios):
+            message = f"`{pattern}` matches no scenario"
+            place = (*at, "scenarios", index)
+            yield references.problem("policies", policy.id, place, message, nearest(pattern, scenarios))
+    for index, check in enumerate(requirement.checks):
+        if check not in policy.checks:
+            message = f"the check `{check}` is not described under `checks`"
+            place = (*at, "checks", index)
+            yield references.problem("policies", policy.id, place, message, nearest(check, policy.checks))
+    if not (requirement.scenarios or requirement.checks or requirement.documents):
+        message = f"nothing proves `{requirement.id}`: it could never be met, or would be met by nothing"
+        remedy = "name the scenarios, checks or documents that prove it"
+        yield references.problem("policies", policy.id, at, message, remedy)

@@ -1,0 +1,180 @@
+"""The catalogue's YAML files, read into one ``Catalog`` or refused with every problem at once.
+
+Layout of a catalogue directory: ``systems.yaml``, ``matrix.yaml``, ``types.yaml``, ``profiles.yaml``,
+``scenarios.yaml`` or ``scenarios/*.yaml``, ``engines/<id>.yaml``, ``policies/<id>.yaml``. In every file,
+top-level keys that start with ``x-`` are ignored: they hold YAML anchors.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from functools import cache
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import BaseModel
+
+from certification_pipeline.catalog.crossref import References, cross_check
+from certification_pipeline.catalog.models import (
+    Catalog,
+    Engine,
+    LevelPolicy,
+    MatrixPairs,
+    Profile,
+    Scenario,
+    System,
+    TypeRule,
+)
+from certification_pipeline.catalog.problems import CatalogError, Problem
+from certification_pipeline.catalog.shorthand import apply_rest, expand_engine
+from certification_pipeline.catalog.validation import validate
+from certification_pipeline.catalog.yaml_tree import Node, read_tree
+
+M = TypeVar("M", bound=BaseModel)
+
+PACKAGED = Path(__file__).parent / "data"
+
+
+def load_catalog(directory: Path | None = None) -> Catalog:
+    """Read a catalogue; the packaged one (read once per process) when no directory is given.
+
+    Raises ``CatalogError`` with every problem found: file, line, column, field and remedy.
+    """
+    return _packaged() if directory is None else _load(directory)
+
+
+def catalog_digest(catalog: Catalog) -> str:
+    """``sha256:<hex>`` over the content: independent of formatting, comments, key order and shorthand."""
+    text = json.dumps(catalog.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+    return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
+
+
+@cache
+def _packaged() -> Catalog:
+    return _load(PACKAGED)
+
+
+def _load(directory: Path) -> Catalog:
+    if not directory.is_dir():
+        remedy = "give a directory laid out like the packaged catalogue/data"
+        raise CatalogError([Problem(directory, 1, 1, "", "is not a directory", remedy)])
+    reading = _Reading(directory)
+    systems = reading.entries([directory / "systems.yaml"], System, "systems")
+    profiles = reading.entries([directory / "profiles.yaml"], Profile, "profiles")
+    scenarios = reading.entries(_scenario_files(directory), Scenario, "scenarios")
+    matrix = reading.matrix(directory / "matrix.yaml")
+    type_rules = reading.type_rules(directory / "types.yaml")
+    engines = reading.engines(sorted(directory.glob("engines/*.yaml")), matrix)
+    policies = reading.policies(sorted(directory.glob("policies/*.yaml")))
+    problems = reading.problems
+    for kind, folder in (("engines", "engines/<id>.yaml"), ("policies", "policies/<id>.yaml")):
+        if not reading.references.known(kind):
+            problems.append(Problem(directory, 1, 1, "", f"has no {kind}", f"add {folder}"))
+    if matrix is not None:
+        catalog = Catalog(
+            systems=systems,
+            engines=engines,
+            scenarios=scenarios,
+            profiles=profiles,
+            matrix=matrix,
+            types=type_rules,
+            policies=policies,
+        )
+        problems += cross_check(catalog, reading.references)
+        if not problems:
+            return catalog
+    raise CatalogError(problems)
+
+
+def _scenario_files(directory: Path) -> list[Path]:
+    return sorted(directory.glob("scenarios/*.yaml")) or [directory / "scenarios.yaml"]
+
+
+class _Reading:
+    """One pass over a catalogue directory: what was read, where it stands, what is wrong."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.problems: list[Problem] = []
+        self.references = References()
+
+    def entries(self, files: list[Path], model: type[M], kind: str) -> dict[str, M]:
+        """Files that map an id to the rest of its entry."""
+        found: dict[str, M] = {}
+        for file in files:
+            root = self._mapping(file)
+            for name, member in root.members.items() if root else ():
+                if first := self.references.node(kind, name):
+                    message = f"`{name}` is defined twice; first in {first.file}:{first.mark.line}"
+                    self.problems.append(member.node.problem(message, "rename one", key=member.key))
+                    continue
+                self.references.add(kind, name, member.node)
+                if (entry := self._validated(member.node, model, name)) is not None:
+                    found[name] = entry
+        return found
+
+    def matrix(self, file: Path) -> MatrixPairs | None:
+        """``matrix.yaml``."""
+        root = self._mapping(file)
+        if root is None:
+            return None
+        self.references.add("matrix", "matrix", root)
+        return self._validated(root, MatrixPairs)
+
+    def type_rules(self, file: Path) -> dict[str, dict[str, TypeRule]]:
+        """``types.yaml``: system -> logical type -> what it may look like there."""
+        root = self._mapping(file)
+        rules: dict[str, dict[str, TypeRule]] = {}
+        for system, member in root.members.items() if root else ():
+            self.references.add("types", system, member.node, key=member.key)
+            rules[system] = {}
+            for logical, below in member.node.members.items():
+                if (rule := self._validated(below.node, TypeRule)) is not None:
+                    rules[system][logical] = rule
+        return rules
+
+    def engines(self, files: list[Path], matrix: MatrixPairs | None) -> dict[str, Engine]:
+        """One file an engine, named by its id; shorthand is written out here."""
+        found: dict[str, Engine] = {}
+        for file in files:
+            if (root := self._mapping(file)) is None:
+                continue
+            expanded = expand_engine(root)
+            self.problems += expanded.problems
+            self.references.add("engines", file.stem, expanded.node)
+            engine = self._validated(expanded.node, Engine, file.stem)
+            if engine is not None and matrix is not None:
+                found[file.stem] = apply_rest(engine, expanded.rest, matrix)
+        return found
+
+    def policies(self, files: list[Path]) -> dict[str, LevelPolicy]:
+        """One file a policy, named by its id."""
+        found: dict[str, LevelPolicy] = {}
+        for file in files:
+            if (root := self._mapping(file)) is None:
+                continue
+            self.references.add("policies", file.stem, root)
+            if (policy := self._validated(root, LevelPolicy, file.stem)) is not None:
+                found[file.stem] = policy
+        return found
+
+    def _mapping(self, file: Path) -> Node | None:
+        """The file's top-level mapping without its ``x-`` keys."""
+        root, problems = read_tree(file)
+        self.problems += problems
+        if root is None:
+            return None
+        if not isinstance(root.value, dict):
+            self.problems.append(root.problem("the file is no mapping", "start it with `name:` lines"))
+            return None
+        return root.replace({key: member for key, member in root.members.items() if not key.startswith("x-")})
+
+    def _validated(self, node: Node, model: type[M], name: str | None = None) -> M | None:
+        """The model, its ``id`` taken from where it stands."""
+        if name is not None and (own := node.members.get("id")) and own.node.value != name:
+            message = f"the id `{own.node.value}` differs from where it is defined, `{name}`"
+            self.problems.append(node.problem(message, "remove `id:`", key=own.key, field="id"))
+        entry, problems = validate(node, model, given=None if name is None else {"id": name})
+        self.problems += problems
+        return entry

@@ -1,0 +1,216 @@
+"""WHAT is certified, as data: systems, engines, scenarios, profiles, level policies.
+
+The YAML under ``catalog/data`` is validated into these models; nothing here runs anything.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from certification_pipeline.catalog.vocabulary import (
+    DriftBehaviour,
+    DriftKind,
+    Guarantee,
+    Strategy,
+    Support,
+)
+
+
+class Entry(BaseModel):
+    """Frozen and closed: a misspelt key in the catalogue is an error with its line."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class System(Entry):
+    """A kind of service: PostgreSQL, DuckDB, Kafka …"""
+
+    id: str
+    title: str
+    kinds: tuple[str, ...] = Field((), description="Dagster kind tags, for icons")
+    remedy: str = Field(description="how to make it reachable, e.g. which DSN variable to set")
+
+
+class Claim(Entry):
+    """What an engine declares for one strategy on one route."""
+
+    support: Support
+    guarantee: Guarantee | None = Field(None, description="delivery guarantee the vendor documents")
+    source_url: str | None = Field(None, description="where the vendor says so")
+    note: str | None = None
+    cursor_nulls: Literal["include", "exclude"] = "include"
+    """What the strategy, as configured by the driver, does with NULL cursors."""
+    propagates_deletes: bool | None = None
+    """Where vendors differ (e.g. merge): overrides the strategy's default in the reference model."""
+    drift: dict[DriftKind, DriftBehaviour] = Field(
+        {}, description="where this strategy treats a drift unlike the route's `drift` says"
+    )
+
+
+class TypeRule(Entry):
+    """How one logical type may look in a sink: permitted physical types and the declared loss."""
+
+    physical: tuple[str, ...] = Field((), description="lower-case type names as the sink reports them")
+    loss: tuple[str, ...] = Field((), description="names of losses known to the oracle, e.g. nan_to_null")
+    source_url: str | None = None
+
+
+class RouteClaims(Entry):
+    """All an engine declares about one source -> sink pair."""
+
+    source: str
+    sink: str
+    strategies: dict[Strategy, Claim]
+    drift: dict[DriftKind, DriftBehaviour] = Field(
+        {}, description="for every strategy that says nothing else"
+    )
+    types: dict[str, TypeRule] = Field({}, description="logical type -> deviation from the system's default")
+
+    def drift_behaviour(self, strategy: Strategy, kind: DriftKind) -> DriftBehaviour | None:
+        """What is declared for that drift under that strategy: the claim's own word, else the route's."""
+        claim = self.strategies.get(strategy)
+        own = claim.drift.get(kind) if claim else None
+        return own or self.drift.get(kind)
+
+
+class DriverSpec(Entry):
+    """How the engine is started: a command, or a script with an environment of its own."""
+
+    command: tuple[str, ...] = ()
+    script: str | None = Field(None, description="path relative to the engine's folder; PEP 723")
+    lock: str | None = Field(None, description="hash-pinned requirements for the script")
+
+
+class Engine(Entry):
+    """A system under test."""
+
+    id: str
+    title: str
+    description: str
+    homepage: str | None = None
+    license: str | None = None
+    kinds: tuple[str, ...] = ()
+    driver: DriverSpec
+    routes: tuple[RouteClaims, ...]
+    scd2_columns: tuple[str, str] = Field(
+        ("valid_from", "valid_to"), description="validity columns the engine adds for scd2"
+    )
+    added_columns: tuple[str, ...] = Field((), description="fnmatch patterns of columns it adds by design")
+    reports: tuple[str, ...] = Field((), description="run record fields the engine claims to expose")
+
+    def route(self, source: str, sink: str) -> RouteClaims | None:
+        """Its claims about that pair, or ``None``."""
+        for claims in self.routes:
+            if (claims.source, claims.sink) == (source, sink):
+                return claims
+        return None
+
+
+class Scenario(Entry):
+    """A workload x a disruption with a pass criterion; one page a stranger can read."""
+
+    id: str
+    version: int
+    title: str
+    purpose: str
+    method: str
+    passes_when: str
+    remedy: str = Field(description="where to look when it is red")
+    strategies: tuple[Strategy, ...] = Field(description="the strategies it makes sense for")
+    rows: Literal["default", "small", "none", "large"] = Field(
+        "small", description="the run's row count, at most 1 000, no rows, or ten times the run's row count"
+    )
+    requires_drift: DriftKind | None = None
+    proves: Literal["experimental", "beta", "production"]
+
+
+class Profile(Entry):
+    """Which systems and engines a run includes by default."""
+
+    id: str
+    title: str
+    seed_name: Literal["mock_contract", "mock_local", "vendor_live"]
+    description: str
+    systems: tuple[str, ...]
+    engines: tuple[str, ...]
+    rows: int = 10_000
+
+
+class MatrixPairs(Entry):
+    """The seeds' source -> sink matrix: pairs x strategies, with the exclusions that give 237."""
+
+    sources: tuple[str, ...]
+    sinks: tuple[str, ...]
+    strategies: dict[Strategy, MatrixRule]
+
+    def cases(self) -> tuple[tuple[str, str, Strategy], ...]:
+        """Every (source, sink, strategy) of the matrix, in the order it is written down."""
+        return tuple(
+            (source, sink, strategy)
+            for source in self.sources
+            for sink in self.sinks
+            for strategy, rule in self.strategies.items()
+            if source in (self.sources if rule.sources is None else rule.sources)
+            and sink not in rule.not_sinks
+        )
+
+
+class MatrixRule(Entry):
+    """Which pairs a strategy applies to."""
+
+    sources: tuple[str, ...] | None = None
+    not_sinks: tuple[str, ...] = ()
+
+
+class Requirement(Entry):
+    """One line of a level policy: what it says and what proves it."""
+
+    id: str
+    text: str = Field(description="verbatim from the seed document")
+    scenarios: tuple[str, ...] = Field((), description="scenario ids or fnmatch patterns that prove it")
+    documents: tuple[str, ...] = Field((), description="repository documents that prove it")
+    checks: tuple[str, ...] = Field((), description="names of checks outside the matrix, e.g. live.smoke")
+
+
+class LevelSpec(Entry):
+    """One level of a policy, lowest first."""
+
+    id: str
+    title: str
+    requirements: tuple[Requirement, ...]
+
+
+class CheckSpec(Entry):
+    """Something outside the matrix that proves a requirement: what it is and how to get it."""
+
+    title: str
+    passes_when: str
+    remedy: str
+
+
+class LevelPolicy(Entry):
+    """How levels are granted (seed 000, seed 001)."""
+
+    id: str
+    title: str
+    source: str
+    checks: dict[str, CheckSpec] = Field({}, description="every name that requirements use under `checks`")
+    levels: tuple[LevelSpec, ...]
+
+
+class Catalog(Entry):
+    """Everything under ``catalog/data``."""
+
+    systems: dict[str, System]
+    engines: dict[str, Engine]
+    scenarios: dict[str, Scenario]
+    profiles: dict[str, Profile]
+    matrix: MatrixPairs
+    types: dict[str, dict[str, TypeRule]] = Field(description="system -> logical type -> default rule")
+    policies: dict[str, LevelPolicy]
+
+
+MatrixPairs.model_rebuild()
+Catalog.model_rebuild()

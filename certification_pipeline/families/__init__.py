@@ -1,0 +1,1 @@
+"""The evidence families: each turns work of the harness into artifacts."""

@@ -1,0 +1,74 @@
+"""The matrix family: planned cells are run, and what came of each becomes evidence at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from certification_pipeline.catalog.vocabulary import Outcome, ReasonCode
+from certification_pipeline.evidence.artifact import utc_now
+from certification_pipeline.evidence.cell import CellEvidence
+from certification_pipeline.evidence.plan import CertificationPlan, PlannedCell
+from certification_pipeline.evidence.provenance import environment, producer
+from certification_pipeline.evidence.store import EvidenceStore
+from certification_pipeline.harness.events import CellFinished
+from certification_pipeline.harness.runner import CellResult, Workshop, run_cells
+
+
+def run_matrix(
+    plans: Sequence[CertificationPlan],
+    store: EvidenceStore,
+    shop: Workshop,
+    *,
+    run_id: str,
+    workers: int,
+    take: Callable[[PlannedCell], bool] = lambda cell: True,
+) -> None:
+    """Run every cell of the plans that is to be run and that ``take`` takes; write each as it comes.
+
+    A cell that was interrupted leaves no evidence: what was there before stays, and a cell without an
+    outcome is red by itself. Raises ``EvidenceError`` when evidence cannot be written; engines and
+    services are stopped before it is seen.
+    """
+    by_engine: Mapping[str, CertificationPlan] = {plan.subject.engine: plan for plan in plans}
+    cells = [cell for plan in plans for cell in plan.cells if cell.disposition == "run" and take(cell)]
+    for result in run_cells(cells, shop, workers):
+        key = result.planned.key
+        if result.reason is ReasonCode.INTERRUPTED:
+            continue
+        plan = by_engine[key.engine]
+        directory = store.release(plan.release_id, key.engine)
+        written = directory.write(cell_evidence(plan, result, run_id))
+        shop.on_event(CellFinished(key.engine, key.cell_id, written.outcome, result.seconds, written.detail))
+
+
+def cell_evidence(plan: CertificationPlan, result: CellResult, run_id: str) -> CellEvidence:
+    """The artifact of one result; its outcome is recomputed from the judgements, as any gate will."""
+    planned = result.planned
+    draft = CellEvidence(
+        schema_version=CellEvidence.schema_name(),
+        release_id=plan.release_id,
+        run_id=run_id,
+        created_at=utc_now(),
+        producer=producer(),
+        environment=environment(),
+        subject=plan.subject,
+        profile=plan.profile,
+        outcome=Outcome.UNTESTED,
+        passed=False,
+        key=planned.key,
+        scenario_version=planned.scenario_version,
+        plan_digest=plan.plan_digest,
+        seed=planned.seed,
+        rows=planned.rows,
+        services=result.services,
+        loads=result.loads,
+        judgements=result.judgements,
+        reason=result.reason,
+        detail=result.detail,
+        remedy=result.remedy,
+        started_at=result.started_at,
+        finished_at=result.finished_at,
+        seconds=result.seconds,
+    )
+    outcome = draft.recompute()
+    return draft.model_copy(update={"outcome": outcome, "passed": outcome is Outcome.PASSED})

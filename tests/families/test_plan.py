@@ -1,0 +1,373 @@
+"""The plan: nothing dropped, every reason told, every change seen by the digest."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from certification_pipeline.catalog.loading import load_catalog
+from certification_pipeline.catalog.models import Catalog, Claim, DriverSpec, Engine, RouteClaims
+from certification_pipeline.catalog.vocabulary import (
+    DriftBehaviour,
+    DriftKind,
+    Guarantee,
+    Outcome,
+    ReasonCode,
+    Strategy,
+    Support,
+)
+from certification_pipeline.evidence.artifact import Environment, Producer, Subject
+from certification_pipeline.evidence.plan import CertificationPlan, PlannedCell
+from certification_pipeline.families.plan import MAX_ROWS, MIN_ROWS, PlanError, build_plan
+from certification_pipeline.harness.services.provider import Availability
+from certification_pipeline.harness.workload import lifecycle
+
+HERE = Availability(ok=True, detail="ready")
+EMBEDDED = dict.fromkeys(("postgres", "duckdb", "sqlite", "parquet"), HERE)
+FULL = Claim(support=Support.FULL, guarantee=Guarantee.EXACTLY_ONCE)
+
+
+@pytest.fixture(scope="module")
+def catalog() -> Catalog:
+    return load_catalog()
+
+
+def plan(
+    catalog: Catalog,
+    engine: str = "reference",
+    profile: str = "embedded",
+    availability: Mapping[str, Availability] = EMBEDDED,
+    **changes: Any,
+) -> CertificationPlan:
+    given: dict[str, Any] = {
+        "rows": 10_000,
+        "seed": 1,
+        "release_id": "r1",
+        "run_id": "run-1",
+        "subject": Subject(engine=engine, version="1.0", artifact_digest=""),
+        "producer": Producer(version="0"),
+        "environment": Environment(python="3.11", platform="linux", cpu_count=2),
+    }
+    return build_plan(catalog, engine, profile, availability=availability, **(given | changes))
+
+
+def with_engine(catalog: Catalog, *routes: RouteClaims) -> Catalog:
+    """The packaged catalogue with an engine ``mine`` that declares those routes and nothing else."""
+    driver = DriverSpec(command=("true",))
+    mine = Engine(id="mine", title="Mine", description="-", driver=driver, routes=routes)
+    return catalog.model_copy(update={"engines": {**catalog.engines, "mine": mine}})
+
+
+def route(source: str, sink: str, /, drift: Any = None, **claims: Claim) -> RouteClaims:
+    strategies = {Strategy(name): claim for name, claim in claims.items()}
+    return RouteClaims(source=source, sink=sink, strategies=strategies, drift=drift or {})
+
+
+def cell(planned: CertificationPlan, cell_id: str) -> PlannedCell:
+    return next(cell for cell in planned.cells if cell.key.cell_id == cell_id)
+
+
+class TestCompleteness:
+    @pytest.mark.parametrize("profile", ["embedded", "local", "live"])
+    @pytest.mark.parametrize("availability", [{}, EMBEDDED], ids=["nothing here", "embedded here"])
+    def test_no_case_of_the_matrix_is_dropped(
+        self, catalog: Catalog, profile: str, availability: Mapping[str, Availability]
+    ) -> None:
+        for engine in catalog.engines:
+            planned = plan(catalog, engine, profile, availability)
+            cells = {(c.key.source, c.key.sink, c.key.strategy, c.key.scenario) for c in planned.cells}
+            assert {(s, t, g, f"strategy.{g}") for s, t, g in catalog.matrix.cases()} <= cells
+
+    def test_every_cell_is_there_once(self, catalog: Catalog) -> None:
+        ids = [c.key.cell_id for c in plan(catalog).cells]
+        assert len(ids) == len(set(ids))
+
+    def test_reference_embedded_by_disposition(self, catalog: Catalog) -> None:
+        """237 of the matrix, of which PostgreSQL's own 10 run; 54 cells on each of four routes."""
+        cells = plan(catalog).cells
+        assert Counter(c.disposition for c in cells) == {"run": 4 * 54, "untested": 227}
+        assert all(c.reason is ReasonCode.SERVICE_UNAVAILABLE for c in cells if c.disposition == "untested")
+        assert [c for c in cells if c.required] == [c for c in cells if c.disposition == "run"]
+
+    def test_each_cell_that_will_not_run_says_why_and_what_to_do(self, catalog: Catalog) -> None:
+        for engine in catalog.engines:
+            for availability in ({}, EMBEDDED):
+                for one in plan(catalog, engine, "live", availability).cells:
+                    told = (one.reason, one.detail, one.remedy)
+                    assert all(told) if one.disposition != "run" else not any(told)
+
+    def test_a_plan_is_no_pass(self, catalog: Catalog) -> None:
+        planned = plan(catalog)
+        assert planned.outcome is Outcome.UNTESTED
+        assert planned.passed is False
+
+    def test_survives_json(self, catalog: Catalog) -> None:
+        planned = plan(catalog)
+        again = CertificationPlan.model_validate_json(planned.model_dump_json())
+        assert again == planned
+        assert again.recompute_digest() == planned.plan_digest
+
+
+class TestScenariosOfAPair:
+    def test_an_unclaimed_strategy_is_shown_by_its_own_cell_alone(self, catalog: Catalog) -> None:
+        mine = with_engine(catalog, route("postgres", "duckdb", full_refresh=FULL))
+        cells = [c for c in plan(mine, "mine").cells if c.key.sink == "duckdb"]
+        claimed = [c for c in cells if c.key.strategy is Strategy.FULL_REFRESH]
+        others = [c for c in cells if c.key.strategy is not Strategy.FULL_REFRESH]
+        assert {c.key.scenario for c in others} == {f"strategy.{s}" for s in Strategy} - {
+            "strategy.full_refresh"
+        }
+        assert {c.disposition for c in others} == {"inapplicable"}
+        expected = {s.id for s in catalog.scenarios.values() if Strategy.FULL_REFRESH in s.strategies}
+        assert {c.key.scenario for c in claimed} == expected
+
+    def test_denials_alone_add_only_themselves(self, catalog: Catalog) -> None:
+        mine = with_engine(catalog, route("postgres", "duckdb", scd2=LATER, cdc=NO))
+        cells = [c for c in plan(mine, "mine").cells if c.key.sink == "duckdb"]
+        assert {(c.key.scenario, c.disposition) for c in cells} == {
+            ("strategy.scd2", "untested"),
+            ("strategy.cdc", "inapplicable"),
+        }
+
+    def test_drift_without_a_declaration_is_inapplicable_and_not_required(self, catalog: Catalog) -> None:
+        drift = {DriftKind.ADD: DriftBehaviour.APPLIED}
+        planned = plan(with_engine(catalog, route("postgres", "duckdb", drift, full_refresh=FULL)), "mine")
+        declared = cell(planned, "postgres_to_duckdb__full_refresh__schema.add")
+        silent = cell(planned, "postgres_to_duckdb__full_refresh__schema.drop")
+        assert (declared.disposition, declared.required) == ("run", True)
+        assert (silent.disposition, silent.required) == ("inapplicable", False)
+        assert silent.reason is ReasonCode.NOT_DECLARED
+        assert "drop" in (silent.detail or "")
+
+    def test_drift_declared_for_one_strategy_is_tested_for_that_one(self, catalog: Catalog) -> None:
+        own = FULL.model_copy(update={"drift": {DriftKind.DROP: DriftBehaviour.KEPT}})
+        mine = with_engine(catalog, route("postgres", "duckdb", incremental_merge=own, full_refresh=FULL))
+        planned = plan(mine, "mine")
+        assert cell(planned, "postgres_to_duckdb__incremental_merge__schema.drop").disposition == "run"
+        assert cell(planned, "postgres_to_duckdb__full_refresh__schema.drop").disposition == "inapplicable"
+
+    def test_rows_by_scenario(self, catalog: Catalog) -> None:
+        def rows(asked: int, scenario: str) -> int:
+            found = plan(catalog, rows=asked, scenarios=[scenario], strategies=["full_refresh"]).cells
+            (one,) = {c.rows for c in found}
+            return one
+
+        assert rows(10_000, "strategy.full_refresh") == 10_000
+        assert rows(10_000, "batch.wide") == 1_000
+        assert rows(60, "batch.wide") == 60
+        assert rows(10_000, "batch.empty") == 0
+        assert rows(10_000, "batch.large") == 100_000
+        assert rows(MAX_ROWS, "batch.large") == MAX_ROWS
+
+
+DOWN = Availability(ok=False, detail="no server answers", remedy="start it")
+NO = Claim(support=Support.UNSUPPORTED, note="by design")
+LATER = Claim(support=Support.NOT_IMPLEMENTED, note="next year")
+PARTLY = Claim(support=Support.PARTIAL)
+
+
+class TestPrecedence:
+    @pytest.mark.parametrize(
+        ("claim", "there", "expected"),
+        [
+            (None, HERE, ("inapplicable", ReasonCode.NOT_DECLARED, False)),
+            (None, DOWN, ("inapplicable", ReasonCode.NOT_DECLARED, False)),
+            (NO, HERE, ("inapplicable", ReasonCode.NOT_DECLARED, False)),
+            (NO, DOWN, ("inapplicable", ReasonCode.NOT_DECLARED, False)),
+            (LATER, HERE, ("untested", ReasonCode.NOT_IMPLEMENTED, False)),
+            (LATER, DOWN, ("untested", ReasonCode.SERVICE_UNAVAILABLE, False)),
+            (PARTLY, HERE, ("run", None, True)),
+            (PARTLY, DOWN, ("untested", ReasonCode.SERVICE_UNAVAILABLE, True)),
+            (FULL, HERE, ("run", None, True)),
+            (FULL, DOWN, ("untested", ReasonCode.SERVICE_UNAVAILABLE, True)),
+        ],
+    )
+    def test_inside_the_profile(
+        self,
+        catalog: Catalog,
+        claim: Claim | None,
+        there: Availability,
+        expected: tuple[str, ReasonCode | None, bool],
+    ) -> None:
+        claims = {"scd2": claim} if claim else {}
+        mine = with_engine(catalog, route("postgres", "duckdb", full_refresh=FULL, **claims))
+        planned = plan(mine, "mine", availability={"postgres": HERE, "duckdb": there})
+        one = cell(planned, "postgres_to_duckdb__scd2__strategy.scd2")
+        assert (one.disposition, one.reason, one.required) == expected
+        assert one.support is (claim.support if claim else None)
+        if one.reason is ReasonCode.SERVICE_UNAVAILABLE:
+            assert "no server answers" in (one.detail or "")
+            assert one.remedy == "start it"
+
+    def test_a_declared_pair_outside_the_profile_is_untested_even_when_it_is_there(
+        self, catalog: Catalog
+    ) -> None:
+        mine = with_engine(catalog, route("mssql", "bigquery", full_refresh=FULL))
+        everything = dict.fromkeys(catalog.systems, HERE)
+        one = cell(
+            plan(mine, "mine", "local", everything), "mssql_to_bigquery__full_refresh__strategy.full_refresh"
+        )
+        assert (one.disposition, one.reason) == ("untested", ReasonCode.SERVICE_UNAVAILABLE)
+        assert one.required is False
+        assert "bigquery is not in the profile local" in (one.detail or "")
+        assert "live" in (one.remedy or "")
+        assert cell(plan(mine, "mine", "live", everything), one.key.cell_id).disposition == "run"
+
+    def test_both_missing_systems_are_named(self, catalog: Catalog) -> None:
+        mine = with_engine(catalog, route("mssql", "clickhouse", full_refresh=FULL))
+        one = cell(
+            plan(mine, "mine", "local", {}), "mssql_to_clickhouse__full_refresh__strategy.full_refresh"
+        )
+        assert "mssql" in (one.detail or "")
+        assert "clickhouse" in (one.detail or "")
+        assert catalog.systems["mssql"].remedy in (one.remedy or "")
+        assert catalog.systems["clickhouse"].remedy in (one.remedy or "")
+        assert one.required, "in the profile and claimed: its absence blocks"
+
+    def test_a_system_nobody_probed_is_not_there(self, catalog: Catalog) -> None:
+        planned = plan(catalog, availability={"postgres": HERE})
+        one = cell(planned, "postgres_to_duckdb__full_refresh__batch.wide")
+        assert one.reason is ReasonCode.SERVICE_UNAVAILABLE
+        assert one.remedy == catalog.systems["duckdb"].remedy
+
+
+class TestDigest:
+    def test_same_request_same_digest_whatever_the_run(self, catalog: Catalog) -> None:
+        assert plan(catalog).plan_digest == plan(catalog, run_id="run-2", release_id="r2").plan_digest
+
+    @given(shuffle=st.randoms(use_true_random=False))
+    @settings(max_examples=10, deadline=None)
+    def test_the_order_of_cells_does_not_matter(self, shuffle: random.Random) -> None:
+        planned = plan(load_catalog())
+        cells = list(planned.cells)
+        shuffle.shuffle(cells)
+        shuffled = planned.model_copy(update={"cells": tuple(cells)})
+        assert shuffled.recompute_digest() == planned.plan_digest
+
+    @pytest.mark.parametrize(
+        "changes",
+        [
+            {"rows": 9_999},
+            {"seed": 2},
+            {"profile": "local"},
+            {"availability": {"postgres": HERE}},
+            {"scenarios": ["strategy.*"]},
+            {"scenarios": ["*"]},
+        ],
+        ids=str,
+    )
+    def test_each_change_of_the_request_is_seen(self, catalog: Catalog, changes: dict[str, Any]) -> None:
+        assert plan(catalog, **changes).plan_digest != plan(catalog).plan_digest
+
+    @pytest.mark.parametrize(
+        "changes",
+        [
+            {"rows": 1},
+            {"seed": 99},
+            {"scenario_version": 2},
+            {"required": False},
+            {"disposition": "untested"},
+            {"reason": ReasonCode.NOT_IMPLEMENTED},
+            {"guarantee": Guarantee.BEST_EFFORT},
+            {"support": Support.PARTIAL},
+            {"detail": "x"},
+            {"remedy": "x"},
+        ],
+        ids=str,
+    )
+    def test_each_change_of_a_cell_is_seen(self, catalog: Catalog, changes: dict[str, Any]) -> None:
+        planned = plan(catalog)
+        index = next(i for i, c in enumerate(planned.cells) if c.disposition == "run")
+        cells = list(planned.cells)
+        cells[index] = cells[index].model_copy(update=changes)
+        edited = planned.model_copy(update={"cells": tuple(cells)})
+        assert edited.recompute_digest() != planned.plan_digest
+
+    def test_a_dropped_cell_is_seen(self, catalog: Catalog) -> None:
+        planned = plan(catalog)
+        shorter = planned.model_copy(update={"cells": planned.cells[:-1]})
+        assert shorter.recompute_digest() != planned.plan_digest
+
+    def test_a_change_of_the_catalogue_is_seen(self, catalog: Catalog) -> None:
+        scenario = catalog.scenarios["batch.wide"].model_copy(update={"passes_when": "It MUST."})
+        other = catalog.model_copy(update={"scenarios": {**catalog.scenarios, "batch.wide": scenario}})
+        assert plan(other).plan_digest != plan(catalog).plan_digest
+
+
+class TestSeeds:
+    def test_every_cell_has_the_plans(self, catalog: Catalog) -> None:
+        assert {c.seed for c in plan(catalog, seed=7).cells} == {7}
+
+
+class TestFilters:
+    def test_narrow_and_say_so(self, catalog: Catalog) -> None:
+        planned = plan(
+            catalog,
+            routes=["postgres_to_[ds]*"],
+            strategies=["full_refresh", "scd2"],
+            scenarios=["batch.*", "strategy.*"],
+        )
+        assert {c.key.route_id for c in planned.cells} == {"postgres_to_duckdb", "postgres_to_sqlite"}
+        assert {c.key.strategy for c in planned.cells} == {Strategy.FULL_REFRESH, Strategy.SCD2}
+        assert planned.selection.routes == ("postgres_to_[ds]*",)
+        assert planned.recompute_digest() == planned.plan_digest
+
+    def test_what_is_selected_is_unchanged(self, catalog: Catalog) -> None:
+        whole = {c.key.cell_id: c for c in plan(catalog).cells}
+        for one in plan(catalog, scenarios=["schema.*"]).cells:
+            assert one == whole[one.key.cell_id]
+
+    def test_keep_cells_that_cannot_run(self, catalog: Catalog) -> None:
+        cells = plan(catalog, routes=["mssql_to_bigquery"]).cells
+        assert len(cells) == 9
+        assert {c.disposition for c in cells} == {"untested"}
+
+    @pytest.mark.parametrize(
+        ("changes", "message", "remedy"),
+        [
+            (
+                {"routes": ["postgres_to_duckbd"]},
+                "matches no planned route",
+                "did you mean `postgres_to_duckdb`",
+            ),
+            ({"strategies": ["full-refresh"]}, "matches no planned strategy", "did you mean `full_refresh`"),
+            ({"scenarios": ["batch.*", "bench.*"]}, "`bench.*` matches no planned scenario", "batch."),
+            (
+                {"scenarios": ["schema.*"], "strategies": ["cdc"]},
+                "strategy: cdc; scenario: schema.*",
+                "drop one",
+            ),
+            ({"profile": "embeded"}, "no profile `embeded`", "did you mean `embedded`"),
+            ({"rows": 59}, "59 rows", "between 60 and 100000000"),
+            ({"rows": 0}, "0 rows", "between 60 and 100000000"),
+            ({"rows": -1}, "-1 rows", "between 60 and 100000000"),
+            ({"rows": MAX_ROWS + 1}, "100000001 rows", "between 60 and 100000000"),
+            (
+                {"subject": Subject(engine="dlt", version="1.31.0", artifact_digest="")},
+                "the subject is dlt 1.31.0",
+                "describe",
+            ),
+        ],
+        ids=lambda value: str(value) if isinstance(value, dict) else "",
+    )
+    def test_a_wrong_request_is_told(
+        self, catalog: Catalog, changes: dict[str, Any], message: str, remedy: str
+    ) -> None:
+        with pytest.raises(PlanError) as caught:
+            plan(catalog, **changes)
+        assert message in caught.value.message
+        assert remedy in caught.value.remedy
+        assert str(caught.value) == f"{caught.value.message} — {caught.value.remedy}"
+
+    def test_fewest_rows_are_the_workloads(self) -> None:
+        assert MIN_ROWS == lifecycle.MIN_ROWS
+
+    def test_an_unknown_engine_is_told(self, catalog: Catalog) -> None:
+        with pytest.raises(PlanError, match="no engine `referense` — did you mean `reference`"):
+            plan(catalog, "referense")
