@@ -1,0 +1,1 @@
+"""Deterministic tables and change rounds. Knows nothing of engines or verdicts."""

@@ -1,0 +1,85 @@
+"""What a scenario needs from the system it seeds: a table it can create, fill, change and disturb.
+
+One writer per source system. A writer puts generated rows there by its own path, never through an
+engine under test, and checks that the system took exactly what it was given.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+from certification_pipeline.harness.workload.rounds import Change, Workload
+from certification_pipeline.harness.workload.spec import TableSpec
+
+
+class SourceError(Exception):
+    """The source could not be brought into the state a scenario needs: our bench broke, not the engine."""
+
+    def __init__(self, message: str, remedy: str) -> None:
+        super().__init__(message)
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"{self.args[0]} — {self.remedy}"
+
+
+class OpenTransaction(Protocol):
+    """A transaction held open on a connection of its own; it ends with its context, by rollback."""
+
+    def execute(self, statement: str) -> int:
+        """Run one statement inside; the number of rows it touched (-1: not applicable)."""
+        ...
+
+    def apply(self, change: Change) -> None:
+        """A whole change round inside, left uncommitted."""
+        ...
+
+    def commit(self) -> None:
+        """Commit now."""
+        ...
+
+    def rollback(self) -> None:
+        """Roll back now."""
+        ...
+
+
+class SourceWriter(Protocol):
+    """One source table. Every method raises :class:`SourceError` with a remedy."""
+
+    @property
+    def qualified_name(self) -> str:
+        """The table as it is written in a statement, quoted."""
+        ...
+
+    def create(self, spec: TableSpec) -> None:
+        """An empty table; it must not be there yet."""
+        ...
+
+    def seed(self, workload: Workload) -> None:
+        """The initial rows, in one transaction; creates the table when it is not there."""
+        ...
+
+    def apply(self, change: Change, in_one_transaction: bool = False) -> None:
+        """Drift, inserts, updates, deletes; each a transaction of its own unless told otherwise."""
+        ...
+
+    def count(self) -> int:
+        """Rows in the table now."""
+        ...
+
+    def drop(self) -> None:
+        """Remove the table if it is there."""
+        ...
+
+    def execute(self, statement: str) -> int:
+        """Run one statement, committed; the number of rows it touched (-1: not applicable)."""
+        ...
+
+    def open_transaction(self) -> AbstractContextManager[OpenTransaction]:
+        """A transaction that stays open while the context lasts."""
+        ...
+
+    def close(self) -> None:
+        """Give up connections; idempotent. The table stays."""
+        ...
