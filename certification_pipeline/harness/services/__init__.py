@@ -1,0 +1,1 @@
+"""Providers of disposable services. Knows nothing of engines, scenarios or verdicts."""

@@ -1,0 +1,252 @@
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import subprocess
+import sys
+import threading
+import zipfile
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from certification_pipeline.catalog.models import DriverSpec
+from certification_pipeline.harness.engines import environment
+from certification_pipeline.harness.engines.environment import (
+    EngineUnavailable,
+    child_environment,
+    locked_digest,
+    prepare,
+)
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("CERTIFY_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def engines(tmp_path: Path) -> Path:
+    """A folder with one engine, ``toy``, whose only dependency is a wheel made here: no network."""
+    folder = tmp_path / "engines" / "toy"
+    folder.mkdir(parents=True)
+    wheel = _wheel(tmp_path, "toy", "1.2.3", "ANSWER = 42\n")
+    digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
+    (folder / "driver.py").write_text("import toy, sys; print(toy.ANSWER, sys.prefix)\n")
+    (folder / "driver.lock").write_text(
+        f"toy @ {wheel.as_uri()} \\\n    --hash=sha256:{digest}\n    # via nobody\n"
+    )
+    return folder.parent
+
+
+def _wheel(directory: Path, name: str, version: str, body: str) -> Path:
+    info = f"{name}-{version}.dist-info"
+    files = {
+        f"{name}.py": body,
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n",
+        f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+    }
+    record = "".join(
+        f"{path},sha256={base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b'=').decode()},{len(text)}\n"
+        for path, text in files.items()
+    )
+    path = directory / f"{name}-{version}-py3-none-any.whl"
+    with zipfile.ZipFile(path, "w") as archive:
+        for file, text in {**files, f"{info}/RECORD": record + f"{info}/RECORD,,\n"}.items():
+            archive.writestr(file, text)
+    return path
+
+
+SPEC = DriverSpec(script="driver.py", lock="driver.lock")
+
+
+def test_a_script_runs_in_an_environment_of_its_own(engines: Path, cache: Path) -> None:
+    told: list[str] = []
+    prepared = prepare("toy", SPEC, told.append, engines=engines)
+    assert told == ["toy: making its environment from driver.lock"]
+    ran = subprocess.run(prepared.command, env=dict(prepared.env), capture_output=True, text=True, check=True)
+    answer, prefix = ran.stdout.split()
+    assert answer == "42"
+    assert cache in Path(prefix).parents
+    assert any(Path(prefix).rglob("toy.cpython-*.pyc"))
+    lock = (engines / "toy" / "driver.lock").read_text()
+    assert prepared.artifact_digest == "sha256:" + lock.split("sha256:")[1][:64]
+
+
+def test_the_second_time_nothing_is_made_and_uv_is_not_asked(
+    engines: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = prepare("toy", SPEC, engines=engines)
+
+    def fail(*_: object) -> None:
+        raise AssertionError("uv was called")
+
+    monkeypatch.setattr(environment, "_run_uv", fail)
+    assert prepare("toy", SPEC, pytest.fail, engines=engines).command == first.command
+
+
+def test_another_lock_is_another_environment(engines: Path, cache: Path) -> None:
+    first = prepare("toy", SPEC, engines=engines)
+    lock = engines / "toy" / "driver.lock"
+    lock.write_text(lock.read_text() + "# changed\n")
+    assert prepare("toy", SPEC, engines=engines).command != first.command
+
+
+def test_two_runs_at_once_make_it_once(engines: Path, cache: Path) -> None:
+    told: list[str] = []
+    threads = [threading.Thread(target=prepare, args=("toy", SPEC, told.append), kwargs={"engines": engines})]
+    threads += [
+        threading.Thread(target=prepare, args=("toy", SPEC, told.append), kwargs={"engines": engines})
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sum("making its environment from" in line for line in told) == 1
+
+
+def test_a_wheel_that_is_not_the_locked_one_is_refused_and_nothing_is_kept(
+    engines: Path, cache: Path
+) -> None:
+    lock = engines / "toy" / "driver.lock"
+    lock.write_text(lock.read_text().replace("--hash=sha256:", "--hash=sha256:" + "0" * 64 + " #"))
+    with pytest.raises(EngineUnavailable, match=r"toy: uv pip failed.*— correct the lock file"):
+        prepare("toy", SPEC, engines=engines)
+    assert [path for path in (cache / "engines").iterdir() if path.is_dir()] == []
+
+
+def test_a_requirement_without_a_hash_is_refused(engines: Path, cache: Path) -> None:
+    lock = engines / "toy" / "driver.lock"
+    lock.write_text(lock.read_text().split("\\")[0] + "\n")
+    with pytest.raises(EngineUnavailable, match="hash"):
+        prepare("toy", SPEC, engines=engines)
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        (DriverSpec(), "no 'script' and no 'command'"),
+        (DriverSpec(script="driver.py", command=("x",)), "both 'script' and 'command'"),
+        (DriverSpec(script="absent.py", lock="driver.lock"), "there is no script"),
+        (DriverSpec(script="driver.py"), "a script needs a 'lock'"),
+        (DriverSpec(script="driver.py", lock="absent.lock"), "cannot read"),
+        (
+            DriverSpec(command=("no-such-engine-anywhere",)),
+            "there is no executable 'no-such-engine-anywhere'",
+        ),
+        (DriverSpec(command=("./absent",)), "there is no executable './absent'"),
+        (DriverSpec(command=("python", "-m", "no_such_module_anywhere")), "cannot find what 'python -m"),
+        (DriverSpec(command=("python", "-c", "pass")), "cannot find what 'python -c"),
+    ],
+)
+def test_what_cannot_be_started_says_why_and_what_to_do(
+    engines: Path, cache: Path, spec: DriverSpec, message: str
+) -> None:
+    with pytest.raises(EngineUnavailable, match=message) as caught:
+        prepare("toy", spec, engines=engines)
+    assert caught.value.remedy
+
+
+def test_no_uv_is_said(engines: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone() -> str:
+        raise FileNotFoundError("uv")
+
+    monkeypatch.setattr("uv.find_uv_bin", gone)
+    with pytest.raises(EngineUnavailable, match="pip install uv"):
+        prepare("toy", SPEC, engines=engines)
+
+
+def test_an_unusable_cache_is_said(engines: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("CERTIFY_CACHE", str(tmp_path / "file"))
+    with pytest.raises(EngineUnavailable, match="CERTIFY_CACHE"):
+        prepare("toy", SPEC, engines=engines)
+
+
+def test_python_is_our_own_and_our_own_package_is_found_from_anywhere(tmp_path: Path) -> None:
+    spec = DriverSpec(command=("python", "-m", "certification_pipeline.catalog.vocabulary"))
+    prepared = prepare("reference", spec)
+    assert prepared.command[0] == sys.executable
+    subprocess.run(prepared.command, env=dict(prepared.env), cwd=tmp_path, check=True)
+
+
+def test_the_digest_of_a_package_changes_with_any_of_its_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "some_engine"
+    (package / "inner").mkdir(parents=True)
+    (package / "__init__.py").write_text("")
+    (package / "inner" / "a.py").write_text("x = 1\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    spec = DriverSpec(command=("python", "-m", "some_engine"))
+    seen = {prepare("e", spec).artifact_digest}
+    (package / "inner" / "a.py").write_text("x = 2\n")
+    seen.add(prepare("e", spec).artifact_digest)
+    (package / "inner" / "a.py").rename(package / "inner" / "b.py")
+    seen.add(prepare("e", spec).artifact_digest)
+    (package / "notes.txt").write_text("not code")
+    seen.add(prepare("e", spec).artifact_digest)
+    assert len(seen) == 3
+    assert all(len(digest) == 71 and digest.startswith("sha256:") for digest in seen)
+
+
+def test_an_executable_is_known_by_its_bytes(engines: Path) -> None:
+    program = engines / "toy" / "engine"
+    program.write_bytes(b"#!/bin/sh\n")
+    program.chmod(0o755)
+    prepared = prepare("toy", DriverSpec(command=("./engine", "--serve")), engines=engines)
+    assert prepared.command == (str(program), "--serve")
+    assert prepared.artifact_digest == "sha256:" + hashlib.sha256(b"#!/bin/sh\n").hexdigest()
+
+
+A, B = "a" * 64, "b" * 64
+
+
+def test_which_hash_names_the_engine() -> None:
+    lock = f"other==1 --hash=sha256:{B}\nMy_Engine[x]==1.0 \\\n  --hash=sha256:{A}\n"
+    assert locked_digest("my-engine", lock) == f"sha256:{A}"
+    both = f"my-engine==1.0 \\\n  --hash=sha256:{B} \\\n  --hash=sha256:{A}\n"
+    assert locked_digest("my-engine", both) == "sha256:" + hashlib.sha256(f"{A}\n{B}".encode()).hexdigest()
+    assert locked_digest("unnamed", both) == "sha256:" + hashlib.sha256(both.encode()).hexdigest()
+    assert locked_digest("my", both) == locked_digest("unnamed", both)
+
+
+@given(st.permutations([A, B, "c" * 64]))
+def test_the_order_of_hashes_does_not_matter(order: list[str]) -> None:
+    def lock(hashes: list[str]) -> str:
+        return "e==1 " + " ".join(f"--hash=sha256:{digest}" for digest in hashes)
+
+    assert locked_digest("e", lock(order)) == locked_digest("e", lock(sorted(order)))
+
+
+def test_nothing_of_our_environment_leaks_into_a_driver(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(os.environ):
+        monkeypatch.delenv(name)
+    kept = {
+        "PATH": "/bin",
+        "HOME": "/h",
+        "LC_ALL": "C",
+        "UV_CACHE_DIR": "/c",
+        "XDG_CACHE_HOME": "/x",
+        "PYTHONUTF8": "1",
+    }
+    dropped = {
+        "AWS_SECRET_ACCESS_KEY": "canary",
+        "CERTIFY_POSTGRES_DSN": "canary",
+        "PGPASSWORD": "canary",
+        "PYTHONPATH": "/p",
+        "PYTHONSTARTUP": "/p",
+        "UV_PUBLISH_TOKEN": "canary",
+        "UV_INDEX_MINE_PASSWORD": "canary",
+        "UV_DEFAULT_INDEX": "https://u:canary@example.org/simple",
+        "VIRTUAL_ENV": "/v",
+    }
+    for name, value in {**kept, **dropped}.items():
+        monkeypatch.setenv(name, value)
+    assert child_environment({"EXTRA": "1"}) == {**kept, "EXTRA": "1"}
