@@ -1,0 +1,1 @@
+"""What was seen, as artifacts: models, store, digests. Imports neither Dagster nor any engine."""

@@ -1,0 +1,141 @@
+"""Artifacts as bytes: one spelling when written, and a strict reader.
+
+Written: JSON, UTF-8, indent 2, sorted keys, trailing newline. Read: the same facts in any layout, but
+no duplicate key, NaN, Infinity, deep nesting, truncation, unknown field or coerced type gets through.
+
+The reader's fast path rests on the one spelling: bytes that render back to themselves cannot hold a
+duplicate key. Anything else is looked at key by key, slowly.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, JsonValue, ValidationError
+from pydantic_core import PydanticSerializationError, from_json, to_json
+
+from certification_pipeline.evidence.artifact import Artifact, Digest
+from certification_pipeline.evidence.errors import EvidenceError
+
+M = TypeVar("M", bound=BaseModel)
+
+CONTENT_DIGEST = "content_digest"
+_REMEDY = "Do not edit evidence; produce it again"
+
+
+def sha256(data: bytes) -> Digest:
+    """``sha256:<hex>`` of some bytes."""
+    return "sha256:" + hashlib.sha256(data).hexdigest()
+
+
+def render(model: BaseModel, path: str = "") -> bytes:
+    """The one spelling of a model. Raises EvidenceError for what JSON cannot hold (NaN, lone surrogates)."""
+    try:
+        return _spell(_sorted(model.model_dump(mode="json"), path, ()))
+    except PydanticSerializationError as error:
+        raise EvidenceError(path, None, f"cannot be written as JSON: {error}", _PRODUCER) from None
+
+
+def parse(data: bytes, model: type[M], path: str) -> M:
+    """Validate bytes strictly into ``model``; a model's ``content_digest`` must be its content's."""
+    value = parse_value(data, path)
+    if not isinstance(value, dict):
+        raise EvidenceError(path, None, f"is not a JSON object but {_kind(value)}", _REMEDY)
+    if issubclass(model, Artifact):
+        _check_schema_version(value, model, path)
+    try:
+        parsed = model.model_validate_json(data, strict=True)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        field = ".".join(str(part) for part in first["loc"]) or None
+        raise EvidenceError(path, field, first["msg"], _REMEDY) from None
+    if (
+        CONTENT_DIGEST in model.model_fields
+        and _sealed_digest(data, stated := value.get(CONTENT_DIGEST)) != stated
+    ):
+        problem = "is not the digest of the content: the file was edited after it was written"
+        raise EvidenceError(path, CONTENT_DIGEST, problem, _REMEDY)
+    return parsed
+
+
+def parse_value(data: bytes, path: str) -> JsonValue:
+    """Strict JSON, without a model."""
+    try:
+        value: JsonValue = from_json(data, allow_inf_nan=False)
+    except ValueError as error:
+        raise EvidenceError(path, None, f"is not well-formed JSON: {error}", _REMEDY) from None
+    if _spell(value) != data:
+        _look_closely(data, path)
+    return value
+
+
+def seal(data: bytes) -> tuple[bytes, Digest]:
+    """Fill in the empty ``content_digest`` of rendered bytes: the digest of those bytes as given.
+
+    ``sed 's/^  "content_digest": "[^"]*"/  "content_digest": ""/' FILE | sha256sum`` checks it. It finds
+    an edit; it does not prove an author, as anybody can compute it.
+    """
+    digest = sha256(data)
+    return data.replace(_UNSEALED, _UNSEALED[:-1] + digest.encode() + b'"', 1), digest
+
+
+def _sealed_digest(data: bytes, stated: JsonValue) -> Digest:
+    sealed = _UNSEALED[:-1] + str(stated).encode() + b'"'
+    return sha256(data.replace(sealed, _UNSEALED, 1))
+
+
+# Two spaces deep is the top level, and no string holds a line break: this occurs once.
+_UNSEALED = b'\n  "content_digest": ""'
+_PRODUCER = "This is a defect of the producer: report it"
+
+
+def _spell(value: object) -> bytes:
+    return to_json(value, indent=2) + b"\n"
+
+
+def _sorted(value: Any, path: str, field: tuple[str, ...]) -> Any:
+    if isinstance(value, dict):
+        return {key: _sorted(value[key], path, (*field, key)) for key in sorted(value)}
+    if isinstance(value, list):
+        return [_sorted(item, path, (*field, str(at))) for at, item in enumerate(value)]
+    if isinstance(value, float) and not math.isfinite(value):
+        raise EvidenceError(path, ".".join(field), f"is {value}, which JSON cannot hold", _PRODUCER)
+    return value
+
+
+def _check_schema_version(value: dict[str, JsonValue], model: type[Artifact], path: str) -> None:
+    found, expected = value.get("schema_version"), model.schema_name()
+    if found != expected:
+        problem = f"is {found!r}, expected {expected!r}" if found else f"is missing, expected {expected!r}"
+        raise EvidenceError(path, "schema_version", problem, "Produce the file with this version of certify")
+
+
+def _look_closely(data: bytes, path: str) -> None:
+    """Find duplicate keys and numbers beyond a float; the layout itself may be anybody's."""
+
+    def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
+        seen: dict[str, Any] = {}
+        for key, item in items:
+            if key in seen:
+                raise EvidenceError(path, key, "is there twice: no one can say which value counts", _REMEDY)
+            seen[key] = item
+        return seen
+
+    def number(text: str) -> float:
+        parsed = float(text)
+        if not math.isfinite(parsed):
+            raise EvidenceError(path, None, f"holds {text}, which is not a finite number", _REMEDY)
+        return parsed
+
+    def constant(text: str) -> float:
+        raise EvidenceError(path, None, f"holds {text}, which is not JSON", _REMEDY)
+
+    json.loads(data, object_pairs_hook=pairs, parse_float=number, parse_constant=constant)
+
+
+def _kind(value: JsonValue) -> str:
+    names = {list: "a list", str: "a string", bool: "true or false", int: "a number", float: "a number"}
+    return names.get(type(value), "null")

@@ -1,0 +1,198 @@
+"""Evidence of one cell: what was done, what the oracle saw, and the outcome that follows from it."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, ClassVar, Literal, TypeGuard
+
+from pydantic import AwareDatetime, Field, JsonValue
+
+from certification_pipeline.catalog.vocabulary import Anomaly, Fidelity, Outcome, ReasonCode, Strategy
+from certification_pipeline.evidence.artifact import Artifact, Model
+
+
+class CellKey(Model):
+    """Route x strategy x scenario: the unit that is planned and judged (DESIGN section 2)."""
+
+    engine: str
+    source: str
+    sink: str
+    strategy: Strategy
+    scenario: str
+
+    @property
+    def cell_id(self) -> str:
+        """``postgres_to_duckdb__incremental_merge__incr.cursor_ties`` — unique within an engine."""
+        return f"{self.source}_to_{self.sink}__{self.strategy}__{self.scenario}"
+
+    @property
+    def route_id(self) -> str:
+        """``postgres_to_duckdb``."""
+        return f"{self.source}_to_{self.sink}"
+
+
+class ServiceUse(Model):
+    """A service the cell ran on."""
+
+    system: str
+    role: Literal["source", "sink"]
+    provider: str
+    fidelity: Fidelity
+    version: str
+
+
+class RowSample(Model):
+    """One anomalous row, values as canonical text, capped in length and redacted."""
+
+    anomaly: Anomaly
+    key: dict[str, str | None]
+    column: str | None = Field(None, description="the differing column; None for whole-row anomalies")
+    expected: str | None = None
+    actual: str | None = None
+
+
+class Fingerprint(Model):
+    """Order-independent digest of one side's canonical rows: equal multisets give equal fingerprints."""
+
+    rows: int = Field(ge=0)
+    digest: str
+
+
+class RowJudgement(Model):
+    """The oracle's comparison of the sink with the reference model, after one exit 0 (or one error)."""
+
+    kind: Literal["rows"] = "rows"
+    step: str = Field(description="e.g. 'load 2, after change round 1'")
+    expected: Fingerprint
+    actual: Fingerprint
+    anomalies: dict[Anomaly, int] = Field(description="exact counts; only those above zero")
+    columns: dict[str, int] = Field({}, description="differing rows per column")
+    declared_losses: dict[str, str] = Field({}, description="column -> loss the type contract declares")
+    samples: tuple[RowSample, ...] = ()
+    remark: str | None = Field(None, description="why the comparison was not possible, e.g. table missing")
+
+    @property
+    def outcome(self) -> Outcome:
+        """Passed only when both sides were read, no anomaly was counted and the fingerprints agree."""
+        if self.remark or any(self.anomalies.values()) or self.expected != self.actual:
+            return Outcome.FAILED
+        return Outcome.PASSED
+
+
+class CheckJudgement(Model):
+    """One named expectation about anything but rows (a count, a field, an error category)."""
+
+    kind: Literal["check"] = "check"
+    step: str
+    name: str = Field(description="e.g. 'loaded_rows', 'failure_category', 'state_unchanged'")
+    expected: JsonValue
+    observed: JsonValue
+    comparison: Literal["equal", "at_least", "at_most", "present"] = "equal"
+
+    @property
+    def outcome(self) -> Outcome:
+        """Recomputed from expected and observed; nothing is taken on trust."""
+        match self.comparison:
+            case "present":
+                ok = self.observed is not None
+            case "at_least":
+                ok = _number(self.expected) and _number(self.observed) and self.observed >= self.expected
+            case "at_most":
+                ok = _number(self.expected) and _number(self.observed) and self.observed <= self.expected
+            case "equal":
+                ok = _spelt(self.observed) == _spelt(self.expected)
+        return Outcome.PASSED if ok else Outcome.FAILED
+
+
+def _spelt(value: JsonValue) -> str:
+    """As JSON, where ``1``, ``1.0`` and ``true`` are three values, however deep."""
+    return json.dumps(value, sort_keys=True)
+
+
+def _number(value: JsonValue) -> TypeGuard[int | float]:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+Judgement = Annotated[RowJudgement | CheckJudgement, Field(discriminator="kind")]
+
+
+class Attempt(Model):
+    """An earlier outcome of the same cell for the same subject in the same release."""
+
+    run_id: str
+    finished_at: AwareDatetime
+    outcome: Outcome
+
+
+class LoadEvidence(Model):
+    """One load the engine did: its claims, and how it ended."""
+
+    step: str
+    run_id: str
+    ended: Literal["result", "error", "exit", "timeout", "protocol_error", "killed"]
+    message: str | None = None
+    record: dict[str, JsonValue] | None = None
+    seconds: float = Field(ge=0)
+
+
+class CellEvidence(Artifact):
+    """``cells/<cell_id>.json``. The outcome is a function of what is inside: :meth:`recompute`."""
+
+    KIND: ClassVar[str] = "cell"
+
+    key: CellKey
+    scenario_version: int
+    plan_digest: str
+    seed: int
+    rows: int
+    services: tuple[ServiceUse, ...] = ()
+    loads: tuple[LoadEvidence, ...] = ()
+    judgements: tuple[Judgement, ...] = ()
+    reason: ReasonCode | None = Field(None, description="set when no verdict about the subject was possible")
+    detail: str | None = None
+    remedy: str | None = None
+    started_at: AwareDatetime
+    finished_at: AwareDatetime
+    seconds: float = Field(ge=0)
+    attempts: tuple[Attempt, ...] = Field((), description="earlier attempts, oldest first")
+
+    @property
+    def flaky(self) -> bool:
+        """Failed before and passed now with nothing changed: not a green (law 9)."""
+        return self._failed_before() and self.judged() is Outcome.PASSED
+
+    def judged(self) -> Outcome:
+        """Worst judgement of this attempt alone. No judgement at all is ``untested``, never passed."""
+        if self.reason is ReasonCode.NOT_DECLARED:
+            return Outcome.INAPPLICABLE
+        if self.reason in _UNTESTED:
+            return Outcome.UNTESTED
+        if self.reason in _BENCH_BROKE:
+            return Outcome.CANT_TELL
+        seen = Outcome.worst(judgement.outcome for judgement in self.judgements)
+        if self.reason is None:
+            return seen
+        return Outcome.FAILED if seen is Outcome.FAILED else Outcome.CANT_TELL
+
+    def recompute(self) -> Outcome:
+        """The outcome that gates use: :meth:`judged`, with a flaky pass held at ``cantTell``."""
+        judged = self.judged()
+        return Outcome.CANT_TELL if judged is Outcome.PASSED and self._failed_before() else judged
+
+    def _failed_before(self) -> bool:
+        return any(attempt.outcome is Outcome.FAILED for attempt in self.attempts)
+
+
+_BENCH_BROKE = frozenset({ReasonCode.SERVICE_DIED, ReasonCode.CONTROL_MISBEHAVED})
+"""What was judged on a broken bench says nothing about the subject, not even a failure (laws 4 and 7)."""
+
+_UNTESTED = frozenset(
+    {
+        ReasonCode.SERVICE_UNAVAILABLE,
+        ReasonCode.NOT_IN_PROFILE,
+        ReasonCode.NOT_IMPLEMENTED,
+        ReasonCode.DRIVER_MISSING,
+        ReasonCode.INTERRUPTED,
+        ReasonCode.NO_OUTCOME,
+    }
+)

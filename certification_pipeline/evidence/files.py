@@ -1,0 +1,147 @@
+"""Files that are either wholly there or not: atomic writes, and reads that follow no link.
+
+Knows nothing of what is inside a file.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import re
+import stat
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from certification_pipeline.evidence.errors import EvidenceError
+
+SEGMENT_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._+-]*"
+_SEGMENT = re.compile(SEGMENT_PATTERN)
+_TEMPORARY = re.compile(r"\..+\.(\d+)\.\d+\.tmp")
+_STALE_SECONDS = 3600.0
+_counter = itertools.count()
+
+
+def safe_segment(name: str, what: str, longest: int = 128) -> str:
+    """``name`` if it can only ever be one path segment; else EvidenceError naming ``what`` it is."""
+    if len(name) > longest or ".." in name or name.endswith(".") or not _SEGMENT.fullmatch(name):
+        problem = f"{name[:80]!r} is no safe {what}"
+        remedy = (
+            f"Use letters, digits and . _ + -, starting with a letter or digit, at most {longest} characters"
+        )
+        raise EvidenceError(what, None, problem, remedy)
+    return name
+
+
+def is_temporary(name: str) -> bool:
+    """Whether ``name`` is a write in progress, or one that was killed."""
+    return _TEMPORARY.fullmatch(name) is not None
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Replace ``path`` by ``data``, or leave it as it was and raise EvidenceError saying why."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{next(_counter)}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with temporary.open("xb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        except BaseException:  # Ctrl-C too: no half-written file stays behind
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
+            raise
+        _sync_directory(path.parent)
+    except OSError as error:
+        raise EvidenceError.from_os(str(path), error, "write") from None
+
+
+def clean_temporaries(directory: Path) -> None:
+    """Remove what killed writers left in ``directory``; never what a living one is writing."""
+    with suppress(OSError), os.scandir(directory) as entries:
+        for entry in entries:
+            match = _TEMPORARY.fullmatch(entry.name)
+            if match and (_gone(int(match[1])) or time.time() - entry.stat().st_mtime > _STALE_SECONDS):
+                with suppress(OSError):
+                    Path(entry.path).unlink()
+
+
+def read_no_follow(name: str | Path, shown: str, largest: int, dir_fd: int | None = None) -> bytes:
+    """The bytes of a regular file of at most ``largest`` bytes; links, pipes and devices are refused."""
+    try:
+        # O_NONBLOCK: opening a pipe must not wait for a writer that never comes.
+        descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=dir_fd)
+    except OSError as error:
+        raise EvidenceError.from_os(shown, error, "read") from None
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise EvidenceError(
+                shown, None, "is not a regular file", "Remove it and produce the evidence again"
+            )
+        if status.st_size > largest:
+            problem = f"has {status.st_size} bytes, more than the {largest} allowed"
+            raise EvidenceError(shown, None, problem, "No artifact is that large: produce it again")
+        return _read_all(descriptor, status.st_size)
+    except OSError as error:
+        raise EvidenceError.from_os(shown, error, "read") from None
+    finally:
+        os.close(descriptor)
+
+
+def resolve_inside(directory: Path, path: str | Path) -> Path:
+    """``path`` (relative to ``directory``, or absolute below it) with no link or ``..`` on the way.
+
+    The last segment is left to :func:`read_no_follow`.
+    """
+    given = Path(path)
+    try:
+        relative = given.relative_to(directory) if given.is_absolute() else given
+    except ValueError:
+        raise _outside(given) from None
+    if not relative.parts or ".." in relative.parts:
+        raise _outside(given)
+    step = directory
+    for part in relative.parts[:-1]:
+        step = step / part
+        if step.is_symlink():
+            problem = f"{step.relative_to(directory)} is a symbolic link"
+            raise EvidenceError(str(given), None, problem, "Put the directory itself there")
+    return directory / relative
+
+
+def _outside(path: Path) -> EvidenceError:
+    remedy = "Evidence of a release lies in its directory: copy the file there, or name it relative to it"
+    return EvidenceError(str(path), None, "lies outside the release's directory", remedy)
+
+
+def _read_all(descriptor: int, size: int) -> bytes:
+    data = os.read(descriptor, size + 1)
+    if len(data) == size:
+        return data
+    parts = [data]  # short reads happen on network file systems
+    while part := os.read(descriptor, 1 << 20):
+        parts.append(part)
+        if sum(map(len, parts)) > size:
+            break
+    return b"".join(parts)[:size]
+
+
+def _sync_directory(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _gone(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    except (OSError, OverflowError):
+        return False
+    return False

@@ -1,0 +1,235 @@
+"""Artifacts for people: first line the verdict, then what blocks and what to do, then the tables.
+
+Everything here is a function of the artifact alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import singledispatch
+
+from certification_pipeline.catalog.vocabulary import Outcome
+from certification_pipeline.evidence.artifact import Artifact
+from certification_pipeline.evidence.index import ArtifactIndex
+from certification_pipeline.evidence.plan import CertificationPlan, Selection
+from certification_pipeline.evidence.report import CertificationReport, ReportRow
+from certification_pipeline.evidence.suite import CertificationSuite, CertificationSuiteIndex
+from certification_pipeline.evidence.summary import ReleaseSummary
+
+MOST_ROWS = 500
+"""A longer table ends with how much more the JSON holds."""
+
+_VERDICTS = {
+    Outcome.PASSED: "PASS",
+    Outcome.FAILED: "FAIL",
+    Outcome.CANT_TELL: "INCONCLUSIVE",
+    Outcome.UNTESTED: "INCONCLUSIVE (untested)",
+    Outcome.INAPPLICABLE: "INCONCLUSIVE (inapplicable)",
+}
+
+
+@singledispatch
+def markdown(artifact: Artifact) -> str:
+    """The artifact as Markdown. TypeError for a kind that has none."""
+    raise TypeError(f"{type(artifact).__name__} has no Markdown")
+
+
+@markdown.register
+def _plan(plan: CertificationPlan) -> str:
+    planned = sum(cell.disposition == "run" for cell in plan.cells)
+    title = f"PLAN: {planned} of {len(plan.cells)} cells are to be run"
+    rows = [
+        (
+            cell.key.cell_id,
+            cell.disposition,
+            _yes(cell.required),
+            cell.reason or "",
+            cell.detail or "",
+            cell.remedy or "",
+        )
+        for cell in plan.cells
+    ]
+    table = _table(("cell", "disposition", "required", "reason", "detail", "remedy"), rows)
+    facts = (
+        *_narrowed(plan.selection),
+        ("plan digest", plan.plan_digest),
+        ("rows", plan.rows),
+        ("seed", plan.seed),
+    )
+    return _page(title, plan, facts, "## Cells", table)
+
+
+@markdown.register
+def _report(report: CertificationReport) -> str:
+    facts = (
+        *_narrowed(report.selection),
+        ("cells", f"{report.total_cases} planned, {report.required_cases} required"),
+        ("required", _totals(report.required_totals)),
+        ("all", _totals(report.totals)),
+        ("plan digest", report.plan_digest),
+    )
+    green = [row for row in report.results if row.passed]
+    other = [row for row in report.results if not row.passed]
+    return _page(
+        _headline(report),
+        report,
+        facts,
+        "## By route",
+        _totals_table("route", report.by_route),
+        "## By strategy",
+        _totals_table("strategy", report.by_strategy),
+        "## Not passed",
+        _table(
+            ("cell", "outcome", "required", "what was seen", "remedy"),
+            [(r.case_id, r.outcome.value, _yes(r.required), _seen(r), r.remedy or "") for r in other],
+        ),
+        "## Passed",
+        _table(
+            ("cell", "rows expected", "rows found", "seconds"),
+            [(r.case_id, r.expected_row_count, r.actual_row_count, f"{r.seconds:.2f}") for r in green],
+        ),
+    )
+
+
+@markdown.register
+def _suite(suite: CertificationSuite) -> str:
+    rows = [
+        (
+            item.name.value,
+            _yes(item.required),
+            "missing" if item.missing else item.outcome.value,
+            item.identity_status,
+            item.path,
+            _short(item.sha256),
+        )
+        for item in suite.items
+    ]
+    facts = (("suite", suite.suite_id), ("cells", suite.case_count), ("evidence", suite.evidence_count))
+    table = _table(("item", "required", "outcome", "identity", "file", "sha256"), rows)
+    return _page(_headline(suite), suite, facts, "## Items", table)
+
+
+@markdown.register
+def _suite_index(index: CertificationSuiteIndex) -> str:
+    rows = [
+        (
+            entry.created_at.isoformat(),
+            entry.suite_id,
+            entry.run_id,
+            entry.outcome.value,
+            ", ".join(entry.blockers),
+        )
+        for entry in reversed(index.suites)
+    ]
+    table = _table(("when", "suite", "run", "outcome", "blockers"), rows)
+    return _page(
+        _headline(index), index, (("evaluations", index.suite_count),), "## Evaluations, newest first", table
+    )
+
+
+@markdown.register
+def _index(index: ArtifactIndex) -> str:
+    rows = [(e.path, e.artifact_type, e.size_bytes, _short(e.sha256), e.run_id or "") for e in index.entries]
+    facts = (("files", index.file_count), ("bytes", index.total_bytes))
+    table = _table(("file", "type", "bytes", "sha256", "run"), rows)
+    return _page(_headline(index), index, facts, "## Files", table)
+
+
+@markdown.register
+def _summary(summary: ReleaseSummary) -> str:
+    rows = [
+        (item.name.value, "missing" if item.missing else item.outcome.value, item.path, _short(item.sha256))
+        for item in summary.items
+    ]
+    table = _table(("item", "outcome", "file", "sha256"), rows)
+    return _page(_headline(summary), summary, (), "## Items", table)
+
+
+def _narrowed(selection: Selection) -> tuple[tuple[str, str], ...]:
+    patterns = (*selection.routes, *selection.strategies, *selection.scenarios)
+    return (("narrowed to", ", ".join(patterns)),) if patterns else ()
+
+
+def _headline(artifact: Artifact) -> str:
+    kind = artifact.KIND.replace("_", " ")
+    subject = f"{artifact.subject.engine} {artifact.subject.version}"
+    return f"{_VERDICTS[artifact.outcome]}: {kind} of {subject}, release {artifact.release_id}"
+
+
+def _page(title: str, artifact: Artifact, facts: Iterable[tuple[str, object]], *sections: str) -> str:
+    revision = artifact.producer.git_revision
+    common = (
+        ("release", artifact.release_id),
+        ("subject", f"{artifact.subject.engine} {artifact.subject.version}"),
+        ("artifact", artifact.subject.artifact_digest or "unknown"),
+        ("profile", artifact.profile),
+        ("run", artifact.run_id),
+        ("made", f"{artifact.created_at.isoformat()} by {artifact.producer.name} {artifact.producer.version}")
+        if revision is None
+        else ("made", f"{artifact.created_at.isoformat()} by {artifact.producer.name} {revision[:12]}"),
+    )
+    listed = "\n".join(f"- {name}: {_escape(value)}" for name, value in (*facts, *common))
+    return "\n\n".join((f"# {_escape(title)}", _blockers(artifact), listed, *sections)) + "\n"
+
+
+def _blockers(artifact: Artifact) -> str:
+    if not artifact.blockers:
+        return "Nothing blocks." if artifact.passed else "No blocker is recorded."
+    shown = artifact.blockers[:MOST_ROWS]
+    lines = [
+        f"{at}. **{_escape(blocker.code)}**: {_escape(blocker.message)}\n   Next: {_code(blocker.next_step)}"
+        for at, blocker in enumerate(shown, start=1)
+    ]
+    more = len(artifact.blockers) - len(shown)
+    return "\n".join(["## What blocks", "", *lines, *([f"\n… and {more} more in the JSON."] if more else [])])
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    if not rows:
+        return "None."
+    lines = [_line(head), _line("---" for _ in head), *(_line(row) for row in rows[:MOST_ROWS])]
+    more = len(rows) - MOST_ROWS
+    return "\n".join([*lines, *([f"\n… and {more} more in the JSON."] if more > 0 else [])])
+
+
+def _totals_table(what: str, groups: Mapping[str, Mapping[Outcome, int]]) -> str:
+    rows = [(group, *(counts.get(outcome, 0) for outcome in Outcome)) for group, counts in groups.items()]
+    return _table((what, *(outcome.value for outcome in Outcome)), rows)
+
+
+def _totals(counts: Mapping[Outcome, int]) -> str:
+    return ", ".join(f"{count} {outcome.value}" for outcome, count in counts.items()) or "none"
+
+
+def _seen(row: ReportRow) -> str:
+    said = "; ".join(row.problems) or row.detail or (row.reason.value if row.reason else "")
+    return f"{said} (flaky)" if row.flaky else said
+
+
+def _line(cells: Iterable[object]) -> str:
+    return "| " + " | ".join(_escape(cell) for cell in cells) + " |"
+
+
+def _escape(value: object) -> str:
+    """Text that can neither end a table cell, nor begin markup: engines' messages are strangers' text."""
+    text = _visible(str("" if value is None else value))
+    for character in "\\`*<>|[]":
+        text = text.replace(character, f"\\{character}")
+    return text
+
+
+def _code(text: str) -> str:
+    return "`" + _visible(text).replace("`", "'") + "`"
+
+
+def _visible(text: str) -> str:
+    """On one line, without characters that steer a terminal."""
+    return "".join(character for character in " ".join(text.split()) if character.isprintable())
+
+
+def _yes(value: bool) -> str:
+    return "yes" if value else "no"
+
+
+def _short(digest: str | None) -> str:
+    return digest.removeprefix("sha256:")[:12] if digest else ""

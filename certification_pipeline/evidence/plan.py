@@ -1,0 +1,77 @@
+"""The sealed plan: every cell that must have an outcome, fixed by digest before anything runs."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from certification_pipeline.catalog.vocabulary import Guarantee, ReasonCode, Support
+from certification_pipeline.evidence.artifact import Artifact, Digest, Model
+from certification_pipeline.evidence.cell import CellKey
+
+
+class PlannedCell(Model):
+    """One cell and what is to become of it."""
+
+    key: CellKey
+    scenario_version: int
+    rows: int
+    seed: int
+    support: Support | None = None
+    guarantee: Guarantee | None = None
+    required: bool = Field(description="inside the profile's scope: anything but passed is a blocker")
+    disposition: Literal["run", "inapplicable", "untested"]
+    reason: ReasonCode | None = None
+    detail: str | None = None
+    remedy: str | None = None
+
+
+class Selection(Model):
+    """fnmatch patterns a plan was narrowed to; empty means everything. A narrowed plan is another plan."""
+
+    routes: tuple[str, ...] = Field((), description="over route ids, e.g. postgres_to_*")
+    strategies: tuple[str, ...] = ()
+    scenarios: tuple[str, ...] = ()
+
+
+class CertificationPlan(Artifact):
+    """``certification_automation_plan.json``."""
+
+    KIND: ClassVar[str] = "certification_automation_plan"
+
+    catalog_digest: Digest
+    rows: int
+    seed: int
+    selection: Selection = Selection()
+    cells: tuple[PlannedCell, ...]
+    plan_digest: Digest
+
+    @staticmethod
+    def digest_of(
+        catalog_digest: str,
+        profile: str,
+        engine: str,
+        cells: Sequence[PlannedCell],
+        selection: Selection = Selection(),  # noqa: B008 - frozen
+    ) -> Digest:
+        """Digest over everything that defines the work, in a canonical order."""
+        ordered = sorted((cell.model_dump(mode="json") for cell in cells), key=lambda c: json.dumps(c["key"]))
+        body = {
+            "catalog": catalog_digest,
+            "profile": profile,
+            "engine": engine,
+            "selection": selection.model_dump(mode="json"),
+            "cells": ordered,
+        }
+        text = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+        return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
+
+    def recompute_digest(self) -> Digest:
+        """What ``plan_digest`` must be."""
+        return self.digest_of(
+            self.catalog_digest, self.profile, self.subject.engine, self.cells, self.selection
+        )

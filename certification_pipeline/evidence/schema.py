@@ -1,0 +1,66 @@
+"""The JSON Schemas of every artifact, for readers who do not speak Python.
+
+``python -m certification_pipeline.evidence.schema docs/schemas`` publishes them; a test compares.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from pydantic.json_schema import JsonSchemaValue
+
+from certification_pipeline.evidence.artifact import Artifact
+from certification_pipeline.evidence.cell import CellEvidence
+from certification_pipeline.evidence.files import write_atomically
+from certification_pipeline.evidence.index import ArtifactIndex
+from certification_pipeline.evidence.plan import CertificationPlan
+from certification_pipeline.evidence.report import CertificationReport
+from certification_pipeline.evidence.suite import CertificationSuite, CertificationSuiteIndex
+from certification_pipeline.evidence.summary import ReleaseSummary
+
+ARTIFACTS: tuple[type[Artifact], ...] = (
+    CertificationPlan,
+    CellEvidence,
+    CertificationReport,
+    CertificationSuite,
+    CertificationSuiteIndex,
+    ArtifactIndex,
+    ReleaseSummary,
+)
+
+
+def schema_of(artifact: type[Artifact]) -> JsonSchemaValue:
+    """JSON Schema (draft 2020-12) of what is written; ``schema_version`` is fixed to its one value."""
+    schema = artifact.model_json_schema(mode="serialization")
+    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+    schema["$id"] = f"urn:certification_pipeline:{artifact.KIND}:v1"
+    schema["properties"]["schema_version"]["const"] = artifact.schema_name()
+    return schema
+
+
+def schemas() -> dict[str, str]:
+    """File name -> text of every published schema."""
+    return {f"{artifact.KIND}.v1.schema.json": _text(schema_of(artifact)) for artifact in ARTIFACTS}
+
+
+def write_schemas(directory: Path) -> None:
+    """Publish all schemas into ``directory``."""
+    for name, text in schemas().items():
+        write_atomically(directory / name, text.encode())
+
+
+def stale_schemas(directory: Path) -> tuple[str, ...]:
+    """Names in ``directory`` that are missing, differ from the models, or that no model has any more."""
+    wanted = schemas()
+    there = {path.name: path.read_text() for path in directory.glob("*.v1.schema.json")}
+    return tuple(sorted(name for name in {*wanted, *there} if wanted.get(name) != there.get(name)))
+
+
+def _text(schema: JsonSchemaValue) -> str:
+    return json.dumps(schema, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+if __name__ == "__main__":
+    write_schemas(Path(sys.argv[1]))

@@ -1,0 +1,53 @@
+"""The items of a suite: where each lies, what it must be, and who can verify it.
+
+A later family becomes verifiable by one line in ``VERIFIERS``; until then its artifact is recognised
+and its red is believed, but never its green.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import NamedTuple
+
+from certification_pipeline.evidence.report import CertificationReport
+from certification_pipeline.evidence.suite import ItemName
+from certification_pipeline.gates.matrix_verifier import verify_report
+from certification_pipeline.gates.verification import Verifier
+
+
+class Family(NamedTuple):
+    """One item of the suite. ``command`` makes its artifact."""
+
+    path: str
+    schema_version: str
+    command: str
+
+
+FAMILIES: Mapping[ItemName, Family] = MappingProxyType(
+    {
+        ItemName.CERTIFICATION_REPORT: Family(
+            "certification_report.json", CertificationReport.schema_name(), "run"
+        ),
+        ItemName.BENCHMARK_BASELINE: Family(
+            "benchmark_baseline.json", "certification_pipeline.benchmark_baseline.v1", "benchmark"
+        ),
+        ItemName.LINEAGE_REPORT: Family(
+            "openlineage_report.json", "certification_pipeline.openlineage_report.v1", "lineage"
+        ),
+        ItemName.DBT_LINEAGE_REPORT: Family(
+            "dbt_lineage.json", "certification_pipeline.dbt_lineage.v1", "dbt-lineage"
+        ),
+        ItemName.STRATEGY_CERTIFICATION_BUNDLE: Family(
+            "strategy_certification_bundle.json",
+            "certification_pipeline.strategy_certification_bundle.v1",
+            "strategy-bundle",
+        ),
+        ItemName.EVIDENCE_BUNDLE: Family(
+            "ops_evidence_bundle.json", "certification_pipeline.ops_evidence_bundle.v1", "evidence-bundle"
+        ),
+    }
+)
+
+VERIFIERS: Mapping[str, Verifier] = MappingProxyType({CertificationReport.schema_name(): verify_report})
+"""By ``schema_version``."""

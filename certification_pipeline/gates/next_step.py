@@ -1,0 +1,23 @@
+"""The exact command that goes on from a blocker."""
+
+from __future__ import annotations
+
+import shlex
+
+from certification_pipeline.evidence.cell import CellKey
+
+
+def rerun_cell(key: CellKey, release_id: str) -> str:
+    """Run this one cell again, in the same release."""
+    which = ["--engine", key.engine, "--route", key.route_id, "--strategy", key.strategy.value]
+    return shlex.join(["certify", "run", *which, "--scenario", key.scenario, "--release-id", release_id])
+
+
+def rerun_release(engine: str, release_id: str) -> str:
+    """Plan and run everything for this engine again."""
+    return shlex.join(["certify", "run", "--engine", engine, "--release-id", release_id])
+
+
+def decide_again(command: str, engine: str, release_id: str) -> str:
+    """Recompute a decision from the evidence that is there: ``certify suite`` or ``release-summary``."""
+    return shlex.join(["certify", command, "--engine", engine, "--release-id", release_id])

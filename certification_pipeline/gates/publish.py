@@ -1,0 +1,39 @@
+"""What deployments and badges read: the newest green release of each engine."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+
+from certification_pipeline.catalog.vocabulary import Outcome
+from certification_pipeline.evidence.canonical import render, seal
+from certification_pipeline.evidence.errors import EvidenceError
+from certification_pipeline.evidence.files import write_atomically
+from certification_pipeline.evidence.provenance import stamp
+from certification_pipeline.evidence.store import EvidenceStore
+from certification_pipeline.evidence.subject_dir import SubjectDir
+from certification_pipeline.evidence.suite import ItemName
+from certification_pipeline.gates.release_summary import verify_release_summary
+
+PUBLISHED = "published"
+
+
+def publish(
+    store: EvidenceStore, directory: SubjectDir, run_id: str, *, require: Collection[ItemName] = ()
+) -> Path:
+    """Write ``<root>/published/<engine>.json`` if the release is green *now*, verified from disk.
+
+    Raises ``EvidenceError`` when it is not; what was published before then stays.
+    """
+    now = verify_release_summary(directory, stamp(run_id), require=require)
+    if now.outcome is not Outcome.PASSED:
+        first = now.blockers[0] if now.blockers else None
+        raise EvidenceError(
+            str(directory.summary_path),
+            None,
+            f"is not green: {now.outcome}" + (f", {first.message}" if first else ""),
+            first.next_step if first else "Run it again: `certify run`",
+        )
+    path = store.root / PUBLISHED / f"{directory.engine}.json"
+    write_atomically(path, seal(render(now, str(path)))[0])
+    return path

@@ -1,0 +1,121 @@
+"""What verifying one artifact means: read it, recompute it, name every disagreement."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import JsonValue
+
+from certification_pipeline.catalog.vocabulary import Outcome
+from certification_pipeline.evidence import layout
+from certification_pipeline.evidence.artifact import Artifact, Blocker, Digest, Subject
+from certification_pipeline.evidence.decision import Decision
+from certification_pipeline.evidence.plan import CertificationPlan
+from certification_pipeline.evidence.provenance import Provenance
+from certification_pipeline.evidence.subject_dir import SubjectDir
+
+MOST_DIFFERENCES = 5
+
+
+@dataclass(frozen=True)
+class SealedPlan:
+    """The plan as it lies on disk, with the digest of its file."""
+
+    plan: CertificationPlan
+    sha256: Digest
+
+
+@dataclass(frozen=True)
+class EvidenceFile:
+    """An artifact's bytes as they were read once, under their relative path."""
+
+    path: str
+    data: bytes
+
+
+@dataclass(frozen=True)
+class Verification:
+    """The recomputed outcome; ``problems`` say where file and recomputation disagree (none: verified)."""
+
+    outcome: Outcome
+    release_id: str
+    problems: tuple[str, ...] = ()
+    because: tuple[Blocker, ...] = ()
+    """Blockers underneath: the reasons of a ``<item>.not_passed``."""
+    summary: dict[str, JsonValue] = field(default_factory=dict)
+
+
+Verifier = Callable[[SubjectDir, EvidenceFile, SealedPlan, Provenance], Verification]
+"""Recomputes one family's verdict for a decision of that provenance.
+
+Raises EvidenceError when the artifact cannot be read; the suite records that as ``not_verified``.
+"""
+
+
+def read_plan(directory: SubjectDir) -> SealedPlan:
+    """The plan on disk; EvidenceError when it is missing or malformed. Its seal is checked elsewhere."""
+    return SealedPlan(*directory.read_with_digest(layout.PLAN, CertificationPlan))
+
+
+def unknown_subject(directory: SubjectDir) -> Subject:
+    """Whom a decision without a plan is about: an engine of that name, and nothing more is known."""
+    return Subject(engine=directory.engine, version="unknown", artifact_digest="")
+
+
+def provenance_of(artifact: Artifact) -> Provenance:
+    """The provenance an artifact states, to recompute it as of then."""
+    return Provenance(
+        run_id=artifact.run_id,
+        created_at=artifact.created_at,
+        producer=artifact.producer,
+        environment=artifact.environment,
+    )
+
+
+def stale(artifact: Artifact, plan: CertificationPlan, decided: Provenance) -> Iterator[str]:
+    """Made before the plan it belongs to was sealed, or after the decision that rests on it."""
+    if artifact.created_at < plan.created_at:
+        yield f"was made before the plan was sealed ({plan.created_at.isoformat()})"
+    if artifact.created_at > decided.created_at:
+        yield f"claims to be made after this decision ({decided.created_at.isoformat()})"
+
+
+def differences(found: Decision, expected: Decision) -> tuple[str, ...]:
+    """Where a file disagrees with its recomputation, as ``field: says …, is …``; a few are enough.
+
+    ``content_digest`` is left out: reading ``found`` proved it, and only writing gives it to ``expected``.
+    A field the file leaves out is a difference even where the model has a default.
+    """
+    left_out = {"content_digest"}
+    says = found.model_dump(mode="json", exclude=left_out, exclude_unset=True)
+    listed = list(_walk("", says, expected.model_dump(mode="json", exclude=left_out)))
+    more = len(listed) - MOST_DIFFERENCES
+    return (*listed[:MOST_DIFFERENCES], *((f"and {more} more differences",) if more > 0 else ()))
+
+
+def _walk(at: str, found: Any, expected: Any) -> Iterator[str]:
+    if found == expected and type(found) is type(expected):
+        return
+    if isinstance(found, dict) and isinstance(expected, dict):
+        for key in sorted({*found, *expected}):
+            yield from _walk(
+                f"{at}.{key}" if at else key, found.get(key, _NOTHING), expected.get(key, _NOTHING)
+            )
+    elif isinstance(found, list) and isinstance(expected, list) and len(found) == len(expected):
+        for index, (left, right) in enumerate(zip(found, expected, strict=True)):
+            yield from _walk(f"{at}[{index}]", left, right)
+    else:
+        yield f"{at}: says {_short(found)}, is {_short(expected)}"
+
+
+def _short(value: object) -> str:
+    if value is _NOTHING:
+        return "nothing"
+    text = f"{len(value)} entries" if isinstance(value, list) else repr(value)
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+
+
+_LONGEST = 80
+_NOTHING = object()

@@ -1,0 +1,52 @@
+"""The published schemas are the models', and what is written obeys them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from certification_pipeline.evidence.schema import ARTIFACTS, schema_of, schemas, stale_schemas, write_schemas
+from tests.gates.releases import decided_release
+
+PUBLISHED = Path(__file__).parents[2] / "docs" / "schemas"
+
+
+def test_published_schemas_are_the_models() -> None:
+    command = "python -m certification_pipeline.evidence.schema docs/schemas"
+    assert stale_schemas(PUBLISHED) == (), f"run: {command}"
+
+
+def test_a_stale_a_missing_and_a_surplus_schema_are_found(tmp_path: Path) -> None:
+    write_schemas(tmp_path)
+    assert stale_schemas(tmp_path) == ()
+    (tmp_path / "cell.v1.schema.json").write_text("{}")
+    (tmp_path / "release_summary.v1.schema.json").unlink()
+    (tmp_path / "gone.v1.schema.json").write_text("{}")
+    assert stale_schemas(tmp_path) == (
+        "cell.v1.schema.json",
+        "gone.v1.schema.json",
+        "release_summary.v1.schema.json",
+    )
+
+
+def test_every_schema_is_one() -> None:
+    for text in schemas().values():
+        jsonschema.Draft202012Validator.check_schema(json.loads(text))
+
+
+def test_what_is_written_obeys_its_schema(tmp_path: Path) -> None:
+    directory = decided_release(tmp_path)
+    by_version = {artifact.schema_name(): schema_of(artifact) for artifact in ARTIFACTS}
+    seen = set()
+    for path in directory.path.rglob("*.json"):
+        value = json.loads(path.read_text())
+        jsonschema.validate(value, by_version[value["schema_version"]])
+        seen.add(value["schema_version"])
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate({**value, "surprise": 1}, by_version[value["schema_version"]])
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate({**value, "schema_version": "v0"}, by_version[value["schema_version"]])
+    assert seen == set(by_version)

@@ -1,0 +1,72 @@
+"""A whole honest release on disk, decided at fixed times: what the tests here then forge."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from certification_pipeline.evidence.canonical import seal
+from certification_pipeline.evidence.markdown import markdown
+from certification_pipeline.evidence.plan import PlannedCell
+from certification_pipeline.evidence.report import CertificationReport
+from certification_pipeline.evidence.subject_dir import SubjectDir
+from certification_pipeline.evidence.suite import CertificationSuite
+from certification_pipeline.evidence.summary import ReleaseSummary
+from certification_pipeline.gates.artifact_index import artifact_index
+from certification_pipeline.gates.certification_report import certification_report
+from certification_pipeline.gates.certification_suite import certification_suite, suite_index
+from certification_pipeline.gates.release_summary import release_summary, verify_release_summary
+from certification_pipeline.gates.verification import read_plan
+from tests.evidence.builders import SMALL, provenance, release
+
+
+def report(directory: SubjectDir, minutes: float = 60) -> CertificationReport:
+    sealed = read_plan(directory)
+    cells = directory.scan(sealed.plan)
+    made = certification_report(sealed.plan, cells, provenance(minutes), plan_sha256=sealed.sha256)
+    return directory.write(made, markdown(made))
+
+
+def suite(directory: SubjectDir, minutes: float = 61, **options: Any) -> CertificationSuite:
+    return certification_suite(directory, provenance(minutes), suite_id="nightly", **options)
+
+
+def summary(directory: SubjectDir, minutes: float = 63, **options: Any) -> ReleaseSummary:
+    return release_summary(directory, provenance(minutes), **options)
+
+
+def verified(directory: SubjectDir, minutes: float = 70) -> ReleaseSummary:
+    return verify_release_summary(directory, provenance(minutes))
+
+
+def decide(directory: SubjectDir, **options: Any) -> ReleaseSummary:
+    """All gates, written, at minutes 60 to 63 after sealing."""
+    report(directory)
+    judged = suite(directory, **options)
+    directory.write(judged, markdown(judged))
+    digest = directory.read_with_digest(directory.suite_path, CertificationSuite)[1]
+    indexed = suite_index(None, judged, digest, provenance(61))
+    directory.write(indexed, markdown(indexed))
+    index = artifact_index(directory, provenance(62))
+    directory.write(index, markdown(index))
+    decided = summary(directory)
+    return directory.write(decided, markdown(decided))
+
+
+def decided_release(root: Path, cells: tuple[PlannedCell, ...] = SMALL) -> SubjectDir:
+    directory, _ = release(root, cells)
+    assert decide(directory).passed
+    return directory
+
+
+def write_json(path: Path, value: Any, *, resealed: bool = False) -> None:
+    """What a forger types; ``resealed`` makes the content digest right again."""
+    if resealed and isinstance(value, dict) and "content_digest" in value:
+        value = value | {"content_digest": ""}
+    data = (json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode()
+    path.write_bytes(seal(data)[0] if resealed else data)
+
+
+def codes(decision: CertificationReport | CertificationSuite | ReleaseSummary) -> list[str]:
+    return [blocker.code for blocker in decision.blockers]
