@@ -1,0 +1,5 @@
+"""``python -m certification_pipeline.cli``."""
+
+from certification_pipeline.cli import main
+
+main()

@@ -1,0 +1,49 @@
+"""The ``certify`` application: which commands there are. Importing it must stay cheap."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from certification_pipeline.cli import decide, look, run
+
+app = typer.Typer(
+    name="certify",
+    help="Certify data connectors: move real rows, break the run on purpose, judge every row.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    epilog="Exit codes: 0 green, 1 red, 2 usage, 3 inconclusive.",
+)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from certification_pipeline import __version__  # noqa: PLC0415 - lazy on purpose
+
+        typer.echo(f"certify {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Certify data connectors: move real rows, break the run on purpose, judge every row."""
+
+
+app.command()(run.run)
+app.command()(run.plan)
+app.command()(look.matrix)
+app.command()(look.report)
+app.command()(decide.suite)
+app.command("release-summary")(decide.release_summary)
+app.command()(look.doctor)
+app.add_typer(look.scenario_app, name="scenario")
+app.add_typer(look.engine_app, name="engine")
+app.add_typer(look.catalog_app, name="catalog")

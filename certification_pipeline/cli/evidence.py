@@ -1,0 +1,28 @@
+"""Which evidence a command is about: root, release, engines."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from certification_pipeline.evidence.errors import EvidenceError, ProblemKind
+from certification_pipeline.evidence.store import EvidenceStore
+from certification_pipeline.report.loading import chosen_release
+from certification_pipeline.settings import load_settings
+
+
+def open_release(
+    evidence_dir: Path | None, release_id: str | None, engines: list[str] | None
+) -> tuple[EvidenceStore, str, tuple[str, ...]]:
+    """The store, the release (the latest by default) and its engines, or those asked for.
+
+    Raises ``EvidenceError`` when the release or an engine in it is not there, naming what is.
+    """
+    store = EvidenceStore(load_settings(evidence_dir=evidence_dir).evidence_dir)
+    release = chosen_release(store, release_id)
+    there = store.engines(release)
+    for name in engines or ():
+        if name not in there:
+            what = f"has no evidence of engine {name!r}"
+            remedy = f"Choose from: {', '.join(there)}"
+            raise EvidenceError(str(store.release_path(release)), None, what, remedy, ProblemKind.MISSING)
+    return store, release, tuple(engines or there)

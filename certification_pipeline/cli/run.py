@@ -1,0 +1,192 @@
+"""``certify run`` and ``certify plan``."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from certification_pipeline.cli import options
+from certification_pipeline.cli.errors import INTERRUPTED
+from certification_pipeline.cli.options import Format
+
+if TYPE_CHECKING:
+    from certification_pipeline.report.release import ReleaseView
+    from certification_pipeline.settings import RunSettings
+
+
+def run(
+    *,
+    profile: options.Profile = None,
+    engine: options.Engines = None,
+    route: options.Routes = None,
+    strategy: options.Strategies = None,
+    scenario: options.Scenarios = None,
+    rows: options.Rows = None,
+    seed: options.Seed = None,
+    release_id: Annotated[
+        str | None, typer.Option("--release-id", metavar="ID", help="Name the release. [local-<time>]")
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="With --release-id: only cells that have no verdict yet.")
+    ] = False,
+    workers: Annotated[
+        int | None, typer.Option("--workers", metavar="N", help="Cells side by side. [cores, at most 8]")
+    ] = None,
+    evidence_dir: options.EvidenceDir = None,
+    require_benchmark: options.RequireBenchmark = False,
+    require_lineage: options.RequireLineage = False,
+    require_dbt_lineage: options.RequireDbtLineage = False,
+    require_strategy_certification: options.RequireStrategy = False,
+    require_evidence: options.RequireEvidence = False,
+    form: options.Formatted = Format.TABLE,
+    report: Annotated[bool, typer.Option("--report/--no-report", help="Write the HTML report.")] = True,
+    open_: Annotated[bool, typer.Option("--open", help="Open the HTML report when done.")] = False,
+) -> None:
+    """Plan, move real rows, judge them, decide, report.
+
+    Ends with one screen: what is certified, what is not and why, what to do next.
+    """
+    from certification_pipeline.catalog.loading import load_catalog  # noqa: PLC0415 - lazy on purpose
+    from certification_pipeline.cli.progress import RunProgress  # noqa: PLC0415
+    from certification_pipeline.evidence.store import EvidenceStore  # noqa: PLC0415
+    from certification_pipeline.gates.exit_code import exit_code  # noqa: PLC0415
+    from certification_pipeline.report.html import write_html  # noqa: PLC0415
+    from certification_pipeline.report.loading import load_release  # noqa: PLC0415
+    from certification_pipeline.settings import load_settings  # noqa: PLC0415
+
+    settings = load_settings(
+        profile=profile,
+        engines=engine,
+        routes=route,
+        strategies=strategy,
+        scenarios=scenario,
+        rows=rows,
+        seed=seed,
+        release_id=release_id,
+        resume=resume or None,
+        workers=workers,
+        evidence_dir=evidence_dir,
+        require_benchmark=require_benchmark or None,
+        require_lineage=require_lineage or None,
+        require_dbt_lineage=require_dbt_lineage or None,
+        require_strategy_certification=require_strategy_certification or None,
+        require_evidence=require_evidence or None,
+    )
+    catalog = load_catalog()
+    settings.check(catalog)
+    from certification_pipeline.pipeline import certify  # noqa: PLC0415 - heavy; wrong usage is told first
+
+    with cancelled_by_signals() as cancel, RunProgress() as progress:
+        certify(settings, catalog, progress.on_event, cancel)
+    store = EvidenceStore(settings.evidence_dir)
+    release = load_release(store, settings.release_id, require=settings.required)
+    page = store.release_path(settings.release_id) / "report.html" if report else None
+    if page is not None:
+        write_html(release, catalog, page)
+    _answer(release, page, form)
+    if cancel.is_set():
+        _say_how_to_go_on(settings, progress.finished.total())
+        raise typer.Exit(INTERRUPTED)
+    if open_ and page is not None:
+        typer.launch(page.resolve().as_uri())
+    raise typer.Exit(exit_code(release.outcome))
+
+
+def plan(
+    *,
+    profile: options.Profile = None,
+    engine: options.Engines = None,
+    route: options.Routes = None,
+    strategy: options.Strategies = None,
+    scenario: options.Scenarios = None,
+    rows: options.Rows = None,
+    seed: options.Seed = None,
+    form: options.Formatted = Format.TABLE,
+) -> None:
+    """Show what would run here, and why the rest not.
+
+    Starts nothing and writes nothing.
+    """
+    from certification_pipeline.catalog.loading import load_catalog  # noqa: PLC0415 - lazy on purpose
+    from certification_pipeline.cli.output import console, emit  # noqa: PLC0415
+    from certification_pipeline.cli.preview import preview  # noqa: PLC0415
+    from certification_pipeline.report.planned import print_plan  # noqa: PLC0415
+    from certification_pipeline.settings import load_settings  # noqa: PLC0415
+
+    settings = load_settings(
+        profile=profile,
+        engines=engine,
+        routes=route,
+        strategies=strategy,
+        scenarios=scenario,
+        rows=rows,
+        seed=seed,
+    )
+    catalog = load_catalog()
+    settings.check(catalog)
+    plans = preview(settings, catalog)
+    if form is Format.JSON:
+        emit([made.model_dump(mode="json", include=_OF_A_PLAN) for made in plans])
+        return
+    for made in plans:
+        print_plan(console(), made)
+
+
+_OF_A_PLAN = {"profile", "rows", "seed", "cells", "plan_digest", "catalog_digest"}
+
+
+@contextmanager
+def cancelled_by_signals() -> Iterator[threading.Event]:
+    """An event that the first Ctrl-C (or SIGTERM) sets; a second one stops at once."""
+    cancel = threading.Event()
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        if cancel.is_set():
+            raise KeyboardInterrupt
+        cancel.set()
+        typer.echo(
+            "\nStopping: cells in hand are ended, what is finished is kept. Once more stops at once.",
+            err=True,
+        )
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield cancel
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _answer(release: ReleaseView, page: Path | None, form: Format) -> None:
+    from certification_pipeline.cli.output import console, emit  # noqa: PLC0415 - lazy on purpose
+    from certification_pipeline.gates.exit_code import exit_code  # noqa: PLC0415
+    from certification_pipeline.report.terminal import final_screen  # noqa: PLC0415
+
+    if form is Format.TABLE:
+        final_screen(console(), release, page)
+        return
+    emit(
+        {
+            "release_id": release.release_id,
+            "outcome": release.outcome.value,
+            "exit_code": exit_code(release.outcome),
+            "report": str(page) if page else None,
+            "subjects": [subject.summary.model_dump(mode="json") for subject in release.subjects],
+        }
+    )
+
+
+def _say_how_to_go_on(settings: RunSettings, kept: int) -> None:
+    go_on = settings.model_copy(update={"resume": True})
+    typer.echo(
+        f"\nStopped. {kept} cells were finished and are kept in {settings.release_dir}.\n"
+        f"Go on with: {go_on.command()}",
+        err=True,
+    )

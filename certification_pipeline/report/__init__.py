@@ -1,0 +1,1 @@
+"""Evidence for people: tables, Markdown, HTML. Computes no verdict."""

@@ -1,0 +1,355 @@
+"""One release as one HTML file: everything inside, nothing fetched, readable without JavaScript.
+
+The template escapes all it is given; the Content-Security-Policy names the one inline script by its hash,
+so that nothing a row brought along could run even if it got through. Size is bounded by the caps below.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import statistics
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+
+import pandas as pd
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+from pydantic import JsonValue
+
+from certification_pipeline.catalog.models import Catalog, Scenario
+from certification_pipeline.catalog.vocabulary import Outcome
+from certification_pipeline.evidence.artifact import utc_now
+from certification_pipeline.evidence.cell import CheckJudgement, RowJudgement
+from certification_pipeline.evidence.files import write_atomically
+from certification_pipeline.report.causes import Cause, Gap, Sample, causes, fact, reasons, samples_of
+from certification_pipeline.report.release import CellLine, ReleaseView, SubjectView
+from certification_pipeline.report.svg import Timed, time_strip
+from certification_pipeline.report.tables import (
+    COUNTED_CLAIMS,
+    claims_table,
+    judged_after,
+    key_text,
+    matrix_pivot,
+    next_steps,
+    seeds_matrix,
+    why,
+)
+from certification_pipeline.report.tally import SYMBOL, WORD, WORST_FIRST, Tally
+from certification_pipeline.report.terminal import VERDICT
+from certification_pipeline.report.visible import Segment, both_sides, visible
+
+CAUSES = 30
+"""Causes shown for each subject."""
+CAUSE_SAMPLES = 6
+"""Sample rows shown for each cause."""
+DETAILED_CELLS = 120
+"""Cells unfolded with loads and judgements, over all subjects."""
+CELL_SAMPLES = 4
+CELL_STEPS = 12
+"""Loads, and judgements, shown of one cell."""
+SLOWEST = 8
+_BAR_ORDER = (
+    Outcome.FAILED,
+    Outcome.CANT_TELL,
+    Outcome.PASSED,
+    Outcome.UNTESTED,
+    Outcome.INAPPLICABLE,
+)
+_TEMPLATES = Path(__file__).parent / "templates"
+MAX_TEXT = 300
+"""Characters of any other text that came from outside."""
+
+
+@dataclass(frozen=True, slots=True)
+class SampleView:
+    """A sample row, ready to show."""
+
+    where: str
+    step: str
+    anomaly: str
+    key: str
+    column: str
+    expected: list[Segment]
+    actual: list[Segment]
+
+
+@dataclass(frozen=True, slots=True)
+class LoadView:
+    """What the engine claimed for one load, next to what the oracle counted after it."""
+
+    step: str
+    ended: str
+    message: str
+    claims: tuple[str, ...]
+    """In the order of ``COUNTED_CLAIMS``; a dash for 'not reported'."""
+    oracle_expected: str
+    oracle_found: str
+    agrees: bool | None
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class CellDetail:
+    """A failed or undecided cell, unfolded."""
+
+    line: CellLine
+    loads: tuple[LoadView, ...]
+    judgements: tuple[tuple[Outcome, str, str], ...]
+    """Outcome, step, what was seen."""
+    samples: tuple[SampleView, ...]
+    hidden: int
+    """Judgements beyond the cap."""
+
+
+@dataclass(frozen=True, slots=True)
+class CauseView:
+    """A cause with its samples and as many unfolded cells as the budget allows."""
+
+    cause: Cause
+    samples: tuple[SampleView, ...]
+    details: tuple[CellDetail, ...]
+    folded: int
+    """Cells of this cause that are only in the cell list."""
+    scenarios: tuple[Scenario, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CellGroup:
+    """Cells of one route and strategy: what a heat map field links to."""
+
+    anchor: str
+    route: str
+    strategy: str
+    lines: tuple[CellLine, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SubjectPage:
+    """All the template shows of one subject."""
+
+    anchor: str
+    title: str
+    description: str
+    view: SubjectView
+    tally: Tally
+    strategies: pd.DataFrame
+    scenarios: pd.DataFrame
+    seeds: pd.DataFrame
+    seeds_tally: Tally
+    causes: tuple[CauseView, ...]
+    more_causes: int
+    gaps: tuple[Gap, ...]
+    claims: pd.DataFrame
+    strip: Markup
+    seconds: tuple[float, ...]
+    """Sorted, slowest first."""
+    slowest: tuple[CellLine, ...]
+    groups: tuple[CellGroup, ...]
+
+    @property
+    def median(self) -> float:
+        """Median seconds of the cells that ran."""
+        return statistics.median(self.seconds) if self.seconds else 0.0
+
+    @property
+    def sentence(self) -> str:
+        """The verdict in one sentence."""
+        failed, passed = self.tally.count(Outcome.FAILED), self.tally.count(Outcome.PASSED)
+        if self.view.outcome is Outcome.PASSED:
+            return f"All {passed} cells in scope passed, row by row."
+        if failed:
+            what = f"{len(self.causes) + self.more_causes} cause" + ("" if len(self.causes) == 1 else "s")
+            return f"{failed} of {self.tally.decided} judged cells failed, for {what}; {passed} passed."
+        return f"{passed} cells passed, none failed; what is missing for a verdict is below."
+
+
+def write_html(release: ReleaseView, catalog: Catalog, path: Path) -> None:
+    """Write the report atomically. Raises ``EvidenceError`` for what the system refuses."""
+    write_atomically(path, render_html(release, catalog).encode())
+
+
+def render_html(release: ReleaseView, catalog: Catalog) -> str:
+    """The whole page."""
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["visible"] = lambda text: _short(str(text))
+    script = _TEMPLATES.joinpath("report.js").read_text(encoding="utf-8")
+    style = _TEMPLATES.joinpath("report.css").read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    budget = iter(range(DETAILED_CELLS))
+    return environment.get_template("report.html.j2").render(
+        release=release,
+        subjects=[_subject_page(subject, catalog, budget) for subject in release.subjects],
+        steps=list(next_steps(release).itertuples(index=False)),
+        scenarios=_scenarios_used(release, catalog),
+        claims_names=COUNTED_CLAIMS,
+        cases=len(catalog.matrix.cases()),
+        symbol=SYMBOL,
+        word=WORD,
+        verdict=VERDICT,
+        order=WORST_FIRST,
+        bar_order=_BAR_ORDER,
+        why=why,
+        written_at=utc_now(),
+        # Script and style are files of this package.
+        script=Markup(script),  # noqa: S704
+        script_digest=digest,
+        style=Markup(style),  # noqa: S704
+    )
+
+
+def _subject_page(subject: SubjectView, catalog: Catalog, budget: Iterator[int]) -> SubjectPage:
+    engine = catalog.engines.get(subject.subject.engine)
+    red = causes(subject)
+    ran = sorted(
+        (line for line in subject.lines if line.seconds is not None), key=lambda line: -(line.seconds or 0)
+    )
+    seeds = seeds_matrix(subject.lines, catalog.matrix)
+    anchor = subject.subject.engine
+    return SubjectPage(
+        anchor=anchor,
+        title=engine.title if engine else anchor,
+        description=engine.description if engine else "",
+        view=subject,
+        tally=subject.tally,
+        strategies=matrix_pivot(subject.ran, "strategy").T,
+        scenarios=matrix_pivot(subject.ran, "scenario").T,
+        seeds=seeds,
+        seeds_tally=_sum(seeds),
+        causes=tuple(_cause_view(cause, catalog, budget) for cause in red[:CAUSES]),
+        more_causes=max(0, len(red) - CAUSES),
+        gaps=tuple(reasons([subject])),
+        claims=claims_table(subject),
+        strip=time_strip([Timed(line.seconds or 0.0, line.outcome) for line in ran]),
+        seconds=tuple(line.seconds or 0.0 for line in ran),
+        slowest=tuple(ran[:SLOWEST]),
+        groups=_groups(anchor, subject.lines),
+    )
+
+
+def _cause_view(cause: Cause, catalog: Catalog, budget: Iterator[int]) -> CauseView:
+    details = tuple(_cell_detail(line) for line, _ in zip(cause.lines, budget, strict=False))
+    return CauseView(
+        cause=cause,
+        samples=tuple(_sample_view(sample) for sample in cause.samples[:CAUSE_SAMPLES]),
+        details=details,
+        folded=len(cause.lines) - len(details),
+        scenarios=tuple(catalog.scenarios[name] for name in cause.scenarios if name in catalog.scenarios),
+    )
+
+
+def _cell_detail(line: CellLine) -> CellDetail:
+    evidence = line.evidence
+    judgements = evidence.judgements if evidence else ()
+    # What failed first, then the rest in the order it was judged.
+    ordered = sorted(judgements, key=lambda judgement: judgement.outcome is not Outcome.FAILED)
+    loads = evidence.loads if evidence else ()
+    return CellDetail(
+        line=line,
+        loads=tuple(_load_view(line, number) for number in range(1, min(len(loads), CELL_STEPS) + 1)),
+        judgements=tuple((j.outcome, _short(j.step), _seen(j)) for j in ordered[:CELL_STEPS]),
+        samples=tuple(_sample_view(sample) for sample in list(samples_of(line))[:CELL_SAMPLES]),
+        hidden=max(0, len(judgements) - CELL_STEPS),
+    )
+
+
+def _load_view(line: CellLine, number: int) -> LoadView:
+    assert line.evidence is not None
+    load = line.evidence.loads[number - 1]
+    record = load.record or {}
+    judged = judged_after(line, number)
+    counted = judged if judged and not judged.remark else None
+    claimed = record.get("final_rows")
+    return LoadView(
+        step=_short(load.step),
+        ended=load.ended,
+        message=_short(load.message or ""),
+        claims=tuple("–" if record.get(name) is None else _claim(record[name]) for name in COUNTED_CLAIMS),
+        oracle_expected=f"{counted.expected.rows:,}" if counted else "–",
+        oracle_found=f"{counted.actual.rows:,}" if counted else "–",
+        agrees=claimed == counted.actual.rows if counted and claimed is not None else None,
+        seconds=load.seconds,
+    )
+
+
+def _claim(value: JsonValue) -> str:
+    """What an engine claimed: a count as a count, anything else as the text it is."""
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else _short(str(value))
+
+
+def _seen(judgement: RowJudgement | CheckJudgement) -> str:
+    if isinstance(judgement, CheckJudgement):
+        return fact(judgement)
+    if judgement.remark:
+        return _short(judgement.remark)
+    rows = f"{judgement.expected.rows:,} rows expected, {judgement.actual.rows:,} found"
+    counts = ", ".join(
+        f"{count:,} {anomaly.value}" for anomaly, count in judgement.anomalies.items() if count
+    )
+    columns = ", ".join(f"{name} ({count:,})" for name, count in list(judgement.columns.items())[:8])
+    losses = ", ".join(f"{name}: {loss}" for name, loss in list(judgement.declared_losses.items())[:8])
+    parts = [rows, counts, columns and f"differing: {columns}", losses and f"declared losses: {losses}"]
+    return _short("; ".join(part for part in parts if part))
+
+
+def _sample_view(sample: Sample) -> SampleView:
+    row = sample.row
+    expected, actual = both_sides(row)
+    return SampleView(
+        where=f"{sample.line.key.route_id.replace('_to_', ' → ')}, {sample.line.key.strategy.value}",
+        step=_short(sample.step),
+        anomaly=row.anomaly.value.replace("_", " "),
+        key=_short(key_text(row.key)),
+        column=_short(row.column or "whole row"),
+        expected=expected,
+        actual=actual,
+    )
+
+
+def _groups(anchor: str, lines: Sequence[CellLine]) -> tuple[CellGroup, ...]:
+    def name(line: CellLine) -> tuple[str, str]:
+        return line.key.route_id, line.key.strategy.value
+
+    # Stable: inside a group the lines stay worst first; groups come worst first too.
+    worst = {
+        key: WORST_FIRST.index(Outcome.worst(line.outcome for line in group))
+        for key, group in ((key, list(group)) for key, group in groupby(sorted(lines, key=name), key=name))
+    }
+    ordered = sorted(lines, key=lambda line: (worst[name(line)], name(line)))
+    return tuple(
+        CellGroup(group_anchor(anchor, route, strategy), route, strategy, tuple(group))
+        for (route, strategy), group in groupby(ordered, key=name)
+    )
+
+
+def group_anchor(engine: str, route: str, strategy: str) -> str:
+    """The id of a group of cells in the cell list."""
+    return f"g-{engine}-{route}-{strategy}"
+
+
+def _scenarios_used(release: ReleaseView, catalog: Catalog) -> list[Scenario]:
+    used = {line.key.scenario for subject in release.subjects for line in subject.lines}
+    return [scenario for name, scenario in catalog.scenarios.items() if name in used]
+
+
+def _sum(frame: pd.DataFrame) -> Tally:
+    return Tally.of(
+        outcome
+        for row in frame.itertuples(index=False, name=None)
+        for value in row
+        for outcome, number in value.counts
+        for _ in range(number)
+    )
+
+
+def _short(text: str) -> str:
+    shown = visible(text[:MAX_TEXT])
+    return shown if len(text) <= MAX_TEXT else f"{shown} … {len(text) - MAX_TEXT} more"

@@ -1,0 +1,222 @@
+"""The same frames and groups on a terminal, and the one screen a run ends with.
+
+Everything that comes from evidence goes through :func:`visible` into ``Text``: no markup and no control
+character of a row can reach the terminal.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+from rich.console import Console, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from certification_pipeline.catalog.vocabulary import Outcome
+from certification_pipeline.evidence.decision import Decision
+from certification_pipeline.report.causes import Sample, causes, reasons
+from certification_pipeline.report.markdown import cell_text
+from certification_pipeline.report.release import ReleaseView, SubjectView
+from certification_pipeline.report.tables import cells_text, key_text, matrix_pivot, next_steps
+from certification_pipeline.report.tally import LEGEND, SYMBOL, Tally
+from certification_pipeline.report.visible import both_sides, plain, visible
+
+BLOCKERS = 10
+DETAILS = 3
+SHOWN = 5
+"""Causes, gaps and steps shown on the screen; the rest is counted and in the HTML report."""
+
+STYLE: dict[Outcome, str] = {
+    Outcome.PASSED: "green",
+    Outcome.FAILED: "bold red",
+    Outcome.CANT_TELL: "yellow",
+    Outcome.UNTESTED: "bright_black",
+    Outcome.INAPPLICABLE: "bright_black",
+}
+VERDICT: dict[Outcome, str] = {
+    Outcome.PASSED: "certified",
+    Outcome.FAILED: "not certified",
+    Outcome.CANT_TELL: "inconclusive",
+    Outcome.UNTESTED: "inconclusive",
+    Outcome.INAPPLICABLE: "nothing to certify",
+}
+
+
+def frame_table(frame: pd.DataFrame, *, index: bool = True, title: str | None = None) -> Table:
+    """A frame as a Rich table; numbers to the right, tallies coloured by their worst outcome."""
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    if index:
+        table.add_column(str(frame.index.name or ""), no_wrap=True)
+    for name in frame.columns:
+        numeric = pd.api.types.is_numeric_dtype(frame[name])
+        table.add_column(str(name), justify="right" if numeric else "left", overflow="fold")
+    for name, row in zip(frame.index, frame.itertuples(index=False, name=None), strict=True):
+        cells: list[Text] = [_cell(value) for value in row]
+        table.add_row(*([Text(visible(str(name)))] if index else []), *cells)
+    return table
+
+
+def print_frame(
+    console: Console, frame: pd.DataFrame, *, index: bool = True, empty: str = "nothing to show"
+) -> None:
+    """Print a frame, or one line when it is empty."""
+    console.print(frame_table(frame, index=index) if not frame.empty else Text(empty))
+
+
+def final_screen(console: Console, release: ReleaseView, report: Path | None) -> None:
+    """Print what is certified, what is not and why, what is untested, what to do next, where to read on."""
+    _verdicts(console, release)
+    for subject in release.subjects:
+        _held_to(console, subject)
+    for subject in release.subjects:
+        _failures(console, subject)
+    _open(console, release)
+    _next(console, release)
+    if report is not None:
+        console.print(Text.assemble(("\nReport  ", "bold"), str(report)), soft_wrap=True)
+
+
+def print_decision(console: Console, decision: Decision) -> None:
+    """One gate's decision: verdict, then each blocker with its next step."""
+    outcome = decision.outcome
+    text = Text(f"{SYMBOL[outcome]} {outcome.value}", STYLE[outcome])
+    text.append(
+        f" {decision.KIND} of {visible(decision.subject.engine)} {visible(decision.subject.version)}", "bold"
+    )
+    text.append(f"  release {visible(decision.release_id)}", "default")
+    console.print(text, soft_wrap=True)
+    for blocker in decision.blockers[:BLOCKERS]:
+        _line(console, Text(visible(blocker.code), "red"))
+        _line(console, Text(visible(blocker.message)), 4)
+        console.print(Text(f"    → {visible(blocker.next_step)}", "cyan"), soft_wrap=True)
+    if len(decision.blockers) > BLOCKERS:
+        _line(console, Text(f"… and {len(decision.blockers) - BLOCKERS} more blockers, in the file", "dim"))
+
+
+def _verdicts(console: Console, release: ReleaseView) -> None:
+    head = Text.assemble(("\nRelease ", "bold"), (visible(release.release_id), "bold"))
+    if release.subjects:
+        plan = release.subjects[0].plan
+        head.append(f"  profile {plan.profile}, {plan.rows:,} rows, seed {plan.seed}")
+    console.print(head, soft_wrap=True)
+    for subject in release.subjects:
+        outcome = subject.outcome
+        text = Text(f"{SYMBOL[outcome]} {VERDICT[outcome]:<14}", STYLE[outcome])
+        text.append(f" {name_of(subject)}", "default bold")
+        text.append(f"  {subject.tally.words}", "default")
+        console.print(text, soft_wrap=True)
+    if not release.subjects:
+        console.print("No subject has evidence in this release: nothing is certified.")
+
+
+def _held_to(console: Console, subject: SubjectView) -> None:
+    """Routes and strategies that were run. Strategies go down: there are more of them than routes."""
+    if subject.ran:
+        _heading(console, f"{name_of(subject)} by strategy and route")
+        pivot = matrix_pivot(subject.ran, "strategy").T
+        pivot.index.name = "strategy"
+        pivot.columns = [name.replace("_to_", " → ") for name in pivot.columns]
+        console.print(_indent(frame_table(pivot)))
+        console.print(_indent(Text(LEGEND, "dim")))
+
+
+def _failures(console: Console, subject: SubjectView) -> None:
+    red = causes(subject)
+    if not red:
+        return
+    _heading(
+        console,
+        f"{name_of(subject)} failed {cells_text(len(subject.failed))}, for {_plural(len(red), 'cause')}",
+    )
+    for number, cause in enumerate(red[:SHOWN], start=1):
+        rows = "".join(
+            f", {count:,} rows {anomaly.value.replace('_', ' ')}" for anomaly, count in cause.anomalies
+        )
+        _line(
+            console,
+            Text.assemble(
+                (f"{number}. {visible(cause.title)}", "red"), f"  {cells_text(len(cause.lines))}{rows}"
+            ),
+        )
+        _line(console, Text(f"{cause.where}; {', '.join(cause.scenarios)}", "dim"), 5)
+        if cause.samples:
+            _line(console, _sample(cause.samples[0]), 5)
+        elif cause.facts:
+            _line(console, Text(cause.facts[0]), 5)
+    _more(console, len(red), "causes")
+
+
+def _sample(sample: Sample) -> Text:
+    row = sample.row
+    expected, actual = both_sides(row)
+    column = f" {visible(row.column)}" if row.column else ""
+    text = Text(f"{visible(sample.step)}: {key_text(row.key)}{column}: expected ")
+    text.append(plain(expected), "green").append(", found ").append(plain(actual), "red")
+    return text
+
+
+def _open(console: Console, release: ReleaseView) -> None:
+    found = reasons(release.subjects)
+    if not found:
+        return
+    _heading(console, f"No verdict for {cells_text(sum(len(gap.lines) for gap in found))}")
+    for gap in found[:SHOWN]:
+        _line(
+            console,
+            Text(
+                f"{SYMBOL[gap.outcome]} {cells_text(len(gap.lines))}: {visible(gap.title)}",
+                STYLE[gap.outcome],
+            ),
+        )
+        if gap.details:
+            more = f"; {len(gap.details) - DETAILS} more" if len(gap.details) > DETAILS else ""
+            _line(console, Text(f"{visible('; '.join(gap.details[:DETAILS]))}{more}", "dim"), 4)
+        if gap.remedy:
+            _line(console, Text(f"→ {visible(gap.remedy)}"), 4)
+    _more(console, len(found), "reasons")
+
+
+def _next(console: Console, release: ReleaseView) -> None:
+    frame = next_steps(release)
+    _heading(console, "What to do next")
+    if frame.empty:
+        _line(console, Text("Nothing is open." if release.subjects else "certify run"))
+    for number, step in enumerate(frame.head(SHOWN).itertuples(index=False), start=1):
+        _line(console, Text(f"{number}. {visible(str(step.why))} ({step.engine})", "dim"))
+        # Never wrapped by us: a command must survive being copied.
+        console.print(Text(f"     {visible(str(step.do))}", "cyan"), soft_wrap=True)
+    _more(console, len(frame), "steps")
+
+
+def name_of(subject: SubjectView) -> str:
+    """``dlt 1.20.0``."""
+    return visible(f"{subject.subject.engine} {subject.subject.version}")
+
+
+def _cell(value: object) -> Text:
+    if isinstance(value, Tally):
+        return Text(str(value), STYLE[value.outcome] if value.outcome else "")
+    return Text(cell_text(value))
+
+
+def _plural(count: int, what: str) -> str:
+    return f"{count} {what}" + ("" if count == 1 else "s")
+
+
+def _more(console: Console, total: int, what: str) -> None:
+    if total > SHOWN:
+        _line(console, Text(f"… and {total - SHOWN} more {what}, in the report", "dim"))
+
+
+def _heading(console: Console, text: str) -> None:
+    console.print(Text(f"\n{text}", "bold"))
+
+
+def _line(console: Console, text: Text, indent: int = 2) -> None:
+    console.print(_indent(text, indent))
+
+
+def _indent(item: RenderableType, by: int = 2) -> Padding:
+    return Padding(item, (0, 0, 0, by), expand=False)

@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from certification_pipeline.report.release import ReleaseView
+from certification_pipeline.report.terminal import final_screen
+from tests.report.sample import make_release, make_subject
+from tests.report.test_html import HOSTILE, poisoned
+
+GOLDEN = Path(__file__).parent / "golden"
+
+
+def screen(release: ReleaseView, *, colours: bool = False) -> str:
+    out = io.StringIO()
+    console = Console(
+        file=out, width=100, force_terminal=colours, color_system="standard" if colours else None
+    )
+    final_screen(console, release, Path("/evidence/report.html"))
+    return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
+
+
+@pytest.mark.parametrize("name", ["red", "green", "empty"])
+def test_final_screen(name: str) -> None:
+    releases = {
+        "red": make_release,
+        "green": lambda: ReleaseView("2026.06", (make_subject("reference"),)),
+        "empty": lambda: ReleaseView("2026.06", ()),
+    }
+    path = GOLDEN / f"final_screen_{name}.txt"
+    assert screen(releases[name]()) == path.read_text(encoding="utf-8"), f"look, then update {path.name}"
+
+
+def test_commands_are_never_wrapped() -> None:
+    assert any(
+        line.strip().startswith("certify run") and line.rstrip().endswith("2026.06.05-rc1")
+        for line in screen(make_release()).splitlines()
+    )
+
+
+def test_colours_say_nothing_that_text_does_not() -> None:
+    import re
+
+    coloured = screen(make_release(), colours=True)
+    assert "\x1b[" in coloured
+    bare = re.sub(r"\x1b\[[0-9;]*m", "", coloured)
+    assert [line.rstrip() for line in bare.splitlines()] == screen(make_release()).splitlines()
+
+
+def test_no_control_character_of_a_row_reaches_the_terminal() -> None:
+    text = screen(poisoned())
+    assert "\x1b" not in text
+    assert HOSTILE[:20] in text
