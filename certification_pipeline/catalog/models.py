@@ -126,6 +126,15 @@ class Scenario(Entry):
     proves: Literal["experimental", "beta", "production"]
 
 
+class LeftOut(Entry):
+    """Cells a profile plans but does not run: listed as untested with the reason, never dropped."""
+
+    engine: str
+    routes: tuple[str, ...] = Field(("*",), description="fnmatch patterns over route ids")
+    scenarios: tuple[str, ...] = Field(("*",), description="fnmatch patterns over scenario ids")
+    why: str
+
+
 class Profile(Entry):
     """Which systems and engines a run includes by default."""
 
@@ -136,6 +145,7 @@ class Profile(Entry):
     systems: tuple[str, ...]
     engines: tuple[str, ...]
     rows: int = 10_000
+    leaves_out: tuple[LeftOut, ...] = ()
 
 
 class MatrixPairs(Entry):

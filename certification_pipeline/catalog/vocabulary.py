@@ -141,6 +141,8 @@ class ReasonCode(StrEnum):
     """The engine does not claim this (outcome ``inapplicable``)."""
     SERVICE_UNAVAILABLE = "service_unavailable"
     """No provider of a needed service can start here (``untested``)."""
+    NOT_IN_PROFILE = "not_in_profile"
+    """The profile leaves it out on purpose, e.g. for time (``untested``)."""
     NOT_IMPLEMENTED = "not_implemented"
     """The engine declares the capability as not implemented yet (``untested``)."""
     DRIVER_MISSING = "driver_missing"

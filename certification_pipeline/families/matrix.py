@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 
 from certification_pipeline.catalog.vocabulary import Outcome, ReasonCode
 from certification_pipeline.evidence.artifact import utc_now
@@ -31,14 +32,18 @@ def run_matrix(
     """
     by_engine: Mapping[str, CertificationPlan] = {plan.subject.engine: plan for plan in plans}
     cells = [cell for plan in plans for cell in plan.cells if cell.disposition == "run" and take(cell)]
-    for result in run_cells(cells, shop, workers):
-        key = result.planned.key
-        if result.reason is ReasonCode.INTERRUPTED:
-            continue
-        plan = by_engine[key.engine]
-        directory = store.release(plan.release_id, key.engine)
-        written = directory.write(cell_evidence(plan, result, run_id))
-        shop.on_event(CellFinished(key.engine, key.cell_id, written.outcome, result.seconds, written.detail))
+    # Closed at once when evidence cannot be written: it ends the engines.
+    with closing(run_cells(cells, shop, workers)) as results:
+        for result in results:
+            key = result.planned.key
+            if result.reason is ReasonCode.INTERRUPTED:
+                continue
+            plan = by_engine[key.engine]
+            directory = store.release(plan.release_id, key.engine)
+            written = directory.write(cell_evidence(plan, result, run_id))
+            shop.on_event(
+                CellFinished(key.engine, key.cell_id, written.outcome, result.seconds, written.detail)
+            )
 
 
 def cell_evidence(plan: CertificationPlan, result: CellResult, run_id: str) -> CellEvidence:

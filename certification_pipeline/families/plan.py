@@ -190,6 +190,7 @@ class _Planner:
         claim = route.strategies.get(key.strategy) if route else None
         obstacle = (
             self._undeclared(key, route, claim, scenario)
+            or self._left_out(key)
             or self._unreachable(key, claim)
             or self._unimplemented(key, claim)
         )
@@ -202,7 +203,10 @@ class _Planner:
             seed=self.seed,
             support=claim.support if claim else None,
             guarantee=claim.guarantee if claim else None,
-            required=claimed and applicable and self._in_profile(key.source, key.sink),
+            required=claimed
+            and applicable
+            and self._in_profile(key.source, key.sink)
+            and self._left_out(key) is None,
             disposition=obstacle.disposition if obstacle else "run",
             reason=obstacle.reason if obstacle else None,
             detail=obstacle.detail if obstacle else None,
@@ -238,6 +242,22 @@ class _Planner:
             return None
         remedy = f"if the engine can do it, declare it in the catalogue's engines/{self.engine.id}.yaml"
         return _Obstacle("inapplicable", ReasonCode.NOT_DECLARED, detail, remedy)
+
+    def _left_out(self, key: CellKey) -> _Obstacle | None:
+        for left in self.profile.leaves_out:
+            if (
+                left.engine == key.engine
+                and any(fnmatchcase(key.route_id, one) for one in left.routes)
+                and any(fnmatchcase(key.scenario, one) for one in left.scenarios)
+            ):
+                wider = [one.id for one in self.catalog.profiles.values() if one.id != self.profile.id]
+                return _Obstacle(
+                    "untested",
+                    ReasonCode.NOT_IN_PROFILE,
+                    f"the profile {self.profile.id} leaves it out: {left.why}",
+                    f"use a wider profile: {', '.join(wider)}",
+                )
+        return None
 
     def _unreachable(self, key: CellKey, claim: Claim | None) -> _Obstacle | None:
         missing = [
