@@ -120,7 +120,7 @@ class Scenario(Entry):
     remedy: str = Field(description="where to look when it is red")
     strategies: tuple[Strategy, ...] = Field(description="the strategies it makes sense for")
     rows: Literal["default", "small", "none", "large"] = Field(
-        "small", description="the run's row count, at most 1 000, no rows, or ten times the run's row count"
+        "small", description="the run's row count, at most 300, no rows, or ten times the run's row count"
     )
     requires_drift: DriftKind | None = None
     proves: Literal["experimental", "beta", "production"]

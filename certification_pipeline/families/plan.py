@@ -26,7 +26,7 @@ from certification_pipeline.harness.services.provider import Availability
 MIN_ROWS = 60
 """A smaller workload has no room for every kind of change (``harness.workload.lifecycle.MIN_ROWS``)."""
 MAX_ROWS = 100_000_000
-SMALL_ROWS = 1_000
+SMALL_ROWS = 300
 LARGE_FACTOR = 10
 
 T = TypeVar("T")

@@ -159,7 +159,7 @@ class TestScenariosOfAPair:
             return one
 
         assert rows(10_000, "strategy.full_refresh") == 10_000
-        assert rows(10_000, "batch.wide") == 1_000
+        assert rows(10_000, "batch.wide") == 300
         assert rows(60, "batch.wide") == 60
         assert rows(10_000, "batch.empty") == 0
         assert rows(10_000, "batch.large") == 100_000

@@ -413,6 +413,34 @@ def test_drift_kept_means_null_in_rows_loaded_later(sinks: Sinks, oracle: Oracle
     assert set(lost.columns) == {"note"}
 
 
+def test_a_row_delivered_again_unchanged_may_keep_or_lose_the_dropped_column(
+    sinks: Sinks, oracle: Oracle
+) -> None:
+    """Ties with the high-water mark come again; an engine may recognise them, or write them anew."""
+    workload = build_workload("drift_drop", 120, 3)
+    change = workload.change(1)
+    held = {r["id"]: r for batch in workload.initial() for r in batch.to_pylist()}
+    high = max(row["updated_at"] for row in held.values() if row["updated_at"])
+    new = {r["id"]: r for r in (*change.updates.to_pylist(), *change.inserts.to_pylist())}
+    # What a merge takes: late rows stay behind.
+    taken = {k: r for k, r in new.items() if r["updated_at"] is None or r["updated_at"] >= high}
+    gone_at_source = set(new) - set(taken)
+    tied = {k for k, r in held.items() if r["updated_at"] in (None, high)} - set(taken) - gone_at_source
+    assert tied
+
+    def judged(emptied: set[int]) -> RowJudgement:
+        rows = [{**row, "note": None} if key in emptied else row for key, row in held.items()]
+        rows = [row for row in rows if row["id"] not in taken]
+        rows += [{**row, "note": None} for row in taken.values()]
+        sink = sinks.put("duckdb", workload.spec, table(rows, workload.spec))
+        return _judge_drift(oracle, workload, sink, DriftBehaviour.KEPT, Strategy.INCREMENTAL_MERGE)
+
+    assert judged(set()).outcome is Outcome.PASSED
+    assert judged(tied).outcome is Outcome.PASSED
+    untouched = {k for k, r in held.items() if r["note"] is not None} - tied - set(taken)
+    assert judged(untouched).anomalies == {Anomaly.CORRUPT: len(untouched)}
+
+
 def test_drift_ignored_judges_every_other_column(sinks: Sinks, oracle: Oracle) -> None:
     workload, _, after = _drifted("drift_rename")
     without = sinks.put("duckdb", workload.spec, after.drop_columns(["remark"]))

@@ -105,9 +105,21 @@ def normalise_time(text: pa.Array, logical: LogicalType) -> pa.Array:
     if logical is LogicalType.DATE or pc.all(good, min_count=0).as_py() is not False:
         return text
     zoned = logical is LogicalType.TIMESTAMPTZ
+    text = _usual_spellings(text, zoned)
+    good = pc.match_substring_regex(text, _CANONICAL_FORM[logical])
     odd = pc.fill_null(pc.invert(good), False)
     changed = [_respell(value, zoned) for value in text.filter(odd).to_pylist()]
     return pc.replace_with_mask(text, odd, pa.array(changed, pa.string()))
+
+
+def _usual_spellings(text: pa.Array, zoned: bool) -> pa.Array:
+    """The common ISO spellings in bulk; a value that is none of them passes unchanged."""
+    text = pc.replace_substring_regex(text, rf"^({_DAY_TEXT})T", r"\1 ")
+    if zoned:
+        whole = rf"^({_DAY_TEXT} \d{{2}}:\d{{2}}:\d{{2}}(?:\.\d+)?)\s?(?:Z|UTC|[+-]00(?::?00)?)?$"
+        text = pc.replace_substring_regex(text, whole, r"\1+00")
+    text = pc.replace_substring_regex(text, r"(:\d{2})\.0+(\+00)?$", r"\1\2")
+    return pc.replace_substring_regex(text, r"(:\d{2}\.\d*[1-9])0+(\+00)?$", r"\1\2")
 
 
 def _respell(text: str, zoned: bool) -> str:

@@ -139,7 +139,8 @@ class Expectations:
         identity: tuple[object, ...],
     ) -> Expected:
         seen = [log.layouts[round_] for round_ in history.loads] or [log.layouts[0]]
-        projection = project(seen, semantics.drift)
+        merges = semantics.strategy is Strategy.INCREMENTAL_MERGE
+        projection = project(seen, semantics.drift, history.loads if merges else ())
         fields = list(projection.fields)
         validity = None
         if semantics.strategy is Strategy.SCD2:

@@ -40,14 +40,20 @@ class Projection:
     tolerated: frozenset[str] = frozenset()
 
 
-def project(layouts: Sequence[Layout], behaviour: DriftBehaviour | None) -> Projection:
-    """``layouts``: the schema at each load, in order; not empty."""
+def project(
+    layouts: Sequence[Layout], behaviour: DriftBehaviour | None, redelivers: Sequence[int] = ()
+) -> Projection:
+    """``layouts``: the schema at each load, in order; not empty.
+
+    ``redelivers``: for a strategy that selects rows again which an earlier load took already (ties with the
+    high-water mark, NULL cursors), the round each load saw.
+    """
     last = layouts[-1]
     if all(layout.slots == last.slots for layout in layouts):
         return _plain(last)
     match behaviour:
         case DriftBehaviour.KEPT:
-            return _kept(layouts)
+            return _kept(layouts, redelivers)
         case DriftBehaviour.IGNORED:
             return _ignored(layouts)
         case DriftBehaviour.NEW_COLUMN:
@@ -65,8 +71,12 @@ def _field(layout: Layout, name: str) -> Field:
     return Field(name, layout.spec.column(name).type, value, value)
 
 
-def _kept(layouts: Sequence[Layout]) -> Projection:
-    """Columns of every schema seen; a row has NULL where the schema of its load had no such column."""
+def _kept(layouts: Sequence[Layout], redelivers: Sequence[int]) -> Projection:
+    """Columns of every schema seen; a row has NULL where the schema of its load had no such column.
+
+    A row that was only delivered again, unchanged, may have been written again or left alone: in it the
+    columns of the drift, old and new, may be as either leaves them.
+    """
     last = layouts[-1]
     fields = []
     for name in _all_names(layouts):
@@ -79,9 +89,12 @@ def _kept(layouts: Sequence[Layout]) -> Projection:
             for load, layout in enumerate(layouts)
             if layout.slots.get(name) == holder.slots[name]
         )
-        fields.append(
-            Field(name, holder.spec.column(name).type, f"CASE {cases} END", f"l.{holder.slot(name)}")
+        again = " OR ".join(
+            f"(s.load = {load} AND l.round <= {redelivers[load - 1]})" for load in range(1, len(redelivers))
         )
+        value = f"CASE {cases} END"
+        image = f"l.{holder.slot(name)}"
+        fields.append(Field(name, holder.spec.column(name).type, value, image, unless=again or None))
     return Projection(tuple(fields))
 
 
