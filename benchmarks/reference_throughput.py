@@ -81,7 +81,9 @@ def seed(source: str, rows: int, columns: int) -> None:
     with psycopg.connect(source, autocommit=True) as connection:
         connection.execute(f"CREATE TABLE bench ({', '.join(COLUMNS[:columns])})".encode())
         values = ", ".join(VALUES[:columns])
-        connection.execute(f"INSERT INTO bench SELECT {values} FROM generate_series(1, {rows}) g".encode())
+        connection.execute(
+            f"INSERT INTO bench SELECT {values} FROM generate_series(1::bigint, {rows}) g".encode()
+        )
         connection.execute("VACUUM ANALYZE bench")
 
 

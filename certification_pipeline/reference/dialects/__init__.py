@@ -1,0 +1,1 @@
+"""How each sink writes SQL: quoting, types, comparison, DDL. No connection is ever opened here."""

@@ -1,0 +1,111 @@
+"""One load, from request to run record.
+
+Each attempt opens source and sink, and runs one or more rounds (backfill: one a day); a round is one sink
+transaction: stage, evolve, finalize, state, commit. Only a log source is told to move on, and only after
+that commit.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import structlog
+
+from certification_pipeline.catalog.vocabulary import FailureCategory
+from certification_pipeline.harness.engines.protocol import Error, Load, Phase, Result
+from certification_pipeline.reference.defects import Defect
+from certification_pipeline.reference.failures import LoadError, redact
+from certification_pipeline.reference.record import Ledger, reset_peak_memory
+from certification_pipeline.reference.request import check_capability, check_request
+from certification_pipeline.reference.retry import with_retries
+from certification_pipeline.reference.rounds import Attempt
+from certification_pipeline.reference.sinks.registry import open_sink
+from certification_pipeline.reference.sources.postgres import PostgresSource
+from certification_pipeline.reference.state import PipelineState
+from certification_pipeline.reference.strategies.registry import PLANS
+
+Emit = Callable[[Phase | Result | Error], None]
+
+
+def run_load(load: Load, emit: Emit, defect: Defect | None = None) -> None:
+    """Serve one request; always ends in exactly one ``result`` or ``error`` event."""
+    reset_peak_memory()
+    ledger = Ledger(load)
+    log = structlog.get_logger().bind(run_id=load.run_id, strategy=str(load.strategy), sink=load.sink.system)
+    secrets = (load.source.dsn, load.sink.dsn if "://" in load.sink.dsn else "")
+
+    def phase(name: str) -> None:
+        emit(Phase(run_id=load.run_id, phase=name))
+
+    def note(retries: int, error: LoadError) -> None:
+        ledger.retries = retries
+        log.warning(
+            "retry", retries=retries, category=str(error.category), reason=redact(error.message, *secrets)
+        )
+        phase("retry")
+
+    try:
+        with_retries(lambda: _attempt(load, ledger, phase, defect), note)
+    except LoadError as error:
+        message = redact(error.message, *secrets)
+        log.error("load failed", category=str(error.category), reason=message)
+        record = ledger.record(error.category)
+        emit(
+            Error(
+                run_id=load.run_id,
+                category=error.category,
+                message=message,
+                retryable=error.retryable,
+                record=record,
+            )
+        )
+        return
+    record = ledger.record()
+    log.info("load done", loaded=record.loaded_rows, final=record.final_rows, seconds=record.timings_seconds)
+    emit(Result(run_id=load.run_id, record=record))
+
+
+def _attempt(load: Load, ledger: Ledger, phase: Callable[[str], None], defect: Defect | None) -> None:
+    ledger.reset()
+    plan = PLANS[load.strategy]
+    check_request(load, plan)
+    if load.source.system != "postgres":
+        raise LoadError(FailureCategory.UNSUPPORTED, f"no source for system {load.source.system!r}")
+    check_capability(load, plan, PostgresSource.capabilities)
+    folder = _work_folder(load)
+    try:
+        phase("connect")
+        with closing(open_sink(load.sink)) as sink, closing(PostgresSource(load.source, defect)) as source:
+            Attempt(load, plan, sink, source, ledger, phase, folder, defect).run()
+    finally:
+        if load.options.staging_retention == "drop":
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _work_folder(load: Load) -> Path:
+    """Where file artifacts rest during a load; what a crashed run left there is removed first."""
+    folder = Path(load.state_dir) / "artifacts"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def forget(load: Load) -> None:
+    """Drop what a pipeline left at the source (slot, publication) and its state; the sink's rows stay.
+
+    Raises :class:`LoadError`. For a pipeline that is retired: an orphaned slot keeps the source's log.
+    """
+    from certification_pipeline.reference.sources.log import LogReader  # noqa: PLC0415
+
+    with closing(open_sink(load.sink)) as sink, closing(PostgresSource(load.source)) as source:
+        attempt = Attempt(
+            load, PLANS[load.strategy], sink, source, Ledger(load), lambda _: None, Path(load.state_dir), None
+        )
+        sink.pipeline = attempt.identity()
+        LogReader(source.connection, source.namespace, source.name, sink.pipeline).forget()
+        with attempt.transaction():
+            sink.write_state(PipelineState())
+            sink.commit()

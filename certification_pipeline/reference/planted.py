@@ -1,0 +1,45 @@
+"""The planted defects that need more than a condition at their place (see :mod:`.defects`)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from certification_pipeline.reference.schema import Column
+from certification_pipeline.reference.state import CursorState, PipelineState, XminState
+from certification_pipeline.reference.strategies.plan import Reads
+
+if TYPE_CHECKING:
+    from certification_pipeline.reference.rounds import Attempt
+
+
+def truncate_early(attempt: Attempt) -> None:
+    """:attr:`Defect.TRUNCATE_BEFORE_STAGE`: the target is emptied, and that is committed, before all else."""
+    if not (attempt.plan.swaps or attempt.plan.reads is Reads.SLICE):
+        return
+    sink = attempt.sink
+    sink.replaces_all = False
+    with attempt.transaction():
+        if sink.columns() is not None:
+            sink.run(f"DELETE FROM {sink.target}")
+            sink.commit()
+        else:
+            sink.rollback()
+    sink.replaces_all = attempt.plan.swaps
+
+
+def advance_early(attempt: Attempt, state: PipelineState, columns: tuple[Column, ...]) -> PipelineState:
+    """:attr:`Defect.ADVANCE_STATE_BEFORE_LOAD`: stored before the rows are selected, and then believed."""
+    source, sink = attempt.source, attempt.sink
+    if state.get(CursorState) is not None:
+        cursor = next(column for column in columns if column.name == attempt.load.cursor)
+        state = state.put(CursorState(column=cursor.name, high_water=source.greatest(cursor)))
+    elif state.get(XminState) is not None:
+        snapshot = source.begin()
+        source.end()
+        state = state.put(XminState(cluster=source.cluster, snapshot=str(snapshot)))
+    else:
+        return state
+    sink.write_state(state)
+    sink.commit()
+    sink.begin()
+    return state

@@ -1,0 +1,1 @@
+"""Where rows go: PostgreSQL, DuckDB, SQLite, Parquet, behind one protocol. A sink knows no source."""

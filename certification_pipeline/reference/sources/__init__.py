@@ -1,0 +1,1 @@
+"""Where rows come from. PostgreSQL is the first; a source emits artifacts and knows no sink."""
