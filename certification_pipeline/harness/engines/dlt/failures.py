@@ -1,0 +1,160 @@
+"""From an exception of dlt, its drivers or the operating system to the protocol's failure category.
+
+dlt wraps: ``PipelineStepFailed`` around a job failure around the database's own exception. The closest to
+the fault says most, so the chain is read from the inside out and the first known name wins. Classes are
+matched by name, because not every library that may raise them is imported here.
+"""
+
+from __future__ import annotations
+
+import errno
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from urllib.parse import unquote, urlsplit
+
+_MESSAGE_CHARACTERS = 600
+
+_BY_SQLSTATE: tuple[tuple[str, str, bool], ...] = (
+    # longest prefix first; https://www.postgresql.org/docs/current/errcodes-appendix.html
+    ("42P01", "not_found", False),
+    ("3D000", "not_found", False),
+    ("3F000", "not_found", False),
+    ("42501", "authentication", False),
+    ("23502", "schema", False),  # a NULL for a column the sink made NOT NULL
+    ("57P0", "connectivity", True),
+    ("55P03", "conflict", True),
+    ("28", "authentication", False),
+    ("08", "connectivity", True),
+    ("53", "resource", True),
+    ("40", "conflict", True),
+    ("22", "data", False),
+    ("23", "data", False),
+    ("42", "schema", False),
+    ("58", "resource", False),
+)
+
+_BY_CLASS: dict[str, tuple[str, bool]] = {
+    "NoSuchTableError": ("not_found", False),
+    "UnsupportedError": ("unsupported", False),
+    "BadRequestError": ("configuration", False),
+    "InvalidCharError": ("unsupported", False),  # a table name that dlt cannot use in a file name
+    "IncrementalCursorPathMissing": ("schema", False),
+    "IncrementalCursorPathHasValueNone": ("data", False),
+    "IncrementalCursorInvalidCoercion": ("data", False),
+    "InvalidDataItem": ("data", False),
+    "PyToArrowConversionException": ("data", False),
+    "ArrowInvalid": ("data", False),
+    "ConversionException": ("data", False),
+    "OutOfRangeException": ("data", False),
+    "ConstraintException": ("schema", False),
+    "BinderException": ("schema", False),
+    "CatalogException": ("schema", False),
+    "IntegrityError": ("schema", False),
+    "SchemaException": ("schema", False),
+    "UnsupportedDataType": ("schema", False),
+    "MergeDispositionException": ("configuration", False),
+    "ConfigurationException": ("configuration", False),
+    "DestinationCapabilitiesException": ("unsupported", False),
+    "CannotRestorePipelineException": ("state", False),
+    "PipelineStateEngineNoUpgradePathException": ("state", False),
+    "StorageException": ("state", False),
+    "JSONDecodeError": ("state", False),
+    "DestinationConnectionError": ("connectivity", True),
+    "ConnectionError": ("connectivity", True),
+    "MemoryError": ("resource", False),
+}
+
+_BY_TEXT: tuple[tuple[str, str, bool], ...] = (
+    ("password authentication failed", "authentication", False),
+    ("no password supplied", "authentication", False),
+    ('fatal: database "', "not_found", False),
+    ("does not exist in table", "schema", False),  # dlt's KeyError about a cursor column
+    ("could not set lock", "conflict", True),
+    ("database is locked", "conflict", True),
+    ("disk is full", "resource", False),
+    ("no space left", "resource", False),
+    ("could not connect", "connectivity", True),
+    ("connection refused", "connectivity", True),
+    ("server closed the connection", "connectivity", True),
+    ("connection to server", "connectivity", True),
+)
+
+
+class UnsupportedError(Exception):
+    """The request asks for what dlt does not document."""
+
+
+class BadRequestError(Exception):
+    """The request lacks what the strategy needs."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """What the protocol's ``error`` says."""
+
+    category: str
+    message: str
+    retryable: bool
+
+
+def classify(error: BaseException, *dsns: str) -> Failure:
+    """Name the failure; passwords of the given DSNs never survive into its message."""
+    chain = list(_chain(error))
+    for link in reversed(chain):
+        if (known := _known(link)) is not None:
+            return Failure(known[0], _message(link, dsns), known[1])
+    retryable = any("TransientException" in _names(link) for link in chain)
+    return Failure("internal", _message(chain[-1], dsns), retryable)
+
+
+def redact(text: str, *dsns: str) -> str:
+    """The text without the passwords of those DSNs."""
+    for dsn in dsns:
+        password = urlsplit(dsn).password if "://" in dsn else None
+        for secret in {password, unquote(password)} if password else ():
+            text = text.replace(secret, "***")
+    return text
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """Outermost first, following what dlt, Python and SQLAlchemy each use to point at a cause."""
+    seen: set[int] = set()
+    link: BaseException | None = error
+    while link is not None and id(link) not in seen:
+        seen.add(id(link))
+        yield link
+        inner = getattr(link, "dbapi_exception", None) or getattr(link, "orig", None)
+        link = link.__cause__ or (inner if isinstance(inner, BaseException) else None) or link.__context__
+
+
+def _names(error: BaseException) -> set[str]:
+    return {cls.__name__ for cls in type(error).__mro__}
+
+
+def _known(error: BaseException) -> tuple[str, bool] | None:
+    sqlstate = getattr(error, "pgcode", None) or ""
+    for prefix, category, retryable in _BY_SQLSTATE:
+        if sqlstate and sqlstate.startswith(prefix):
+            return category, retryable
+    text = str(error).lower()
+    for needle, category, retryable in _BY_TEXT:
+        if needle in text and "PipelineStepFailed" not in _names(error):
+            return category, retryable
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return "resource", False
+    if isinstance(error, PermissionError):
+        return "configuration", False
+    for cls in type(error).__mro__:
+        if cls.__name__ in _BY_CLASS:
+            return _BY_CLASS[cls.__name__]
+    return None
+
+
+def _message(error: BaseException, dsns: tuple[str, ...]) -> str:
+    """One line that names the fault; rows of data that SQLAlchemy attaches are cut off."""
+    text = re.split(r"\[SQL:|\[parameters:|\bDETAIL:", str(error))[0]
+    text = " ".join(text.split()) or "no message"
+    if not isinstance(error, UnsupportedError | BadRequestError):
+        text = f"{type(error).__name__}: {text}"
+    return redact(text, *dsns)[:_MESSAGE_CHARACTERS]
