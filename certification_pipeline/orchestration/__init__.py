@@ -1,0 +1,4 @@
+"""The Dagster layer: assets, checks, jobs, schedules, resources.
+
+Holds no logic: it could be deleted without losing a capability.
+"""

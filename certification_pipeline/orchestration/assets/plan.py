@@ -1,0 +1,88 @@
+"""The sealed plan: the left end of the graph, and what makes a release."""
+
+from collections import Counter
+from collections.abc import Iterable
+
+import dagster as dg
+import pandas as pd
+from pydantic import Field
+
+from certification_pipeline import pipeline
+from certification_pipeline.catalog.models import Catalog, Profile
+from certification_pipeline.evidence.plan import CertificationPlan
+from certification_pipeline.orchestration.events import log_to
+from certification_pipeline.orchestration.failures import told_plainly
+from certification_pipeline.orchestration.names import OWNERS, PLAN
+from certification_pipeline.orchestration.render import table
+from certification_pipeline.orchestration.resources import CertificationResource
+from certification_pipeline.settings import MAX_ROWS, MIN_ROWS
+
+
+class PlanConfig(dg.Config):
+    """What the launchpad offers for a new release; ``None`` is what ``certify run`` would take."""
+
+    rows: int | None = Field(None, ge=MIN_ROWS, le=MAX_ROWS, description="rows of a default table")
+    seed: int | None = Field(None, ge=0, description="the workload's seed: same seed, same rows")
+
+
+def plan_asset(catalog: Catalog, profile: Profile) -> dg.AssetsDefinition:
+    """Asset ``plan``: every cell of every engine of the profile, sealed by digest before anything runs."""
+
+    @dg.asset(
+        key=PLAN,
+        group_name="plan",
+        owners=OWNERS,
+        kinds={"yaml"},
+        tags={"certification/profile": profile.id},
+        description=(
+            f"**{profile.title}.** Seals one plan per engine: the seeds' whole matrix and every scenario the "
+            "engine's claims call for. What cannot be reached stays in it as untested, with its remedy. "
+            "Materializing it begins a new release; everything to its right works on the latest one."
+        ),
+    )
+    def plan(
+        context: dg.AssetExecutionContext, config: PlanConfig, certification: CertificationResource
+    ) -> dg.MaterializeResult:
+        with told_plainly():
+            settings = certification.settings(certification.planned_by(context.run), config.rows, config.seed)
+            sealed = pipeline.seal_plans(settings, catalog, log_to(context.log))
+        plans = list(sealed.plans.values())
+        return dg.MaterializeResult(
+            data_version=dg.DataVersion("+".join(plan.plan_digest for plan in plans)),
+            metadata={
+                "release": settings.release_id,
+                "rows": plans[0].rows,
+                "seed": plans[0].seed,
+                "engines": table(pd.DataFrame(map(_engine, plans))),
+                "cells_planned": sum(len(plan.cells) for plan in plans),
+                "cells_to_run": sum(cell.disposition == "run" for plan in plans for cell in plan.cells),
+                "why_not_all": dg.MetadataValue.md(_why_not(plans)),
+                "release_directory": dg.MetadataValue.path(str(settings.release_dir)),
+            },
+        )
+
+    return plan
+
+
+def _engine(plan: CertificationPlan) -> dict[str, object]:
+    count = Counter(cell.disposition for cell in plan.cells)
+    return {
+        "engine": plan.subject.engine,
+        "version": plan.subject.version,
+        "cells": len(plan.cells),
+        "to run": count["run"],
+        "untested": count["untested"],
+        "not claimed": count["inapplicable"],
+        "plan digest": plan.plan_digest,
+    }
+
+
+def _why_not(plans: Iterable[CertificationPlan]) -> str:
+    lines: list[str] = []
+    for plan in plans:
+        reasons = Counter((c.detail or "", c.remedy or "") for c in plan.cells if c.disposition == "untested")
+        lines += [
+            f"- **{plan.subject.engine}**, {count} cells: {detail}\n  - next: {remedy}"
+            for (detail, remedy), count in reasons.most_common()
+        ]
+    return "\n".join(lines) or "Everything planned can run here."

@@ -1,0 +1,46 @@
+"""Puts the Dagster definitions together. Tests call it with a resource and a catalogue of their own."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from certification_pipeline.catalog.loading import load_catalog
+from certification_pipeline.catalog.models import Catalog
+from certification_pipeline.orchestration.assets.matrix import matrix_assets
+from certification_pipeline.orchestration.assets.plan import plan_asset
+from certification_pipeline.orchestration.assets.verdict import verdict_assets
+from certification_pipeline.orchestration.jobs import JOBS
+from certification_pipeline.orchestration.resources import CertificationResource
+from certification_pipeline.orchestration.schedules import schedules
+from certification_pipeline.orchestration.sensors import sensors
+
+
+def build_defs(
+    certification: CertificationResource | None = None, catalog: Catalog | None = None
+) -> dg.Definitions:
+    """All assets, checks, jobs, schedules and sensors of one profile.
+
+    A profile is never a partition: certification is an observation of one version on one day, and
+    backfilling last Tuesday would forge it. Another profile is another code location of the same builder
+    (``CERTIFY_PROFILE``). Raises ``CatalogError`` or ``SettingsError``: the code location then does not load
+    and says why.
+    """
+    certification = certification or CertificationResource()
+    catalog = catalog or load_catalog()
+    settings = certification.settings()
+    settings.check(catalog)
+    profile = catalog.profiles[settings.profile]
+    engines = [catalog.engines[name] for name in settings.chosen_engines(catalog)]
+    return dg.Definitions(
+        assets=[
+            plan_asset(catalog, profile),
+            *(asset for engine in engines for asset in matrix_assets(catalog, profile, engine)),
+            *(asset for engine in engines for asset in verdict_assets(catalog, profile, engine)),
+        ],
+        jobs=JOBS,
+        schedules=schedules(),
+        sensors=sensors(engines),
+        resources={"certification": certification},
+        # Parallelism is inside the ops (the pool of cells); a process a step would cost a second each.
+        executor=dg.in_process_executor,
+    )

@@ -1,0 +1,62 @@
+"""A crashed family must end as ``<item>.missing`` in a verdict, not as a verdict that nobody wrote."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import dagster as dg
+
+from certification_pipeline.catalog.models import Engine
+from certification_pipeline.evidence.errors import EvidenceError
+from certification_pipeline.evidence.subject_dir import SubjectDir
+from certification_pipeline.evidence.summary import ReleaseSummary
+from certification_pipeline.orchestration.jobs import VERDICT
+from certification_pipeline.orchestration.names import RELEASE_TAG, report_key, suite_key, summary_key
+from certification_pipeline.orchestration.resources import CertificationResource
+
+
+def sensors(engines: Sequence[Engine]) -> list[dg.SensorDefinition]:
+    """One: a certification run that broke off starts the verdict job on the same release.
+
+    It watches every job, "Materialize all" included. A run that failed *because* its verdict is red has
+    decided already and is left alone.
+    """
+
+    @dg.run_failure_sensor(
+        name="decide_after_a_crash",
+        request_job=VERDICT,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Decides about a release whose run broke off, so that what is missing is in a verdict.",
+    )
+    def decide_after_a_crash(
+        context: dg.RunFailureSensorContext, certification: CertificationResource
+    ) -> dg.RunRequest | dg.SkipReason:
+        run = context.dagster_run
+        if run.job_name == VERDICT.name:
+            return dg.SkipReason("The verdict job itself failed; its own page says why.")
+        release = certification.planned_by(run)
+        record = context.instance.get_run_record_by_id(run.run_id)
+        began = datetime.fromtimestamp(record.start_time if record and record.start_time else 0, UTC)
+        store = certification.store()
+        chosen = run.asset_selection or frozenset()
+        whole = not chosen and not run.asset_check_selection
+        asked = [e.id for e in engines if whole or summary_key(e.id) in chosen]
+        planned = [e for e in asked if store.release(release, e).plan_path.exists()]
+        if not planned:
+            return dg.SkipReason(f"Run {run.run_id[:8]} sealed no plan that it was to decide about.")
+        undecided = [e for e in planned if not _decided_since(store.release(release, e), began)]
+        if not undecided:
+            return dg.SkipReason(f"Run {run.run_id[:8]} has decided: its release {release} is not green.")
+        return dg.RunRequest(
+            run_key=f"verdict-{run.run_id}",
+            tags={RELEASE_TAG: release},
+            asset_selection=[key(e) for e in undecided for key in (report_key, suite_key, summary_key)],
+        )
+
+    return [decide_after_a_crash]
+
+
+def _decided_since(directory: SubjectDir, began: datetime) -> bool:
+    try:
+        return directory.read(directory.summary_path, ReleaseSummary).created_at >= began
+    except EvidenceError:
+        return False

@@ -1,0 +1,139 @@
+"""A real certification, small: the reference engine, one source, two sinks, two strategies, 120 rows."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from certification_pipeline.catalog.loading import load_catalog
+from certification_pipeline.catalog.models import Catalog, MatrixPairs, MatrixRule
+from certification_pipeline.catalog.vocabulary import Strategy
+from certification_pipeline.evidence.cell import CellEvidence
+from certification_pipeline.evidence.store import EvidenceStore
+from certification_pipeline.evidence.subject_dir import SubjectDir
+from certification_pipeline.orchestration.build import build_defs
+from certification_pipeline.orchestration.names import RELEASE_TAG
+from certification_pipeline.orchestration.resources import CertificationResource
+
+SINKS = ("duckdb", "sqlite")
+STRATEGIES = (Strategy.FULL_REFRESH, Strategy.SNAPSHOT_DIFF)
+SCENARIOS = ("strategy.full_refresh", "strategy.snapshot_diff", "batch.empty")
+SIZE = {"rows": 120, "seed": 7}
+
+
+def small_catalog() -> Catalog:
+    """The shipped catalogue, cut down to what a test has time for; what is left is untouched."""
+    shipped = load_catalog()
+    engine = shipped.engines["reference"]
+    routes = tuple(
+        route.model_copy(
+            update={"strategies": {s: c for s, c in route.strategies.items() if s in STRATEGIES}}
+        )
+        for route in engine.routes
+        if route.source == "postgres" and route.sink in SINKS
+    )
+    profile = shipped.profiles["embedded"].model_copy(
+        update={"systems": ("postgres", *SINKS), "engines": ("reference",)}
+    )
+    return shipped.model_copy(
+        update={
+            "engines": {"reference": engine.model_copy(update={"routes": routes})},
+            "profiles": {"embedded": profile},
+            "scenarios": {name: shipped.scenarios[name] for name in SCENARIOS},
+            "matrix": MatrixPairs(
+                sources=("postgres",), sinks=SINKS, strategies={s: MatrixRule() for s in STRATEGIES}
+            ),
+        }
+    )
+
+
+@dataclass
+class House:
+    """Dagster on a small catalogue, with its own history and evidence."""
+
+    root: Path
+    catalog: Catalog = field(default_factory=small_catalog)
+
+    def __post_init__(self) -> None:
+        self.instance = dg.DagsterInstance.ephemeral()
+        self.resource = CertificationResource(evidence_dir=str(self.root / "evidence"), workers=1)
+        self.defs = build_defs(self.resource, self.catalog)
+        self.store = EvidenceStore(self.root / "evidence")
+
+    def directory(self, release: str) -> SubjectDir:
+        return self.store.release(release, "reference")
+
+    def job(
+        self, name: str, release: str | None = None, config: Mapping[str, int] | None = None
+    ) -> dg.ExecuteInProcessResult:
+        """Run a whole job, as a schedule or "Materialize all" would."""
+        return self.defs.resolve_job_def(name).execute_in_process(
+            instance=self.instance,
+            tags={RELEASE_TAG: release} if release else {},
+            run_config={"ops": {"plan": {"config": dict(config)}}} if config else None,
+            raise_on_error=False,
+        )
+
+    def only(
+        self, *assets: dg.AssetKey, checks: tuple[dg.AssetCheckKey, ...] = (), release: str
+    ) -> dg.ExecuteInProcessResult:
+        """Run some assets with their checks, or some checks alone, as a click in the UI does."""
+        job = self.defs.resolve_implicit_global_asset_job_def()
+        if checks:
+            job = job.get_subset(asset_selection=set(), asset_check_selection=set(checks))
+        return job.execute_in_process(
+            instance=self.instance,
+            tags={RELEASE_TAG: release},
+            asset_selection=list(assets) or None,
+            raise_on_error=False,
+        )
+
+    def cells(self, release: str) -> dict[str, CellEvidence]:
+        """Every cell's evidence by id."""
+        directory = self.directory(release)
+        return {
+            path.stem: directory.read(path, CellEvidence)
+            for path in sorted((directory.path / "cells").glob("*.json"))
+        }
+
+
+def failures(result: dg.ExecuteInProcessResult) -> dict[str, str]:
+    """Step → the message its page shows."""
+    said = {}
+    for event in result.all_events:
+        if event.event_type == dg.DagsterEventType.STEP_FAILURE:
+            data = event.step_failure_data
+            described = data.user_failure_data.description if data.user_failure_data else None
+            said[event.step_key or ""] = described or (data.error.message if data.error else "")
+    return said
+
+
+@pytest.fixture(scope="session")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    made = House(tmp_path_factory.mktemp("house"))
+    yield made
+    made.instance.dispose()
+
+
+@pytest.fixture(scope="session")
+def green(house: House) -> dg.ExecuteInProcessResult:
+    """The release ``green``: the whole graph, the engine as it is."""
+    return house.job("full_certification", "green", SIZE)
+
+
+@pytest.fixture(scope="session")
+def red(house: House) -> dg.ExecuteInProcessResult:
+    """The release ``red``: the same, with a defect planted in the engine."""
+    before = os.environ.get("CERTIFY_PLANTED_DEFECT")
+    os.environ["CERTIFY_PLANTED_DEFECT"] = "ignore_deletes"
+    try:
+        return house.job("full_certification", "red", SIZE)
+    finally:
+        os.environ.pop("CERTIFY_PLANTED_DEFECT")
+        if before is not None:
+            os.environ["CERTIFY_PLANTED_DEFECT"] = before

@@ -1,0 +1,192 @@
+"""The graph, executed: what lies on disk afterwards, and what a click reruns."""
+
+from __future__ import annotations
+
+import json
+import threading
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from certification_pipeline import pipeline
+from certification_pipeline.catalog.vocabulary import Anomaly, Outcome
+from certification_pipeline.evidence.artifact import Artifact
+from certification_pipeline.evidence.plan import CertificationPlan
+from certification_pipeline.evidence.report import CertificationReport
+from certification_pipeline.evidence.suite import CertificationSuite
+from certification_pipeline.evidence.summary import ReleaseSummary
+from certification_pipeline.orchestration.names import PUBLISHABLE, publish_key, route_key, summary_key
+from tests.orchestration.conftest import SIZE, House, failures
+
+pytestmark = pytest.mark.integration
+
+DUCKDB = route_key("reference", "postgres", "duckdb")
+SQLITE = route_key("reference", "postgres", "sqlite")
+
+
+def checks(result: dg.ExecuteInProcessResult) -> dict[str, tuple[bool, str]]:
+    """``sink or asset/check`` → passed and severity."""
+    return {
+        f"{e.asset_key.path[-1]}/{e.check_name}": (e.passed, e.severity.value)
+        for e in result.get_asset_check_evaluations()
+    }
+
+
+def materialized(result: dg.ExecuteInProcessResult) -> set[str]:
+    return {e.asset_key.to_user_string() for e in result.get_asset_materialization_events() if e.asset_key}
+
+
+# --- green ----------------------------------------------------------------------------------------------
+
+
+def test_materialize_all_is_green_and_publishes(house: House, green: dg.ExecuteInProcessResult) -> None:
+    assert green.success, failures(green)
+    assert all(passed for passed, _ in checks(green).values()), checks(green)
+    assert len(checks(green)) == 2 * 2 + 3
+    assert "publish/reference" in materialized(green)
+    published = json.loads((house.store.root / "published" / "reference.json").read_text())
+    assert published["release_id"] == "green"
+    assert (house.store.release_path("green") / "report.html").read_text().startswith("<!doctype html>")
+
+
+def test_it_writes_what_certify_run_writes(house: House, green: dg.ExecuteInProcessResult) -> None:
+    assert green.success
+    settings = house.resource.settings("by-hand", **SIZE)
+    pipeline.certify(settings, house.catalog, lambda event: None, threading.Event())
+    ours, theirs = house.directory("green"), house.directory("by-hand")
+    assert files(ours.path) == files(theirs.path)
+    assert (
+        ours.read(ours.plan_path, CertificationPlan).plan_digest
+        == theirs.read(theirs.plan_path, CertificationPlan).plan_digest
+    )
+    for name, model in {
+        "certification_report": CertificationReport,
+        "certification_suite": CertificationSuite,
+        "release_summary": ReleaseSummary,
+    }.items():
+        assert verdict(ours.read(f"{name}.json", model)) == verdict(theirs.read(f"{name}.json", model))
+    here, there = house.cells("green"), house.cells("by-hand")
+    assert {k: (c.outcome, c.judgements) for k, c in here.items()} == {
+        k: (c.outcome, c.judgements) for k, c in there.items()
+    }
+
+
+def files(directory: Path) -> set[str]:
+    return {str(path.relative_to(directory)) for path in directory.rglob("*") if path.is_file()}
+
+
+def verdict(artifact: Artifact) -> tuple[Outcome, list[str]]:
+    return artifact.outcome, [blocker.code for blocker in artifact.blockers]
+
+
+def test_figures_that_plot_have_stable_names(house: House, green: dg.ExecuteInProcessResult) -> None:
+    event = next(e for e in green.get_asset_materialization_events() if e.asset_key == DUCKDB)
+    metadata = event.materialization.metadata
+    names = {k for k, v in metadata.items() if isinstance(v, dg.IntMetadataValue | dg.FloatMetadataValue)}
+    assert names == {"cells", "passed", "failed", "cant_tell", "untested", "pass_rate", "seconds"}
+    assert metadata["cells"].value == len([k for k in house.cells("green") if "_duckdb_" in k])
+
+
+def test_execute_on_a_check_reruns_that_strategy_on_that_route_only(
+    house: House, green: dg.ExecuteInProcessResult
+) -> None:
+    assert green.success
+    before = house.cells("green")
+    result = house.only(checks=(dg.AssetCheckKey(DUCKDB, "snapshot_diff"),), release="green")
+    assert checks(result) == {"duckdb/snapshot_diff": (True, "WARN")}
+    after = house.cells("green")
+    rerun = {name for name in after if after[name].run_id != before[name].run_id}
+    assert rerun == {name for name in before if name.startswith("postgres_to_duckdb__snapshot_diff__")}
+    assert rerun
+
+
+def test_materialize_on_a_route_reruns_that_route_only(
+    house: House, green: dg.ExecuteInProcessResult
+) -> None:
+    assert green.success
+    before = house.cells("green")
+    result = house.only(SQLITE, release="green")
+    assert materialized(result) == {"matrix/reference/postgres/sqlite"}
+    assert set(checks(result)) == {"sqlite/full_refresh", "sqlite/snapshot_diff"}
+    after = house.cells("green")
+    rerun = {name for name in after if after[name].run_id != before[name].run_id}
+    assert rerun == {name for name in before if name.startswith("postgres_to_sqlite__")}
+
+
+# --- red ------------------------------------------------------------------------------------------------
+
+
+def test_red_is_evidence_and_only_publish_is_held_back(house: House, red: dg.ExecuteInProcessResult) -> None:
+    assert not red.success
+    assert list(failures(red)) == [summary_key("reference").to_python_identifier()]
+    assert materialized(red) == {
+        "plan",
+        "matrix/reference/postgres/duckdb",
+        "matrix/reference/postgres/sqlite",
+        "evidence/reference/certification_report",
+        "verdict/reference/certification_suite",
+        "verdict/reference/release_summary",
+    }
+    seen = checks(red)
+    assert seen["duckdb/snapshot_diff"] == (False, "ERROR")
+    assert seen["duckdb/full_refresh"][0]
+    assert seen[f"release_summary/{PUBLISHABLE}"] == (False, "ERROR")
+    directory = house.directory("red")
+    assert directory.read(directory.summary_path, ReleaseSummary).outcome is Outcome.FAILED
+
+
+def test_a_red_check_shows_the_rows(red: dg.ExecuteInProcessResult) -> None:
+    found = next(e for e in red.get_asset_check_evaluations() if e.check_name == "snapshot_diff")
+    assert "strategy.snapshot_diff" in (found.description or "")
+    table = found.metadata["3_row_samples"]
+    assert isinstance(table, dg.TableMetadataValue)
+    deleted = {Anomaly.RESURRECTED_DELETE.value, Anomaly.PHANTOM.value, Anomaly.STALE.value}
+    assert table.records[0].data["anomaly"] in deleted
+    cells = found.metadata["4_cells_worst_first"]
+    assert isinstance(cells, dg.TableMetadataValue)
+    assert "failed" in str(cells.records[0].data["outcome"])
+    assert "certify run" in str(found.metadata["2_see_it_again"].value)
+
+
+def test_another_subject_is_refused_with_the_way_out(house: House, red: dg.ExecuteInProcessResult) -> None:
+    """The defect is gone, so the engine is no longer the one this release is about."""
+    before = house.cells("red")
+    result = house.only(checks=(dg.AssetCheckKey(DUCKDB, "snapshot_diff"),), release="red")
+    assert not result.success
+    (message,) = failures(result).values()
+    assert "was sealed for reference" in message
+    assert "materialize `plan`" in message
+    assert house.cells("red") == before
+
+
+def test_a_reported_green_turns_nothing_green(house: House, red: dg.ExecuteInProcessResult) -> None:
+    """Whoever reaches the UI can report events; the verdict is in the files."""
+    assert not red.success
+    summary = summary_key("reference")
+    house.instance.report_runless_asset_event(
+        dg.AssetMaterialization(summary, metadata={"verdict": "passed"})
+    )
+    house.instance.report_runless_asset_event(
+        dg.AssetCheckEvaluation(asset_key=summary, check_name=PUBLISHABLE, passed=True)
+    )
+    published = house.store.root / "published" / "reference.json"
+    before = published.read_bytes() if published.exists() else None
+    result = house.only(publish_key("reference"), release="red")
+    assert not result.success
+    assert "is not green: failed" in next(iter(failures(result).values()))
+    assert (published.read_bytes() if published.exists() else None) == before
+    assert not house.job("verdict", "red").success
+
+
+# --- nothing there --------------------------------------------------------------------------------------
+
+
+def test_without_a_release_it_says_what_to_do_first(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    result = house.defs.resolve_job_def("verdict").execute_in_process(
+        instance=house.instance, raise_on_error=False
+    )
+    assert not result.success
+    (message,) = failures(result).values()
+    assert "Materialize `plan` first" in message

@@ -1,0 +1,123 @@
+"""The code location loads, on nothing that Dagster calls preview, beta or superseded."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+
+import dagster as dg
+import pytest
+import yaml
+
+from certification_pipeline.catalog.loading import load_catalog
+from certification_pipeline.orchestration.build import build_defs
+from certification_pipeline.orchestration.names import PLAN, PUBLISHABLE, summary_key
+from certification_pipeline.orchestration.resources import CertificationResource
+from certification_pipeline.settings import SettingsError
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_loads_without_preview_beta_or_superseded_features() -> None:
+    with warnings.catch_warnings():
+        for category in (dg.PreviewWarning, dg.BetaWarning, dg.SupersessionWarning, DeprecationWarning):
+            warnings.simplefilter("error", category)
+        defs = build_defs(CertificationResource(evidence_dir="unused"))
+        dg.Definitions.validate_loadable(defs)
+
+
+@pytest.mark.nightly
+def test_loads_as_the_workspace_file_says() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "dagster", "definitions", "validate", "-w", "workspace.yaml"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_route_of_the_profile_is_an_asset_and_every_claimed_strategy_its_check() -> None:
+    catalog = load_catalog()
+    graph = build_defs(CertificationResource()).resolve_asset_graph()
+    profile = catalog.profiles["embedded"]
+    routes = {
+        ("matrix", engine, route.source, route.sink): {
+            strategy.value
+            for strategy, claim in route.strategies.items()
+            if claim.support.value in ("Full", "Partial")
+        }
+        for engine in profile.engines
+        for route in catalog.engines[engine].routes
+        if {route.source, route.sink} <= set(profile.systems)
+    }
+    found = {
+        tuple(key.path): {check.name for check in graph.asset_check_keys if check.asset_key == key}
+        for key in graph.get_all_asset_keys()
+        if key.path[0] == "matrix"
+    }
+    assert found == routes
+    assert all(0 < len(checks) <= 30 for checks in found.values())
+
+
+def test_each_asset_and_check_says_what_it_is_and_whose() -> None:
+    graph = build_defs(CertificationResource()).resolve_asset_graph()
+    for key in graph.get_all_asset_keys():
+        node = graph.get(key)
+        assert node.owners, key
+        assert node.description, key
+        assert node.kinds, key
+        assert node.group_name != "default", key
+        assert node.partitions_def is None, key
+    for key in graph.asset_check_keys:
+        assert graph.get_check_spec(key).description, key
+
+
+def test_the_one_blocking_check_stands_before_publish() -> None:
+    graph = build_defs(CertificationResource()).resolve_asset_graph()
+    blocking = {key for key in graph.asset_check_keys if graph.get_check_spec(key).blocking}
+    engines = load_catalog().profiles["embedded"].engines
+    assert blocking == {dg.AssetCheckKey(summary_key(engine), PUBLISHABLE) for engine in engines}
+    for engine in engines:
+        assert graph.get(dg.AssetKey(["publish", engine])).parent_keys == {summary_key(engine)}
+
+
+def test_verdicts_and_publications_go_stale() -> None:
+    graph = build_defs(CertificationResource()).resolve_asset_graph()
+    stale = {key for key in graph.get_all_asset_keys() if graph.get(key).freshness_policy is not None}
+    assert stale == {
+        key for key in graph.get_all_asset_keys() if key.path[0] in ("evidence", "verdict", "publish")
+    }
+
+
+def test_variables_of_the_command_line_are_heard(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("CERTIFY_EVIDENCE_DIR", str(tmp_path / "elsewhere"))
+    monkeypatch.setenv("CERTIFY_WORKERS", "3")
+    monkeypatch.setenv("CERTIFY_ENGINES", "reference")
+    resource = CertificationResource()
+    assert resource.store().root == tmp_path / "elsewhere"
+    assert resource.settings().workers == 3
+    keys = build_defs(resource).resolve_asset_graph().get_all_asset_keys()
+    assert PLAN in keys
+    assert {key.path[1] for key in keys if key.path[0] == "matrix"} == {"reference"}
+    monkeypatch.delenv("CERTIFY_EVIDENCE_DIR")
+    monkeypatch.chdir(tmp_path)
+    assert CertificationResource().store().root == tmp_path / ".certification"
+
+
+def test_a_wrong_variable_does_not_load_and_says_which(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CERTIFY_PROFILE", "embeded")
+    with pytest.raises(SettingsError, match="did you mean 'embedded'"):
+        build_defs()
+
+
+def test_the_instance_keeps_its_state_in_the_checkout_and_sends_nothing() -> None:
+    with (ROOT / "dagster.yaml").open() as stream:
+        config = yaml.safe_load(stream)
+    assert config["storage"]["sqlite"]["base_dir"].startswith(".dagster/")
+    assert config["telemetry"] == {"enabled": False}
+    assert ".dagster/" in (ROOT / ".gitignore").read_text().split()

@@ -1,0 +1,76 @@
+"""Ticks: the seeds' cron lines, one run a day, and no evidence for a day nobody observed."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+import pytest
+
+from certification_pipeline.orchestration.names import RELEASE_TAG
+from certification_pipeline.orchestration.schedules import schedules
+from tests.orchestration.conftest import House
+
+NAMES = {"daily_connector_certification": "17 2 * * *", "weekly_full_certification": "41 3 * * 2"}
+TUESDAY = datetime(2026, 1, 6, 3, 41, tzinfo=UTC)
+
+
+def tick(name: str, at: datetime, late: timedelta = timedelta(0)) -> dg.RunRequest | str | None:
+    """What the schedule asks for at that time: a run, or the reason why none."""
+    schedule = next(one for one in schedules(now=lambda: at + late) if one.name == name)
+    answer = schedule.evaluate_tick(dg.build_schedule_context(scheduled_execution_time=at))
+    return answer.run_requests[0] if answer.run_requests else answer.skip_message
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_cron_lines_are_the_seeds_in_utc_and_off_until_switched_on(name: str) -> None:
+    schedule = next(one for one in schedules() if one.name == name)
+    assert schedule.cron_schedule == NAMES[name]
+    assert schedule.execution_timezone == "UTC"
+    assert schedule.default_status is dg.DefaultScheduleStatus.STOPPED
+
+
+def test_the_same_tick_twice_is_one_run() -> None:
+    first, again = (tick("daily_connector_certification", TUESDAY) for _ in range(2))
+    assert isinstance(first, dg.RunRequest)
+    assert isinstance(again, dg.RunRequest)
+    assert first.run_key == again.run_key == "daily-2026-01-06"
+    assert first.tags[RELEASE_TAG] == "daily-2026-01-06"
+    tomorrow = tick("daily_connector_certification", TUESDAY + timedelta(days=1))
+    assert isinstance(tomorrow, dg.RunRequest)
+    assert tomorrow.run_key != first.run_key
+
+
+def test_each_week_has_rows_of_its_own_also_where_iso_years_meet() -> None:
+    requests = [tick("weekly_full_certification", TUESDAY + timedelta(weeks=w)) for w in (-2, -1, 0, 51)]
+    seeds = [r.run_config["ops"]["plan"]["config"]["seed"] for r in requests if isinstance(r, dg.RunRequest)]
+    assert seeds == [202552, 202601, 202602, 202653]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_late_on_its_day_runs_and_a_day_later_stays_a_gap(name: str) -> None:
+    assert isinstance(tick(name, TUESDAY, late=timedelta(hours=9)), dg.RunRequest)
+    skipped = tick(name, TUESDAY, late=timedelta(hours=21))
+    assert isinstance(skipped, str)
+    assert "2026-01-06" in skipped
+
+
+@pytest.mark.parametrize(
+    ("name", "job"),
+    [
+        ("daily_connector_certification", "connector_certification"),
+        ("weekly_full_certification", "full_certification"),
+    ],
+)
+def test_run_config_fits_the_job(house: House, name: str, job: str) -> None:
+    request = tick(name, TUESDAY)
+    assert isinstance(request, dg.RunRequest)
+    assert dg.validate_run_config(house.defs.resolve_job_def(job), request.run_config)
+    with pytest.raises(dg.DagsterInvalidConfigError):
+        dg.validate_run_config(house.defs.resolve_job_def(job), {"ops": {"plan": {"config": {"seeds": 1}}}})
+
+
+def test_the_daily_run_publishes_nothing(house: House) -> None:
+    keys = house.defs.resolve_job_def("connector_certification").asset_layer.executable_asset_keys
+    assert keys
+    assert not any(key.path[0] == "publish" for key in keys)
