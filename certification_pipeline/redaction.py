@@ -104,6 +104,10 @@ class Redactor:
         if password:
             self.register(unquote(password))
 
+    def holds(self, text: str) -> bool:
+        """Whether a registered secret stands in ``text``, in any of its spellings."""
+        return self._pattern is not None and self._pattern.search(text) is not None
+
     def redact_text(self, text: str) -> str:
         """``text`` with every secret replaced by ``***``."""
         if self._pattern is not None:

@@ -90,6 +90,13 @@ def _profiles(catalog: Catalog, references: References) -> Iterator[Problem]:
             if not used:
                 message = f"a profile without {target} plans nothing"
                 yield references.problem("profiles", name, (target,), message, f"name its {target}")
+        for index, left in enumerate(profile.leaves_out):
+            at = ("leaves_out", index)
+            yield from _unknown(references, "engines", left.engine, ("profiles", name), (*at, "engine"))
+            for place, pattern in enumerate(left.scenarios):
+                if not any(fnmatchcase(one, pattern) for one in references.known("scenarios")):
+                    message, remedy = f"`{pattern}` matches no scenario", "correct the pattern, or drop it"
+                    yield references.problem("profiles", name, (*at, "scenarios", place), message, remedy)
 
 
 def _types(catalog: Catalog, references: References) -> Iterator[Problem]:

@@ -131,6 +131,7 @@ class LeftOut(Entry):
 
     engine: str
     routes: tuple[str, ...] = Field(("*",), description="fnmatch patterns over route ids")
+    strategies: tuple[str, ...] = Field(("*",), description="fnmatch patterns over strategies")
     scenarios: tuple[str, ...] = Field(("*",), description="fnmatch patterns over scenario ids")
     why: str
 

@@ -76,6 +76,7 @@ _REMEDIES = {
     errno.EACCES: "Give this user access to the directory, or choose another one",
     errno.EPERM: "Give this user access to the directory, or choose another one",
     errno.EROFS: "The file system is read-only; choose another directory",
+    errno.EEXIST: "A file stands where a directory is needed; move it away",
     errno.ELOOP: "Symbolic links are not followed inside evidence; put the file itself there",
     errno.ENOTDIR: "A file stands where a directory is needed; move it away",
     errno.EISDIR: "A directory stands where a file is needed; move it away",

@@ -248,6 +248,7 @@ class _Planner:
             if (
                 left.engine == key.engine
                 and any(fnmatchcase(key.route_id, one) for one in left.routes)
+                and any(fnmatchcase(key.strategy, one) for one in left.strategies)
                 and any(fnmatchcase(key.scenario, one) for one in left.scenarios)
             ):
                 wider = [one.id for one in self.catalog.profiles.values() if one.id != self.profile.id]

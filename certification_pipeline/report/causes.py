@@ -33,6 +33,7 @@ MANY_REMEDIES = "certify doctor"
 REASON_TITLES: dict[ReasonCode, str] = {
     ReasonCode.NOT_DECLARED: "the engine does not claim it",
     ReasonCode.SERVICE_UNAVAILABLE: "a service is not reachable here",
+    ReasonCode.NOT_IN_PROFILE: "this profile leaves it out on purpose",
     ReasonCode.NOT_IMPLEMENTED: "the engine has not implemented it yet",
     ReasonCode.DRIVER_MISSING: "the engine's environment cannot be made here",
     ReasonCode.HARNESS_ERROR: "our own bench broke",
@@ -126,7 +127,12 @@ def gaps(subject: SubjectView) -> list[Gap]:
 def fact(judgement: CheckJudgement) -> str:
     """What was expected and what was seen, on one line, capped."""
     expected, observed = (json.dumps(v, ensure_ascii=False) for v in (judgement.expected, judgement.observed))
-    comparison = {"equal": "expected", "at_least": "expected at least", "present": "expected a value, e.g."}
+    comparison = {
+        "equal": "expected",
+        "at_least": "expected at least",
+        "at_most": "expected at most",
+        "present": "expected a value, e.g.",
+    }
     text = f"{judgement.name}: {comparison[judgement.comparison]} {expected}, saw {observed}"
     return visible(text)[:MAX_FACT]
 

@@ -70,8 +70,12 @@ def compare(expected: str | None, actual: str | None) -> tuple[list[Segment], li
 
 def both_sides(row: RowSample) -> tuple[list[Segment], list[Segment]]:
     """Expected and found of a sampled row; for a whole row, whether it should be and is there."""
-    if row.column is not None or row.expected is not None or row.actual is not None:
+    if row.column is not None:
         return compare(row.expected, row.actual)
+    if row.expected is not None or row.actual is not None:
+        expected, actual = compare(row.expected, row.actual)
+        no_row = [Segment("no row", SegmentKind.NOTE, differs=True)]
+        return expected if row.expected is not None else no_row, actual if row.actual is not None else no_row
     should, does = _PRESENCE.get(row.anomaly, ("another state", "this row"))
     return [Segment(should, SegmentKind.NOTE)], [Segment(does, SegmentKind.NOTE, differs=True)]
 

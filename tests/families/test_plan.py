@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from certification_pipeline.catalog.loading import load_catalog
-from certification_pipeline.catalog.models import Catalog, Claim, DriverSpec, Engine, RouteClaims
+from certification_pipeline.catalog.models import Catalog, Claim, DriverSpec, Engine, LeftOut, RouteClaims
 from certification_pipeline.catalog.vocabulary import (
     DriftBehaviour,
     DriftKind,
@@ -164,6 +164,40 @@ class TestScenariosOfAPair:
         assert rows(10_000, "batch.empty") == 0
         assert rows(10_000, "batch.large") == 100_000
         assert rows(MAX_ROWS, "batch.large") == MAX_ROWS
+
+
+class TestLeftOut:
+    """A profile may leave cells out, but only in the open."""
+
+    def left_out(self, catalog: Catalog) -> Catalog:
+        mine = with_engine(catalog, route("postgres", "duckdb", full_refresh=FULL))
+        left = LeftOut(engine="mine", routes=("*_to_duckdb",), scenarios=("schema.*",), why="for time")
+        profile = mine.profiles["embedded"].model_copy(update={"leaves_out": (left,)})
+        return mine.model_copy(update={"profiles": mine.profiles | {"embedded": profile}})
+
+    def test_it_is_planned_listed_with_the_reason_and_not_required(self, catalog: Catalog) -> None:
+        claim = FULL.model_copy(update={"drift": {DriftKind.ADD: DriftBehaviour.APPLIED}})
+        mine = with_engine(self.left_out(catalog), route("postgres", "duckdb", full_refresh=claim))
+        one = cell(plan(mine, "mine"), "postgres_to_duckdb__full_refresh__schema.add")
+        assert (one.disposition, one.required, one.reason) == ("untested", False, ReasonCode.NOT_IN_PROFILE)
+        assert "for time" in (one.detail or "")
+        assert "local" in (one.remedy or "")
+
+    def test_strategies_narrow_it(self, catalog: Catalog) -> None:
+        mine = with_engine(catalog, route("postgres", "duckdb", full_refresh=FULL, replace=FULL))
+        left = LeftOut(engine="mine", strategies=("replace",), why="for time")
+        profile = mine.profiles["embedded"].model_copy(update={"leaves_out": (left,)})
+        planned = plan(mine.model_copy(update={"profiles": mine.profiles | {"embedded": profile}}), "mine")
+        runs = {c.key.strategy for c in planned.cells if c.disposition == "run"}
+        assert runs == {Strategy.FULL_REFRESH}
+
+    def test_everything_else_runs(self, catalog: Catalog) -> None:
+        one = cell(plan(self.left_out(catalog), "mine"), "postgres_to_duckdb__full_refresh__batch.wide")
+        assert (one.disposition, one.required) == ("run", True)
+
+    def test_no_cell_is_lost_by_it(self, catalog: Catalog) -> None:
+        mine = with_engine(catalog, route("postgres", "duckdb", full_refresh=FULL))
+        assert len(plan(self.left_out(catalog), "mine").cells) == len(plan(mine, "mine").cells)
 
 
 DOWN = Availability(ok=False, detail="no server answers", remedy="start it")

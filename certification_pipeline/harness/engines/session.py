@@ -156,8 +156,11 @@ class EngineSession:
         :class:`EngineError` only when the session was dead before anything was asked.
         """
         kept = KeptEvents()
+        leaked = False
 
         def accept(event: Event) -> Result | Error | None:
+            nonlocal leaked
+            leaked = leaked or self._redactor.holds(event.model_dump_json())
             if isinstance(event, Described):
                 raise _Ended("protocol_error", "a 'described' event came in answer to 'load'")
             named = {event.run_id}
@@ -185,13 +188,15 @@ class EngineSession:
                 answer = self._converse(request, accept, request.run_id, timeout)
             except _Ended as end:
                 seconds = time.monotonic() - begin
-                return LoadOutcome(end.ended, None, None, end.message, seconds, kept.events())
+                return LoadOutcome(end.ended, None, None, end.message, seconds, kept.events(), leaked)
             seconds = time.monotonic() - begin
             if isinstance(answer, Result):
-                return LoadOutcome("result", answer.record, None, None, seconds, kept.events())
+                return LoadOutcome("result", answer.record, None, None, seconds, kept.events(), leaked)
             assert isinstance(answer, Error)
             message = answer.message[:MAX_MESSAGE]
-            return LoadOutcome("error", answer.record, answer.category, message, seconds, kept.events())
+            return LoadOutcome(
+                "error", answer.record, answer.category, message, seconds, kept.events(), leaked
+            )
 
     def kill(self) -> None:
         """SIGKILL the driver, its process group and whatever descends from it; returns when they are gone."""

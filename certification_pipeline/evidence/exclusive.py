@@ -1,0 +1,63 @@
+"""One writer a release: a lock file that the kernel lets go of when its holder dies, however it dies."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from certification_pipeline.evidence.errors import EvidenceError
+
+LOCK = ".lock"
+
+
+class Held(Exception):  # noqa: N818 - a state of the lock, not a defect
+    """Another process holds the lock; ``pid`` is what it wrote there, 0 when it cannot be read."""
+
+    def __init__(self, path: Path, pid: int) -> None:
+        super().__init__(f"{path} is held by process {pid or 'unknown'}")
+        self.path = path
+        self.pid = pid
+
+
+@contextmanager
+def writing(directory: Path) -> Iterator[None]:
+    """Be the only one who writes below ``directory``, which is made when absent.
+
+    Never waits: raises :class:`Held` when somebody else is writing, ``EvidenceError`` when the lock file
+    cannot be made. The file stays: removing it would let two processes hold two locks of one name.
+    """
+    path = directory / LOCK
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+    except OSError as error:
+        raise EvidenceError.from_os(str(path), error, "write") from None
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Held(path, _holder(descriptor)) from None
+        except OSError as error:  # a file system without locks
+            raise EvidenceError.from_os(str(path), error, "lock") from None
+        _sign(descriptor, path)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _sign(descriptor: int, path: Path) -> None:
+    try:
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+    except OSError as error:
+        raise EvidenceError.from_os(str(path), error, "write") from None
+
+
+def _holder(descriptor: int) -> int:
+    try:
+        return int(os.pread(descriptor, 20, 0))
+    except (OSError, ValueError):
+        return 0

@@ -1,0 +1,333 @@
+"""The bench a scenario works on: one source table, one engine, one sink, one judge.
+
+A scenario says *what happens* (``seed``, ``load``, ``change``, ``judge``); the bench does it, remembers
+the history the oracle needs, and collects every judgement. It decides no outcome: that follows from the
+judgements (``evidence/cell.py``).
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from uuid import uuid4
+
+from pydantic import JsonValue
+
+from certification_pipeline.catalog.models import Claim, Engine, RouteClaims, TypeRule
+from certification_pipeline.catalog.vocabulary import (
+    Anomaly,
+    DriftBehaviour,
+    DriftKind,
+    FailureCategory,
+    Guarantee,
+    Outcome,
+    Strategy,
+)
+from certification_pipeline.evidence.cell import CheckJudgement, LoadEvidence, RowJudgement
+from certification_pipeline.evidence.plan import PlannedCell
+from certification_pipeline.harness.engines.protocol import ColumnSpec, DataObject, Load, LoadOptions
+from certification_pipeline.harness.engines.session import EngineError, EngineSession, LoadOutcome
+from certification_pipeline.harness.oracle.oracle import History, Oracle, Semantics, SinkView
+from certification_pipeline.harness.workload.postgres_source import PostgresSource
+from certification_pipeline.harness.workload.rounds import Workload
+from certification_pipeline.harness.workload.tables import build_workload
+
+_LOAD_TIMEOUT_SECONDS = 120.0
+_SECONDS_PER_MILLION_ROWS = 600.0
+
+
+class Halt(Exception):  # noqa: N818 - control flow, like StopIteration
+    """The scenario cannot go on; what stopped it has been judged already."""
+
+
+@dataclass(frozen=True)
+class Station:
+    """All that a cell needs from outside, put together by the runner."""
+
+    planned: PlannedCell
+    engine: Engine
+    claims: RouteClaims
+    claim: Claim
+    types: dict[str, TypeRule]
+    source_dsn: str = field(repr=False)
+    sink_dsn: str = field(repr=False)
+    namespace: str
+    work_dir: Path
+    oracle: Oracle
+    session: Callable[[], EngineSession]
+    mask: Callable[[str], bool]
+    """Register a secret that a scenario makes up: masked from then on, and told apart in what engines say."""
+    on_step: Callable[[str], None]
+    quiet: AbstractContextManager[object] = field(default_factory=nullcontext)
+    """Reentrant, one for all cells: held while a transaction is left open at the source, and by loads that
+    wait for open transactions to end. A cell must not wait for another one's."""
+
+
+class Bench:
+    """See the module docstring. One instance serves one cell, in one thread."""
+
+    def __init__(self, station: Station) -> None:
+        self.station = station
+        self.key = station.planned.key
+        self.strategy: Strategy = self.key.strategy
+        self.judgements: list[RowJudgement | CheckJudgement] = []
+        self.loads: list[LoadEvidence] = []
+        self.options = LoadOptions(cursor_nulls=station.claim.cursor_nulls)
+        self.drift: DriftBehaviour | None = None
+        self.applied = 0
+        self._workload: Workload | None = None
+        self._source: PostgresSource | None = None
+        self._successes: tuple[int, ...] = ()
+        self._state_dir = station.work_dir / "state"
+        self._state_dir.mkdir(parents=True, exist_ok=True)
+
+    # --- the source -------------------------------------------------------------------------------
+
+    @property
+    def workload(self) -> Workload:
+        """The seeded workload; a scenario that asks before :meth:`seed` is wrong."""
+        if self._workload is None:
+            raise RuntimeError("the scenario used the workload before seeding it")
+        return self._workload
+
+    @property
+    def source(self) -> PostgresSource:
+        """The source table, for scenarios that disturb it themselves."""
+        if self._source is None:
+            raise RuntimeError("the scenario used the source before seeding it")
+        return self._source
+
+    def seed(self, workload: str = "standard", *, rows: int | None = None) -> None:
+        """Create the source table and fill it with the workload's initial rows."""
+        planned = self.station.planned
+        self._workload = build_workload(workload, planned.rows if rows is None else rows, planned.seed)
+        self._source = PostgresSource(
+            self.station.source_dsn, self.station.namespace, self._workload.table_name
+        )
+        self._source.seed(self._workload)
+        if self.strategy in (Strategy.REPLACE, Strategy.BACKFILL):
+            self._choose_slice()
+        if self.strategy in (Strategy.REPLACE, Strategy.BACKFILL, Strategy.PARTITION_REPLACE):
+            self.options = self.options.model_copy(update={"partition_column": self._workload.spec.partition})
+
+    def _choose_slice(self) -> None:
+        """A slice that leaves rows outside on both sides, so that 'untouched' is put to the test."""
+        partition = self.workload.spec.partition
+        if partition is None:
+            return
+        days = sorted(
+            {
+                day
+                for batch in self.workload.initial()
+                for day in batch.column(partition).unique().to_pylist()
+                if day
+            }
+        )
+        if len(days) >= 4:  # noqa: PLR2004 - two inside, one outside on either side
+            self.options = self.options.model_copy(
+                update={"partition_from": days[1].isoformat(), "partition_to": days[-1].isoformat()}
+            )
+
+    def change(self) -> None:
+        """Apply the workload's next change round to the source."""
+        self.applied += 1
+        self.source.apply(self.workload.change(self.applied))
+
+    @contextmanager
+    def change_in_flight(self) -> Iterator[None]:
+        """Apply the next change round in a transaction that commits only when the block ends."""
+        with self.station.quiet, self.source.open_transaction() as transaction:
+            transaction.apply(self.workload.change(self.applied + 1))
+            yield
+            transaction.commit()
+        self.applied += 1
+
+    def touch(self) -> None:
+        """Commit a transaction that writes a row and changes nothing.
+
+        Beside :meth:`change_in_flight` it is the younger one that commits first, so that who remembers the
+        highest transaction seen has passed the older one by. Rows that are locked are left alone.
+        """
+        key = '"' + self.workload.spec.primary_key[0].replace('"', '""') + '"'
+        table = self.source.qualified_name
+        self.source.execute(
+            f"UPDATE {table} SET {key} = {key} WHERE {key} IN "
+            f"(SELECT {key} FROM {table} FOR UPDATE SKIP LOCKED LIMIT 1)"
+        )
+
+    # --- the engine -------------------------------------------------------------------------------
+
+    def request(self) -> Load:
+        """The load request for the source as it is now."""
+        spec = self.workload.change(self.applied).spec if self.applied else self.workload.spec
+        sink_system = self.key.sink
+        return Load(
+            run_id=str(uuid4()),
+            source=DataObject(
+                system=self.key.source,
+                dsn=self.station.source_dsn,
+                namespace=self.station.namespace,
+                name=self.workload.table_name,
+            ),
+            sink=DataObject(
+                system=sink_system,
+                dsn=self.station.sink_dsn,
+                namespace="" if sink_system == "sqlite" else self.station.namespace,
+                name=self.workload.table_name,
+            ),
+            columns=tuple(ColumnSpec(name=c.name, type=c.type, nullable=c.nullable) for c in spec.columns),
+            primary_key=spec.primary_key,
+            cursor=spec.cursor if spec.cursor in spec.column_names else None,
+            strategy=self.strategy,
+            options=self.options,
+            state_dir=str(self._state_dir),
+            manifest_path=f"catalog/engines/{self.key.engine}.yaml",
+            selector=self.key.cell_id,
+        )
+
+    def load(
+        self, *, expect: FailureCategory | None = None, request: Load | None = None, halt: bool = True
+    ) -> LoadOutcome:
+        """Have the engine load; judge how it ended. Raises :class:`Halt` when it ended otherwise.
+
+        ``expect`` is the failure category the load must end in; ``None`` means it must succeed.
+        ``halt=False`` goes on after an unexpected end, where the next step does not rest on this one.
+        """
+        step = f"load {len(self.loads) + 1}"
+        if self.applied:
+            step += f", after change round {self.applied}"
+        self.station.on_step(step)
+        asked = request or self.request()
+        timeout = _LOAD_TIMEOUT_SECONDS + self.workload.rows / 1e6 * _SECONDS_PER_MILLION_ROWS
+        # A replication slot can only begin when all transactions of the server have ended.
+        waits = self.station.quiet if self.strategy is Strategy.CDC else nullcontext()
+        try:
+            with waits:
+                outcome = self.station.session().load(asked, timeout=timeout)
+        except EngineError as error:
+            # It did not come up again, or broke down while idle: its own failure, as in the midst of a load.
+            outcome = LoadOutcome(error.ended, None, None, str(error), 0.0)
+        record = outcome.record.model_dump(mode="json", exclude_none=True) if outcome.record else None
+        self.loads.append(
+            LoadEvidence(
+                step=step,
+                run_id=asked.run_id,
+                ended=outcome.ended,
+                message=outcome.message,
+                record=record,
+                seconds=round(outcome.seconds, 4),
+            )
+        )
+        wanted = "result" if expect is None else f"error: {expect}"
+        observed: str = outcome.ended
+        if outcome.ended == "error":
+            observed = f"error: {outcome.category}"
+        self.check(step, "load_ended", wanted, observed)
+        if observed != wanted:
+            if halt:
+                raise Halt
+        elif expect is None:
+            self._successes = (*self._successes, self.applied)
+        return outcome
+
+    def declared_drift(self, kind: DriftKind) -> DriftBehaviour:
+        """What the engine declares for this strategy; plans hold no drift cell without a declaration."""
+        declared = self.station.claims.drift_behaviour(self.strategy, kind)
+        if declared is None:
+            raise LookupError(
+                f"{self.key.engine} declares nothing about schema.{kind} on {self.key.route_id}"
+            )
+        return declared
+
+    def lose_state(self) -> None:
+        """Empty the engine's state folder, as when a pod with ephemeral disk is rescheduled."""
+        shutil.rmtree(self._state_dir)
+        self._state_dir.mkdir()
+
+    # --- the judge --------------------------------------------------------------------------------
+
+    def judge(self, remark: str = "") -> RowJudgement:
+        """Let the oracle compare the sink with the reference model, now."""
+        step = f"after load {len(self.loads)}" + (f" ({remark})" if remark else "")
+        judgement = self._judgement(step)
+        self.judgements.append(judgement)
+        return judgement
+
+    def judge_delivery(self, remark: str) -> None:
+        """As :meth:`judge`, but held to the declared guarantee: at-least-once may repeat rows."""
+        guarantee = self.station.claim.guarantee
+        if guarantee is None or guarantee.rank >= Guarantee.EFFECTIVELY_ONCE.rank:
+            self.judge(remark)
+            return
+        step = f"after load {len(self.loads)} ({remark})"
+        judgement = self._judgement(step)
+        allowed = {Anomaly.DUPLICATE}
+        if guarantee is Guarantee.BEST_EFFORT:
+            allowed.add(Anomaly.LOST)
+        found = set(judgement.anomalies)
+        if judgement.remark or not found or not found <= allowed:
+            self.judgements.append(judgement)  # right without any allowance, or wrong in spite of it
+            return
+        for anomaly in Anomaly:
+            if anomaly not in allowed:
+                self.check(step, f"rows {anomaly}", 0, judgement.anomalies.get(anomaly, 0))
+
+    def _judgement(self, step: str) -> RowJudgement:
+        history = History(workload=self.workload, loads=self._successes)
+        semantics = Semantics(
+            strategy=self.strategy,
+            options=self.options,
+            propagates_deletes=self.station.claim.propagates_deletes,
+            drift=self.drift,
+            scd2_columns=self.station.engine.scd2_columns,
+            added_columns=self.station.engine.added_columns,
+        )
+        return self.station.oracle.judge(step, history, semantics, self.sink_view())
+
+    def sink_view(self) -> SinkView:
+        """The sink table as the oracle finds it."""
+        sink = self.request().sink
+        return SinkView(
+            system=sink.system,
+            dsn=sink.dsn,
+            namespace=sink.namespace,
+            name=sink.name,
+            types=self.station.types,
+        )
+
+    def check(
+        self,
+        step: str,
+        name: str,
+        expected: JsonValue,
+        observed: JsonValue,
+    ) -> bool:
+        """Record one expectation of equality; returns whether it held."""
+        judgement = CheckJudgement(step=step, name=name, expected=expected, observed=observed)
+        self.judgements.append(judgement)
+        return judgement.outcome is Outcome.PASSED
+
+    def record_check(self, judgement: CheckJudgement) -> None:
+        """Record an expectation with another comparison than equality."""
+        self.judgements.append(judgement)
+
+    # --- together ---------------------------------------------------------------------------------
+
+    def load_and_judge(self, remark: str = "") -> LoadOutcome:
+        """Judge the sink right after the exit 0, before any rerun could repair what a reader saw."""
+        outcome = self.load()
+        self.judge(remark)
+        return outcome
+
+    def with_source(self, request: Load, **changes: str) -> Load:
+        """A request whose source differs, for failures asked for on purpose."""
+        return request.model_copy(update={"source": request.source.model_copy(update=changes)})
+
+    def close(self) -> None:
+        """Drop the source table; the runner removes the rest with the cell's namespace."""
+        if self._source is not None:
+            self._source.drop()
+            self._source.close()

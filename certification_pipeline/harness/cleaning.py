@@ -1,0 +1,41 @@
+"""Removes what a cell left in its services: tables of its namespace, its files. Engines stage beside it."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+
+from certification_pipeline.harness.services.provider import Instance
+
+
+def clean_namespace(instance: Instance, namespace: str) -> None:
+    """Remove every schema, file and directory whose name has the cell's namespace in it."""
+    if instance.system == "postgres":
+        for endpoint in (instance.source(), instance.sink()):
+            _drop_schemas(endpoint.dsn, namespace)
+        return
+    root = Path(instance.sink().dsn)
+    # A database is a file beside the instance's own; a Parquet namespace is a directory, hidden ones too.
+    for folder in {root.parent, root} if instance.system == "parquet" else {root.parent}:
+        if folder.is_dir():
+            for path in folder.glob(f"*{namespace}*"):
+                _remove(path)
+
+
+def _drop_schemas(dsn: str, namespace: str) -> None:
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        found = connection.execute(
+            "SELECT nspname FROM pg_namespace WHERE starts_with(nspname, %s)", (namespace,)
+        ).fetchall()
+        for (name,) in found:
+            connection.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(name)))
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)

@@ -1,0 +1,373 @@
+"""Planned cells in, cell results out: a pool of workers with warm engines, and one judge.
+
+The runner never decides a verdict and never writes evidence. It sees to it that every cell it was given
+comes back exactly once, whatever breaks.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import queue
+import shutil
+import threading
+import traceback
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import AbstractContextManager, suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from time import perf_counter
+
+from certification_pipeline.catalog.models import Catalog
+from certification_pipeline.catalog.vocabulary import Outcome, ReasonCode
+from certification_pipeline.evidence.artifact import utc_now
+from certification_pipeline.evidence.cell import CheckJudgement, LoadEvidence, RowJudgement, ServiceUse
+from certification_pipeline.evidence.plan import PlannedCell
+from certification_pipeline.harness.bench import Bench, Halt, Station
+from certification_pipeline.harness.cleaning import clean_namespace
+from certification_pipeline.harness.engines.environment import PreparedEngine
+from certification_pipeline.harness.engines.session import EngineError, EngineSession
+from certification_pipeline.harness.events import CellStarted, CellStep, OnEvent
+from certification_pipeline.harness.oracle.oracle import Oracle
+from certification_pipeline.harness.scenarios.registry import SCENARIOS
+from certification_pipeline.harness.services.guardian import Guardian
+from certification_pipeline.harness.services.provider import Instance
+from certification_pipeline.redaction import Redactor
+
+HARNESS_LOG = "harness.log"
+"""Tracebacks of our own defects, below the working directory; kept by whoever keeps evidence."""
+
+_GLANCE_SECONDS = 0.2
+_FINISH_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class CellResult:
+    """What came of one cell; ``families.matrix`` turns it into evidence."""
+
+    planned: PlannedCell
+    started_at: datetime
+    finished_at: datetime
+    seconds: float
+    services: tuple[ServiceUse, ...] = ()
+    loads: tuple[LoadEvidence, ...] = ()
+    judgements: tuple[RowJudgement | CheckJudgement, ...] = ()
+    reason: ReasonCode | None = None
+    detail: str | None = None
+    remedy: str | None = None
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """What all workers share."""
+
+    catalog: Catalog
+    services: Mapping[str, Instance]
+    engines: Mapping[str, PreparedEngine]
+    work_dir: Path
+    oracle: Oracle
+    redactor: Redactor
+    guardian: Guardian
+    on_event: OnEvent
+    cancel: threading.Event
+    dead: dict[str, str] = field(default_factory=dict)
+    """Systems that stopped answering, with what their log said last."""
+    quiet: AbstractContextManager[object] = field(default_factory=threading.RLock)
+    """See :attr:`Station.quiet`."""
+
+
+def run_cells(
+    cells: Sequence[PlannedCell], shop: Workshop, workers: int
+) -> Generator[CellResult, None, None]:
+    """Run the cells with so many workers; yields each result as it comes, in no particular order.
+
+    After ``shop.cancel`` is set, cells in hand are abandoned and the rest comes back as
+    ``untested(interrupted)``; engines are killed, so nothing waits for a slow load.
+    """
+    todo: queue.SimpleQueue[PlannedCell] = queue.SimpleQueue()
+    # The long ones first, so that no worker is left alone with one at the end.
+    for cell in sorted(cells, key=_cost, reverse=True):
+        todo.put(cell)
+    done: queue.SimpleQueue[CellResult] = queue.SimpleQueue()
+    stop = threading.Event()
+    crew = [_Worker(index, shop, todo, done, stop) for index in range(max(1, workers))]
+    try:
+        for worker in crew:
+            worker.start()
+        for _ in cells:
+            yield _next(done, crew, shop.cancel)
+    finally:
+        # Also reached when the consumer stops early (Ctrl-C, full disk): no engine may outlive us.
+        stop.set()
+        for worker in crew:
+            worker.finish()
+
+
+def _next(
+    done: queue.SimpleQueue[CellResult], crew: Sequence[_Worker], cancel: threading.Event
+) -> CellResult:
+    """The next result; once the run is cancelled, cells in hand lose their engines and so come to an end."""
+    while True:
+        try:
+            return done.get(timeout=_GLANCE_SECONDS)
+        except queue.Empty:
+            if cancel.is_set():
+                for worker in crew:
+                    worker.abandon()
+
+
+def _cost(cell: PlannedCell) -> tuple[int, int, str]:
+    """A rough order of duration; third-party engines load slower than the reference."""
+    return (0 if cell.key.engine == "reference" else 1, cell.rows, cell.key.cell_id)
+
+
+@dataclass(frozen=True)
+class _Course:
+    """How a cell went; ``reason`` is set when it ended before its scenario did."""
+
+    bench: Bench | None
+    reason: ReasonCode | None = None
+    detail: str | None = None
+    remedy: str | None = None
+
+
+class _Worker:
+    """One thread with, per engine, one warm driver process."""
+
+    def __init__(
+        self,
+        index: int,
+        shop: Workshop,
+        todo: queue.SimpleQueue[PlannedCell],
+        done: queue.SimpleQueue[CellResult],
+        stop: threading.Event,
+    ) -> None:
+        self._shop = shop
+        self._todo = todo
+        self._done = done
+        self._stop = stop
+        self._dir = shop.work_dir / f"worker-{index}"
+        self._sessions: dict[str, EngineSession] = {}
+        self._thread = threading.Thread(target=self._loop, name=f"cell-worker-{index}", daemon=True)
+
+    def start(self) -> None:
+        self._dir.mkdir(parents=True, exist_ok=True)
+        self._thread.start()
+
+    def abandon(self) -> None:
+        """End the engines, whatever they are doing."""
+        for session in list(self._sessions.values()):
+            session.kill()
+
+    def finish(self) -> None:
+        """End engines and thread; after ``stop`` is set, a cell in hand loses its engine and ends, too."""
+        deadline = perf_counter() + _FINISH_SECONDS
+        self._join()
+        while self._thread.is_alive() and perf_counter() < deadline:
+            self.abandon()
+            self._join()
+        if self._shop.cancel.is_set():
+            self.abandon()
+        for session in list(self._sessions.values()):
+            session.close()
+
+    def _join(self) -> None:
+        if self._thread.ident is not None:  # it may never have been started
+            self._thread.join(_GLANCE_SECONDS)
+
+    def _loop(self) -> None:
+        while not self._stop.is_set():
+            try:
+                cell = self._todo.get_nowait()
+            except queue.Empty:
+                return
+            self._done.put(self._run(cell))
+
+    def _run(self, cell: PlannedCell) -> CellResult:
+        """Whatever breaks in here, the cell comes back: somebody waits for it."""
+        started_at, clock = utc_now(), perf_counter()
+        try:
+            course = self._course(cell)
+        except BaseException as error:
+            course = self._broken(cell, None, error)
+        return CellResult(
+            planned=cell,
+            started_at=started_at,
+            finished_at=utc_now(),
+            seconds=round(perf_counter() - clock, 4),
+            services=self._services_of(cell),
+            loads=tuple(course.bench.loads) if course.bench else (),
+            judgements=tuple(course.bench.judgements) if course.bench else (),
+            reason=course.reason,
+            detail=self._shop.redactor.redact(course.detail) if course.detail else None,
+            remedy=course.remedy,
+        )
+
+    def _course(self, cell: PlannedCell) -> _Course:
+        if self._shop.cancel.is_set():
+            return _Course(None, ReasonCode.INTERRUPTED, "the run was stopped before this cell", _RERUN)
+        if absent := [s for s in (cell.key.source, cell.key.sink) if s not in self._shop.services]:
+            detail = f"{' and '.join(absent)} could not be started in this run"
+            return _Course(None, ReasonCode.SERVICE_UNAVAILABLE, detail, _UNAVAILABLE_REMEDY)
+        if gone := self._gone(cell):
+            return _Course(None, ReasonCode.SERVICE_DIED, gone, _SERVICE_REMEDY)
+        self._shop.on_event(CellStarted(cell.key.engine, cell.key.cell_id))
+        course = self._played(cell)
+        if self._stopping():
+            # Killed engines look like failed ones; a cell in hand proves nothing any more.
+            course = _Course(
+                course.bench, ReasonCode.INTERRUPTED, "the run was stopped during this cell", _RERUN
+            )
+        elif (course.reason or _failed(course.bench)) and (gone := self._find_dead(cell)):
+            course = _Course(course.bench, ReasonCode.SERVICE_DIED, gone, _SERVICE_REMEDY)
+        self._clean(cell, course.bench)
+        return course
+
+    def _played(self, cell: PlannedCell) -> _Course:
+        """The scenario, to its end or to where it halted."""
+        bench: Bench | None = None
+        try:
+            bench = Bench(self._station(cell))
+            SCENARIOS[cell.key.scenario](bench)
+        except Halt:
+            pass
+        except Exception as error:
+            return self._broken(cell, bench, error)
+        return _Course(bench)
+
+    def _broken(self, cell: PlannedCell, bench: Bench | None, error: BaseException) -> _Course:
+        self._log(cell, "".join(traceback.format_exception(error)))
+        detail = "".join(traceback.format_exception_only(error)).strip()
+        return _Course(bench, ReasonCode.HARNESS_ERROR, detail, _HARNESS_REMEDY)
+
+    def _stopping(self) -> bool:
+        return self._shop.cancel.is_set() or self._stop.is_set()
+
+    def _station(self, cell: PlannedCell) -> Station:
+        key = cell.key
+        engine = self._shop.catalog.engines[key.engine]
+        claims = engine.route(key.source, key.sink)
+        if claims is None:
+            raise LookupError(f"engine {key.engine} declares no route {key.route_id}")
+        namespace = _namespace(cell)
+        return Station(
+            planned=cell,
+            engine=engine,
+            claims=claims,
+            claim=claims.strategies[key.strategy],
+            types={**self._shop.catalog.types.get(key.sink, {}), **claims.types},
+            source_dsn=self._shop.services[key.source].source().dsn,
+            sink_dsn=_sink_dsn(self._shop.services[key.sink], namespace),
+            namespace=namespace,
+            work_dir=self._cell_dir(cell),
+            oracle=self._shop.oracle,
+            session=lambda: self._session(key.engine),
+            mask=self._shop.redactor.register,
+            quiet=self._shop.quiet,
+            on_step=lambda text: self._shop.on_event(CellStep(key.engine, key.cell_id, text)),
+        )
+
+    def _session(self, engine: str) -> EngineSession:
+        """The worker's warm process of that engine; a new one when the last died or broke the protocol."""
+        if self._stopping():
+            raise Halt
+        session = self._sessions.get(engine)
+        if session is None or not session.alive:
+            if session is not None:
+                session.close()
+            prepared = self._shop.engines[engine]
+            try:
+                session = EngineSession(
+                    prepared.command,
+                    env=prepared.env,
+                    cwd=self._dir,
+                    log_path=self._dir / f"{engine}.log",
+                    redactor=self._shop.redactor,
+                    guardian=self._shop.guardian,
+                )
+            except EngineError as error:
+                # No process at all: it answered `describe` before the run, so it is the machine that refuses.
+                raise RuntimeError(str(error)) from None
+            self._sessions[engine] = session
+            session.describe()
+        return session
+
+    def _services_of(self, cell: PlannedCell) -> tuple[ServiceUse, ...]:
+        uses = []
+        for role, system in (("source", cell.key.source), ("sink", cell.key.sink)):
+            if instance := self._shop.services.get(system):
+                uses.append(
+                    ServiceUse(
+                        system=system,
+                        role=role,
+                        provider=instance.provider,
+                        fidelity=instance.fidelity,
+                        version=instance.version,
+                    )
+                )
+        return tuple(uses)
+
+    def _gone(self, cell: PlannedCell) -> str | None:
+        for system in (cell.key.source, cell.key.sink):
+            if system in self._shop.dead:
+                return f"{system} stopped answering: {self._shop.dead[system]}"
+        return None
+
+    def _find_dead(self, cell: PlannedCell) -> str | None:
+        """Before an engine is blamed: do the services it needed still answer as the ones we started?"""
+        for system in (cell.key.source, cell.key.sink):
+            instance = self._shop.services[system]
+            if system not in self._shop.dead and not instance.alive():
+                tail = instance.log_tail().strip().splitlines()
+                self._shop.dead[system] = tail[-1] if tail else "no log"
+        return self._gone(cell)
+
+    def _clean(self, cell: PlannedCell, bench: Bench | None) -> None:
+        """Leave nothing of the cell behind; trouble in here is not the subject's, and not the verdict's."""
+        try:
+            if bench is not None:
+                bench.close()
+            for system in {cell.key.source, cell.key.sink}:
+                clean_namespace(self._shop.services[system], _namespace(cell))
+        except Exception:
+            self._log(cell, traceback.format_exc())
+        shutil.rmtree(self._cell_dir(cell), ignore_errors=True)
+
+    def _cell_dir(self, cell: PlannedCell) -> Path:
+        path = self._dir / "cells" / _namespace(cell)
+        path.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def _log(self, cell: PlannedCell, text: str) -> None:
+        with suppress(OSError), (self._shop.work_dir / HARNESS_LOG).open("a", encoding="utf-8") as stream:
+            stream.write(f"--- {cell.key.engine} {cell.key.cell_id}\n{self._shop.redactor.redact(text)}\n")
+
+
+_RERUN = "run it again; cells that were finished are kept"
+_UNAVAILABLE_REMEDY = "see `certify doctor`; run the cell again when the service is back"
+_SERVICE_REMEDY = "see the service's last log line; start the run again"
+_HARNESS_REMEDY = "a defect of the bench, not of the engine: see harness.log in the release, and report it"
+
+
+def _failed(bench: Bench | None) -> bool:
+    return bench is not None and any(j.outcome is not Outcome.PASSED for j in bench.judgements)
+
+
+def _namespace(cell: PlannedCell) -> str:
+    digest = hashlib.sha256(f"{cell.key.engine}/{cell.key.cell_id}".encode()).hexdigest()
+    return f"c_{digest[:12]}"
+
+
+def _sink_dsn(instance: Instance, namespace: str) -> str:
+    """Each cell has a database file of its own: DuckDB lets one process in at a time.
+
+    Not named like the namespace: to DuckDB the file's stem is a catalogue, and the two names would clash.
+    """
+    dsn = instance.sink().dsn
+    match instance.system:
+        case "duckdb":
+            return str(Path(dsn).parent / f"db_{namespace}.duckdb")
+        case "sqlite":
+            return str(Path(dsn).parent / f"db_{namespace}.sqlite")
+        case _:
+            return dsn

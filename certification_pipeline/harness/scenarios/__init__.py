@@ -1,0 +1,1 @@
+"""Workload x disruption -> judgements; one readable function a scenario."""

@@ -1,0 +1,33 @@
+"""Scenario id -> what happens. Explicit on purpose: no discovery, nothing is registered by import."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from types import MappingProxyType
+
+from certification_pipeline.catalog.vocabulary import DriftKind, Strategy
+from certification_pipeline.harness.bench import Bench
+from certification_pipeline.harness.scenarios import incremental, loading, observability, schema
+
+ScenarioFunction = Callable[[Bench], None]
+
+SCENARIOS: Mapping[str, ScenarioFunction] = MappingProxyType(
+    {
+        **{f"strategy.{strategy}": loading.strategy for strategy in Strategy},
+        "batch.full_refresh": loading.full_refresh,
+        "batch.empty": loading.empty,
+        "batch.wide": loading.wide,
+        "batch.large": loading.large,
+        "types.matrix": loading.types,
+        "ident.funky": loading.identifiers,
+        "incr.cursor_ties": incremental.cursor_ties,
+        "incr.null_cursor": incremental.null_cursor,
+        "incr.noop": incremental.noop,
+        "idem.rerun": incremental.rerun,
+        **{f"schema.{kind}": partial(schema.drift, kind) for kind in DriftKind},
+        "obs.fields": observability.fields,
+        "obs.counts": observability.counts,
+        "obs.taxonomy": observability.taxonomy,
+    }
+)
