@@ -62,8 +62,8 @@ def default_release_id() -> str:
 
 
 def default_workers() -> int:
-    """One worker a core, at most 8: cells share one PostgreSQL."""
-    return max(1, min(8, os.cpu_count() or 1))
+    """One more than cores, at most 8: a worker waits half of its time for an engine or for PostgreSQL."""
+    return min(8, (os.cpu_count() or 1) + 1)
 
 
 class RunSettings(BaseSettings):

@@ -37,7 +37,7 @@ def run(
         bool, typer.Option("--resume", help="With --release-id: only cells that have no verdict yet.")
     ] = False,
     workers: Annotated[
-        int | None, typer.Option("--workers", metavar="N", help="Cells side by side. [cores, at most 8]")
+        int | None, typer.Option("--workers", metavar="N", help="Cells side by side. [cores + 1, at most 8]")
     ] = None,
     evidence_dir: options.EvidenceDir = None,
     require_benchmark: options.RequireBenchmark = False,
