@@ -8,6 +8,8 @@ READY  := $(VENV)/.ready
 
 # uv does not compile bytecode by itself, and importing Dagster without it costs five seconds a process.
 export UV_COMPILE_BYTECODE = 1
+# Trust what the machine trusts, as pip does: a company proxy has a certificate of its own.
+export UV_SYSTEM_CERTS = true
 export DAGSTER_DISABLE_TELEMETRY = true
 
 .PHONY: help certify test test-all lint types contracts check ui report bench lock clean

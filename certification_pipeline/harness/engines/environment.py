@@ -264,7 +264,7 @@ def _run_uv(engine_id: str, *arguments: str) -> None:
     }
     result = subprocess.run(
         [binary, *arguments],
-        env={**ours, "UV_COMPILE_BYTECODE": "1", "NO_COLOR": "1"},
+        env={**ours, "UV_COMPILE_BYTECODE": "1", "UV_SYSTEM_CERTS": "true", "NO_COLOR": "1"},
         cwd="/",  # no project around us must change what is installed
         stdin=subprocess.DEVNULL,
         capture_output=True,
