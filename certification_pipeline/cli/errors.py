@@ -67,7 +67,8 @@ def expected_code(error: Exception) -> int | None:
         case SettingsError() | PlanError() | CatalogError():
             return USAGE
         case EvidenceError():
-            return USAGE if error.kind is ProblemKind.MISSING else 1
+            codes = {ProblemKind.MISSING: USAGE, ProblemKind.REFUSED: INCONCLUSIVE}
+            return codes.get(error.kind, 1)
         case ServiceError() | EngineUnavailable():
             return INCONCLUSIVE
         case OSError() if error.errno in _FULL | _DENIED:

@@ -16,6 +16,8 @@ class ProblemKind(StrEnum):
     """Nothing is there, and the plan says why: the cell was not to be run."""
     UNREADABLE = "unreadable"
     """Something is there, but it is not a well-formed artifact of the expected kind."""
+    REFUSED = "refused"
+    """The system would not let it be written: no space, no permission."""
     UNEXPECTED = "unexpected"
     """A file that nothing in the plan accounts for."""
 
@@ -62,7 +64,9 @@ class EvidenceError(Exception):
         """Say what the operating system refused, and what usually mends it."""
         code = error.errno or 0
         what = error.strerror or str(error)
-        kind = ProblemKind.MISSING if code == errno.ENOENT else ProblemKind.UNREADABLE
+        kind = ProblemKind.REFUSED if doing == "write" else ProblemKind.UNREADABLE
+        if code == errno.ENOENT:
+            kind = ProblemKind.MISSING
         return cls(path, None, f"cannot {doing} it: {what}", _REMEDIES.get(code, _LAST_RESORT), kind)
 
 
