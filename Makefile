@@ -5,6 +5,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
+PORT   ?= 3000
 
 # uv does not compile bytecode by itself, and importing Dagster without it costs five seconds a process.
 export UV_COMPILE_BYTECODE = 1
@@ -50,7 +51,9 @@ contracts: $(READY) ## the walls between the rooms (import-linter)
 check: lint types contracts ## lint, types and contracts
 
 ui: $(READY) ## Dagster on the same evidence, http://127.0.0.1:3000
-	@$(BIN)/dagster dev --host 127.0.0.1 --port $${PORT:-3000} $(ARGS)
+	@$(BIN)/python -c 'import socket; socket.create_server(("127.0.0.1", $(PORT))).close()' 2>/dev/null || \
+	  { echo "Port $(PORT) is taken. Remedy: make ui PORT=$$(( $(PORT) + 1 )), or stop what listens there"; exit 2; }
+	@$(BIN)/dagster dev --host 127.0.0.1 --port $(PORT) $(ARGS)
 
 report: $(READY) ## rebuild the HTML report of the latest release
 	@$(BIN)/certify report

@@ -121,7 +121,7 @@ def with_datacompy(source: SinkView, sink: SinkView) -> None:
             for line in copy:
                 data.write(line)
         data.seek(0)
-        frames.append(pl.read_csv(data, infer_schema=False, missing_utf8_is_empty_string=True))
+        frames.append(pl.read_csv(data, infer_schema=False, empty_string_is_null=False))
     comparison = datacompy.PolarsCompare(frames[0], frames[1], join_columns=["id"])
     assert comparison.matches(), "datacompy does not find the copy equal"
 
