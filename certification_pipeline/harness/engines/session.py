@@ -362,7 +362,7 @@ class EngineSession:
                 watchdog.end_tree(self._process.pid, mark=self._mark)
         self._inbox.discard()
         self._exited.wait(KILL_GRACE)  # a process inside a broken disk may not even die of SIGKILL
-        for thread in (self._reader, self._logger):
+        for thread in (self._reader, self._logger, self._waiter):
             thread.join(EXIT_GRACE)
         with suppress(OSError):
             assert self._process.stdin is not None
