@@ -10,6 +10,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from certification_pipeline.harness.workload import postgres_source
 from certification_pipeline.harness.workload.postgres_copy import POSTGRES_TYPES
 from certification_pipeline.harness.workload.postgres_source import PostgresSource, drop_templates
 from certification_pipeline.harness.workload.postgres_statements import TEMPLATES
@@ -285,6 +286,20 @@ def test_a_broken_connection_is_replaced(postgres_dsn: str, namespace: str) -> N
         with pytest.raises(SourceError, match="see whether the service is alive"):
             source.execute("SELECT pg_terminate_backend(pg_backend_pid())")
         assert source.count() == 60
+
+
+def test_a_table_that_somebody_holds_is_told_instead_of_waited_for(
+    postgres_dsn: str, namespace: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres_source, "LOCK_SECONDS", 1)
+    workload = build_workload("drift_add", 120, 1)
+    with PostgresSource(postgres_dsn, namespace, workload.table_name) as source:
+        source.seed(workload)
+        with source.open_transaction() as idle:
+            idle.execute(f"SELECT 1 FROM {source.qualified_name} LIMIT 1")
+            with pytest.raises(SourceError, match="lock timeout"):
+                source.apply(workload.change(1))
+        source.apply(workload.change(1))
 
 
 def test_it_is_a_source_writer(postgres_dsn: str) -> None:

@@ -31,6 +31,8 @@ from certification_pipeline.redaction import Redactor
 
 TEMPLATE_MAX_ROWS = 1_000_000
 """Larger workloads are sent by COPY each time rather than kept twice on disk."""
+LOCK_SECONDS = 60
+"""How long a change round waits for a lock that somebody else holds."""
 
 
 class PostgresTransaction:
@@ -175,6 +177,8 @@ def _connect(dsn: str, *, autocommit: bool) -> psycopg.Connection:
         # No prepared statements: plans would outlive the schema drifts applied on this connection.
         connection = psycopg.connect(dsn, autocommit=True, prepare_threshold=None, connect_timeout=10)
         connection.execute("SET TimeZone = 'UTC'; SET DateStyle = 'ISO, YMD'; SET client_encoding = 'UTF8'")
+        # An engine that leaves a transaction open must not hold the run: the change round fails instead.
+        connection.execute(f"SET lock_timeout = '{LOCK_SECONDS}s'".encode())
         connection.autocommit = autocommit
         return connection
 
