@@ -26,6 +26,9 @@ MARK_VARIABLE = "CERTIFY_PROCESS_MARK"
 process group: that is how they are found."""
 
 COMMAND_TIMEOUT = 30.0
+EXEC_SECONDS = 0.2
+"""How long a process that shows no environment may be on its way through execve(2)."""
+_KERNEL_THREAD = 0x00200000  # PF_KTHREAD in the flags of /proc/<pid>/stat
 
 
 def start_time(pid: int) -> int | None:
@@ -93,12 +96,29 @@ def _marked(mark: str) -> set[int]:
     if not mark:
         return set()
     needle = f"{MARK_VARIABLE}={mark}\0".encode()
-    found = set()
-    for pid in _pids():
-        with suppress(OSError), open(f"/proc/{pid}/environ", "rb") as handle:  # noqa: PTH123
-            if needle in handle.read() + b"\0":
-                found.add(pid)
-    return found
+    deadline = time.monotonic() + EXEC_SECONDS
+    while True:
+        found, unsettled = set(), False
+        for pid in _pids():
+            with suppress(OSError), open(f"/proc/{pid}/environ", "rb") as handle:  # noqa: PTH123
+                environment = handle.read()
+                if needle in environment + b"\0":
+                    found.add(pid)
+                unsettled = unsettled or (not environment and _is_starting(pid))
+        if not unsettled or time.monotonic() > deadline:
+            return found
+        time.sleep(0.001)
+
+
+def _is_starting(pid: int) -> bool:
+    """Whether a process may be inside execve(2): it then shows no environment yet, but soon will."""
+    fields = _stat(pid)
+    if fields is None or fields[0] in (b"Z", b"X") or int(fields[6]) & _KERNEL_THREAD:
+        return False
+    with suppress(OSError), open("/proc/uptime", "rb") as handle:  # noqa: PTH123
+        age = float(handle.read().split()[0]) - int(fields[19]) / os.sysconf("SC_CLK_TCK")
+        return age < 1.0
+    return False
 
 
 def _signal(pid: int, number: int) -> None:
