@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from certification_pipeline.cli import decide, look, run
+from certification_pipeline.cli import benchmark, decide, look, run
 
 app = typer.Typer(
     name="certify",
@@ -41,6 +41,7 @@ app.command()(run.run)
 app.command()(run.plan)
 app.command()(look.matrix)
 app.command()(look.report)
+app.command()(benchmark.benchmark)
 app.command()(decide.suite)
 app.command("release-summary")(decide.release_summary)
 app.command()(look.doctor)

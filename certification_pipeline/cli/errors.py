@@ -59,12 +59,13 @@ def expected_code(error: Exception) -> int | None:
     from certification_pipeline.catalog.problems import CatalogError  # noqa: PLC0415 - heavy
     from certification_pipeline.evidence.errors import EvidenceError, ProblemKind  # noqa: PLC0415
     from certification_pipeline.families.plan import PlanError  # noqa: PLC0415
+    from certification_pipeline.gates.benchmark_request import RequestError  # noqa: PLC0415
     from certification_pipeline.harness.engines.environment import EngineUnavailable  # noqa: PLC0415
     from certification_pipeline.harness.services.provider import ServiceError  # noqa: PLC0415
     from certification_pipeline.settings import SettingsError  # noqa: PLC0415
 
     match error:
-        case SettingsError() | PlanError() | CatalogError():
+        case SettingsError() | PlanError() | CatalogError() | RequestError():
             return USAGE
         case EvidenceError():
             codes = {ProblemKind.MISSING: USAGE, ProblemKind.REFUSED: INCONCLUSIVE}

@@ -10,6 +10,7 @@ from functools import singledispatch
 
 from certification_pipeline.catalog.vocabulary import Outcome
 from certification_pipeline.evidence.artifact import Artifact
+from certification_pipeline.evidence.benchmark import BenchmarkBaseline
 from certification_pipeline.evidence.index import ArtifactIndex
 from certification_pipeline.evidence.plan import CertificationPlan, Selection
 from certification_pipeline.evidence.report import CertificationReport, ReportRow
@@ -89,6 +90,28 @@ def _report(report: CertificationReport) -> str:
             [(r.case_id, r.expected_row_count, r.actual_row_count, f"{r.seconds:.2f}") for r in green],
         ),
     )
+
+
+@markdown.register
+def _benchmark(benchmark: BenchmarkBaseline) -> str:
+    rows = [
+        (
+            item.metric,
+            "passed" if item.passed else "failed",
+            item.actual,
+            item.baseline,
+            item.direction,
+            item.allowed_threshold,
+            item.action.value,
+        )
+        for item in benchmark.items
+    ]
+    facts = (
+        ("figures", "given by the caller: a claim, nothing was measured here"),
+        ("allowed regression ratio", benchmark.allowed_regression_ratio),
+    )
+    head = ("metric", "outcome", "actual", "baseline", "better", "allowed", "action")
+    return _page(_headline(benchmark), benchmark, facts, "## Metrics", _table(head, rows))
 
 
 @markdown.register

@@ -12,6 +12,7 @@ from pathlib import Path
 from pydantic.json_schema import JsonSchemaValue
 
 from certification_pipeline.evidence.artifact import Artifact
+from certification_pipeline.evidence.benchmark import BenchmarkBaseline
 from certification_pipeline.evidence.cell import CellEvidence
 from certification_pipeline.evidence.files import write_atomically
 from certification_pipeline.evidence.index import ArtifactIndex
@@ -24,6 +25,7 @@ ARTIFACTS: tuple[type[Artifact], ...] = (
     CertificationPlan,
     CellEvidence,
     CertificationReport,
+    BenchmarkBaseline,
     CertificationSuite,
     CertificationSuiteIndex,
     ArtifactIndex,

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from certification_pipeline.catalog.vocabulary import Outcome
 from certification_pipeline.evidence import layout
+from certification_pipeline.evidence.benchmark import BenchmarkBaseline
 from certification_pipeline.evidence.errors import EvidenceError, ProblemKind
 from certification_pipeline.evidence.index import ArtifactIndex
 from certification_pipeline.evidence.markdown import markdown
@@ -20,10 +21,12 @@ from certification_pipeline.evidence.subject_dir import SubjectDir
 from certification_pipeline.evidence.suite import CertificationSuite, CertificationSuiteIndex, ItemName
 from certification_pipeline.evidence.summary import ReleaseSummary
 from certification_pipeline.gates.artifact_index import artifact_index
+from certification_pipeline.gates.benchmark_baseline import benchmark_baseline
+from certification_pipeline.gates.benchmark_request import BenchmarkRequest
 from certification_pipeline.gates.certification_report import certification_report
 from certification_pipeline.gates.certification_suite import certification_suite, suite_index
 from certification_pipeline.gates.release_summary import release_summary
-from certification_pipeline.gates.verification import SealedPlan
+from certification_pipeline.gates.verification import SealedPlan, read_plan
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,13 @@ def write_report(directory: SubjectDir, run_id: str) -> CertificationReport:
     """As :func:`read_matrix`, and written."""
     report = read_matrix(directory, run_id)
     return directory.write(report, markdown(report))
+
+
+def write_benchmark(directory: SubjectDir, run_id: str, request: BenchmarkRequest) -> BenchmarkBaseline:
+    """Judge given figures about the subject of the sealed plan; EvidenceError when there is no plan."""
+    plan = read_plan(directory).plan
+    made = benchmark_baseline(request, plan.release_id, plan.subject, plan.profile, stamp(run_id))
+    return directory.write(made, markdown(made))
 
 
 def write_suite(

@@ -10,9 +10,12 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
+from certification_pipeline.evidence.benchmark import BenchmarkBaseline
 from certification_pipeline.evidence.report import CertificationReport
 from certification_pipeline.evidence.suite import ItemName
+from certification_pipeline.gates.benchmark_baseline import verify_benchmark
 from certification_pipeline.gates.matrix_verifier import verify_report
+from certification_pipeline.gates.next_step import BENCHMARK_INPUT
 from certification_pipeline.gates.verification import Verifier
 
 
@@ -22,6 +25,8 @@ class Family(NamedTuple):
     path: str
     schema_version: str
     command: str
+    arguments: tuple[str, ...] = ()
+    """What the command needs besides engine and release."""
 
 
 FAMILIES: Mapping[ItemName, Family] = MappingProxyType(
@@ -30,7 +35,7 @@ FAMILIES: Mapping[ItemName, Family] = MappingProxyType(
             "certification_report.json", CertificationReport.schema_name(), "run"
         ),
         ItemName.BENCHMARK_BASELINE: Family(
-            "benchmark_baseline.json", "certification_pipeline.benchmark_baseline.v1", "benchmark"
+            "benchmark_baseline.json", BenchmarkBaseline.schema_name(), "benchmark", BENCHMARK_INPUT
         ),
         ItemName.LINEAGE_REPORT: Family(
             "openlineage_report.json", "certification_pipeline.openlineage_report.v1", "lineage"
@@ -49,5 +54,10 @@ FAMILIES: Mapping[ItemName, Family] = MappingProxyType(
     }
 )
 
-VERIFIERS: Mapping[str, Verifier] = MappingProxyType({CertificationReport.schema_name(): verify_report})
+VERIFIERS: Mapping[str, Verifier] = MappingProxyType(
+    {
+        CertificationReport.schema_name(): verify_report,
+        BenchmarkBaseline.schema_name(): verify_benchmark,
+    }
+)
 """By ``schema_version``."""

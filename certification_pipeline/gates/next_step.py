@@ -18,6 +18,16 @@ def rerun_release(engine: str, release_id: str) -> str:
     return shlex.join(["certify", "run", "--engine", engine, "--release-id", release_id])
 
 
-def decide_again(command: str, engine: str, release_id: str) -> str:
+def decide_again(command: str, engine: str, release_id: str, *arguments: str) -> str:
     """Recompute a decision from the evidence that is there: ``certify suite`` or ``release-summary``."""
-    return shlex.join(["certify", command, "--engine", engine, "--release-id", release_id])
+    return shlex.join(["certify", command, "--engine", engine, "--release-id", release_id, *arguments])
+
+
+BENCHMARK_INPUT = ("--metrics-json", "@metrics.json", "--baseline-json", "@baseline.json")
+"""Files a person keeps; the command cannot know the figures."""
+
+
+def benchmark_again(engine: str, release_id: str, ratio: float) -> str:
+    """Hold new figures against the baseline."""
+    which = ["--engine", engine, "--release-id", release_id, *BENCHMARK_INPUT]
+    return shlex.join(["certify", "benchmark", *which, "--allowed-regression-ratio", repr(ratio)])

@@ -134,8 +134,10 @@ class ItemGate:
         return Blocker(code=f"{name.value}.not_passed", message=message, next_step=first.next_step)
 
     def _blocker(self, name: ItemName, word: str, message: str) -> Blocker:
-        command = FAMILIES[name].command
-        again = decide_again(command, self.directory.engine, self.directory.release_id)
+        family = FAMILIES[name]
+        again = decide_again(
+            family.command, self.directory.engine, self.directory.release_id, *family.arguments
+        )
         return Blocker(code=f"{name.value}.{word}", message=message, next_step=again)
 
     def _item(

@@ -36,6 +36,7 @@ def test_the_module_runs_too() -> None:
     [
         "run",
         "plan",
+        "benchmark",
         "suite",
         "release-summary",
         "report",

@@ -9,6 +9,9 @@ import jsonschema
 import pytest
 
 from certification_pipeline.evidence.schema import ARTIFACTS, schema_of, schemas, stale_schemas, write_schemas
+from certification_pipeline.gates.benchmark_request import benchmark_request
+from certification_pipeline.gates.decide import write_benchmark
+from tests.gates.benchmarks import BASELINE, METRICS
 from tests.gates.releases import decided_release
 
 PUBLISHED = Path(__file__).parents[2] / "docs" / "schemas"
@@ -39,6 +42,7 @@ def test_every_schema_is_one() -> None:
 
 def test_what_is_written_obeys_its_schema(tmp_path: Path) -> None:
     directory = decided_release(tmp_path)
+    write_benchmark(directory, "run-1", benchmark_request(METRICS, BASELINE, 0.1))
     by_version = {artifact.schema_name(): schema_of(artifact) for artifact in ARTIFACTS}
     seen = set()
     for path in directory.path.rglob("*.json"):
