@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from certification_pipeline.cli import benchmark, decide, look, run
+from certification_pipeline.cli import benchmark, chain, decide, look, run
 
 app = typer.Typer(
     name="certify",
@@ -45,6 +45,7 @@ app.command()(benchmark.benchmark)
 app.command()(decide.suite)
 app.command("release-summary")(decide.release_summary)
 app.command()(look.doctor)
+app.add_typer(chain.chain_app, name="chain")
 app.add_typer(look.scenario_app, name="scenario")
 app.add_typer(look.engine_app, name="engine")
 app.add_typer(look.catalog_app, name="catalog")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 from certification_pipeline.evidence.errors import EvidenceError
 
 LOCK = ".lock"
+_LOOK_AGAIN_SECONDS = 0.02
 
 
 class Held(Exception):  # noqa: N818 - a state of the lock, not a defect
@@ -23,11 +25,12 @@ class Held(Exception):  # noqa: N818 - a state of the lock, not a defect
 
 
 @contextmanager
-def writing(directory: Path) -> Iterator[None]:
+def writing(directory: Path, patience: float = 0.0) -> Iterator[None]:
     """Be the only one who writes below ``directory``, which is made when absent.
 
-    Never waits: raises :class:`Held` when somebody else is writing, ``EvidenceError`` when the lock file
-    cannot be made. The file stays: removing it would let two processes hold two locks of one name.
+    Waits ``patience`` seconds at most: raises :class:`Held` when somebody else is writing,
+    ``EvidenceError`` when the lock file cannot be made. The file stays: removing it would let two
+    processes hold two locks of one name.
     """
     path = directory / LOCK
     try:
@@ -37,7 +40,7 @@ def writing(directory: Path) -> Iterator[None]:
         raise EvidenceError.from_os(str(path), error, "write") from None
     try:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _lock(descriptor, time.monotonic() + patience)
         except BlockingIOError:
             raise Held(path, _holder(descriptor)) from None
         except OSError as error:  # a file system without locks
@@ -46,6 +49,16 @@ def writing(directory: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def _lock(descriptor: int, until: float) -> None:
+    while True:
+        try:
+            return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= until:
+                raise
+        time.sleep(_LOOK_AGAIN_SECONDS)
 
 
 def _sign(descriptor: int, path: Path) -> None:

@@ -10,10 +10,11 @@ import os
 import re
 import stat
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from certification_pipeline.evidence.errors import EvidenceError
+from certification_pipeline.evidence.errors import EvidenceError, ProblemKind
 
 SEGMENT_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._+-]*"
 _SEGMENT = re.compile(SEGMENT_PATTERN)
@@ -40,6 +41,24 @@ def is_temporary(name: str) -> bool:
 
 def write_atomically(path: Path, data: bytes) -> None:
     """Replace ``path`` by ``data``, or leave it as it was and raise EvidenceError saying why."""
+    _place(path, data, lambda temporary: temporary.replace(path))
+
+
+def create_atomically(path: Path, data: bytes) -> None:
+    """As :func:`write_atomically`, but only one writer can ever make ``path``: the next is refused."""
+
+    def link(temporary: Path) -> None:
+        try:
+            path.hardlink_to(temporary)
+        except FileExistsError:
+            remedy = "Somebody else made it first: try again"
+            raise EvidenceError(str(path), None, "is there already", remedy, ProblemKind.REFUSED) from None
+        temporary.unlink()
+
+    _place(path, data, link)
+
+
+def _place(path: Path, data: bytes, put: Callable[[Path], object]) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{next(_counter)}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -48,7 +67,7 @@ def write_atomically(path: Path, data: bytes) -> None:
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
-            temporary.replace(path)
+            put(temporary)
         except BaseException:  # Ctrl-C too: no half-written file stays behind
             with suppress(OSError):
                 temporary.unlink(missing_ok=True)

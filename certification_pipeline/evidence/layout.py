@@ -1,6 +1,7 @@
 """Where every artifact lies: the seeds' file names (DESIGN section 10), and nothing else.
 
-``<root>/releases/<release_id>/<engine>/`` holds one subject's evidence of one release.
+``<root>/releases/<release_id>/<engine>/`` holds one subject's evidence of one release;
+``<root>/chain/<engine>/`` the chain over all its releases.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ RELEASES = "releases"
 LATEST = "latest"
 CELLS = "cells"
 SUPERSEDED = "superseded"
+CHAIN = "chain"
+CHAIN_HEAD = "head.json"
 
 PLAN = "certification_automation_plan.json"
 REPORT = "certification_report.json"

@@ -14,6 +14,7 @@ from pydantic.json_schema import JsonSchemaValue
 from certification_pipeline.evidence.artifact import Artifact
 from certification_pipeline.evidence.benchmark import BenchmarkBaseline
 from certification_pipeline.evidence.cell import CellEvidence
+from certification_pipeline.evidence.chain import EvidenceChainEntry
 from certification_pipeline.evidence.files import write_atomically
 from certification_pipeline.evidence.index import ArtifactIndex
 from certification_pipeline.evidence.plan import CertificationPlan
@@ -30,6 +31,7 @@ ARTIFACTS: tuple[type[Artifact], ...] = (
     CertificationSuiteIndex,
     ArtifactIndex,
     ReleaseSummary,
+    EvidenceChainEntry,
 )
 
 

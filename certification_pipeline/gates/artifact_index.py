@@ -37,7 +37,7 @@ def artifact_index(directory: SubjectDir, provenance: Provenance) -> ArtifactInd
     entries: list[IndexEntry] = []
     blockers: list[Blocker] = []
     again = rerun_release(directory.engine, directory.release_id)
-    for path in sorted(_files(directory.path)):
+    for path in sorted(set(files_below(directory.path)) - MADE_AFTERWARDS):
         try:
             entry = _entry(directory, path)
         except EvidenceError as error:
@@ -80,7 +80,8 @@ def verify_index(directory: SubjectDir, index: ArtifactIndex) -> tuple[str, ...]
     return tuple(problems) or differences(index, now)
 
 
-def _files(root: Path, below: str = "") -> Iterator[str]:
+def files_below(root: Path, below: str = "") -> Iterator[str]:
+    """Relative paths of all that is no directory, links too; not what is being written right now."""
     try:
         with os.scandir(root / below) as found:
             entries = list(found)
@@ -91,8 +92,8 @@ def _files(root: Path, below: str = "") -> Iterator[str]:
     for entry in entries:
         path = f"{below}/{entry.name}" if below else entry.name
         if entry.is_dir(follow_symlinks=False):
-            yield from _files(root, path)
-        elif path not in MADE_AFTERWARDS and not is_temporary(entry.name):
+            yield from files_below(root, path)
+        elif not is_temporary(entry.name):
             yield path
 
 

@@ -39,6 +39,7 @@ def test_the_module_runs_too() -> None:
         "benchmark",
         "suite",
         "release-summary",
+        "chain",
         "report",
         "matrix",
         "scenario",

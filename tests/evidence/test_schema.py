@@ -9,7 +9,9 @@ import jsonschema
 import pytest
 
 from certification_pipeline.evidence.schema import ARTIFACTS, schema_of, schemas, stale_schemas, write_schemas
+from certification_pipeline.evidence.store import EvidenceStore
 from certification_pipeline.gates.benchmark_request import benchmark_request
+from certification_pipeline.gates.chain import append
 from certification_pipeline.gates.decide import write_benchmark
 from tests.gates.benchmarks import BASELINE, METRICS
 from tests.gates.releases import decided_release
@@ -42,10 +44,13 @@ def test_every_schema_is_one() -> None:
 
 def test_what_is_written_obeys_its_schema(tmp_path: Path) -> None:
     directory = decided_release(tmp_path)
+    append(EvidenceStore(tmp_path), directory, "run")
+    # After it: the chain takes only a release whose index lists every file.
     write_benchmark(directory, "run-1", benchmark_request(METRICS, BASELINE, 0.1))
     by_version = {artifact.schema_name(): schema_of(artifact) for artifact in ARTIFACTS}
     seen = set()
-    for path in directory.path.rglob("*.json"):
+    entry = next((tmp_path / "chain").glob("*/*__*.json"))
+    for path in (*directory.path.rglob("*.json"), entry):
         value = json.loads(path.read_text())
         jsonschema.validate(value, by_version[value["schema_version"]])
         seen.add(value["schema_version"])

@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Certify
+
+
+@pytest.fixture
+def copy(evidence: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(evidence, tmp_path / "evidence"))
+
+
+@pytest.fixture
+def chained(copy: Path, certify: Certify) -> Path:
+    for release in ("red", "green"):
+        answer = certify("chain", "append", "--evidence-dir", copy, "--release-id", release)
+        assert answer.code == 0, answer.err
+        assert "appended as entry 1" in answer.out
+    return copy
+
+
+def test_what_was_appended_verifies_and_is_shown(certify: Certify, chained: Path) -> None:
+    answer = certify("chain", "verify", "--evidence-dir", chained)
+    assert answer.code == 0
+    assert "✓ passed evidence chain of dlt: 1 entries" in answer.out
+    rows = json.loads(certify("chain", "show", "--evidence-dir", chained, "--format", "json").out)
+    assert [(row["engine"], row["sequence"], row["release_id"], row["outcome"]) for row in rows] == [
+        ("dlt", 1, "red", "failed"),
+        ("reference", 1, "green", "passed"),
+    ]
+    assert "green" in certify("chain", "show", "--evidence-dir", chained, "--engine", "reference").out
+
+
+def test_the_same_again_says_so(certify: Certify, chained: Path) -> None:
+    answer = certify("chain", "append", "--evidence-dir", chained, "--format", "json")
+    assert answer.code == 0
+    (row,) = json.loads(answer.out)
+    assert (row["appended"], row["sequence"], row["release_id"]) == (False, 1, "green")
+    assert "unchanged since entry 1" in certify("chain", "append", "--evidence-dir", chained).out
+
+
+def test_an_edited_artifact_is_red_and_named(certify: Certify, chained: Path) -> None:
+    """dpone's chain hashes an index only, and stays green here."""
+    cell = next((chained / "releases/green/reference/cells").iterdir())
+    cell.write_bytes(cell.read_bytes() + b" ")
+    answer = certify("chain", "verify", "--evidence-dir", chained)
+    assert answer.code == 1
+    assert f"releases/green/reference/cells/{cell.name} was edited" in answer.out
+    rows = json.loads(certify("chain", "verify", "--evidence-dir", chained, "--format", "json").out)
+    assert [(row["engine"], row["passed"]) for row in rows] == [("dlt", True), ("reference", False)]
+    assert rows[1]["problems"][0]["kind"] == "edited"
+    refused = certify("chain", "append", "--evidence-dir", chained, "--engine", "reference")
+    assert refused.code == 1
+    assert "certify release-summary" in refused.err
+
+
+def test_a_broken_chain_is_shown_red(certify: Certify, chained: Path) -> None:
+    (chained / "chain/reference/head.json").unlink()
+    answer = certify("chain", "show", "--evidence-dir", chained)
+    assert answer.code == 1
+    assert "head.json was deleted" in answer.err
+
+
+def test_a_chain_that_is_gone_is_not_passed_over(certify: Certify, chained: Path) -> None:
+    shutil.rmtree(chained / "chain/reference")
+    answer = certify("chain", "verify", "--evidence-dir", chained)
+    assert answer.code == 2
+    assert "certify chain append --engine reference" in answer.err
+    assert certify("chain", "verify", "--evidence-dir", chained, "--engine", "dlt").code == 0
+
+
+def test_an_anchor_is_compared(certify: Certify, chained: Path, tmp_path: Path) -> None:
+    head = tmp_path / "head.json"
+    shutil.copy(chained / "chain/reference/head.json", head)
+    one = ("chain", "verify", "--evidence-dir", chained, "--engine", "reference", "--anchor")
+    assert certify(*one, head).code == 0
+    assert certify(*one, json.loads(head.read_text())["chain_hash"]).code == 0
+    answer = certify(*one, "0" * 64)
+    assert answer.code == 1
+    assert "unanchored" in answer.out
+    assert certify(*one, tmp_path / "none").code == 2
+    assert certify("chain", "verify", "--evidence-dir", chained, "--anchor", head).code == 2
+
+
+@pytest.mark.parametrize("command", ["append", "verify", "show"])
+def test_no_evidence_says_what_to_do(certify: Certify, tmp_path: Path, command: str) -> None:
+    answer = certify("chain", command, "--evidence-dir", tmp_path / "none")
+    assert answer.code == 2
+    assert "certify run" in answer.err
+    assert "Traceback" not in answer.err
+
+
+@pytest.mark.parametrize("engine", ["nobody", "../x"])
+def test_an_engine_that_is_not_there_is_told(certify: Certify, chained: Path, engine: str) -> None:
+    answer = certify("chain", "verify", "--evidence-dir", chained, "--engine", engine)
+    assert answer.code == 2
+    assert "Choose from: dlt, reference" in answer.err
