@@ -78,10 +78,14 @@ def release_seeds_matrix(release: ReleaseView, matrix: MatrixPairs) -> pd.DataFr
 
 
 def seeds_matrix(lines: Iterable[CellLine], matrix: MatrixPairs) -> pd.DataFrame:
-    """Source x sink, values :class:`Tally` over the seeds' cases; a case nobody planned is untested."""
+    """Source x sink, values :class:`Tally` over the seeds' cases; a case nobody planned is untested.
+
+    A case is the cell of the strategy's own scenario: what else is asked of a route is not the seeds'.
+    """
     outcomes: dict[tuple[str, str, Strategy], list[Outcome]] = defaultdict(list)
     for line in lines:
-        outcomes[line.key.source, line.key.sink, line.key.strategy].append(line.outcome)
+        if line.key.scenario == f"strategy.{line.key.strategy}":
+            outcomes[line.key.source, line.key.sink, line.key.strategy].append(line.outcome)
     frame = _pivot(
         (
             (source, sink, Outcome.worst(outcomes[source, sink, strategy]))

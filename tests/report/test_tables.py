@@ -90,6 +90,15 @@ def test_a_planned_cell_without_evidence_shows_and_never_passes() -> None:
     assert any(gap.reason is ReasonCode.NO_OUTCOME for gap in gaps(subject))
 
 
+def test_a_seeds_case_is_the_strategys_own_cell(dlt: SubjectView) -> None:
+    """A red drift or type cell of the same strategy is not one of the seeds' 237."""
+    catalog = make_catalog()
+    own = [line for line in dlt.lines if line.key.scenario == f"strategy.{line.key.strategy}"]
+    assert len(own) < len(dlt.lines)
+    all_lines, own_lines = (seeds_matrix(lines, catalog.matrix) for lines in (dlt.lines, own))
+    assert all_lines.map(str).equals(own_lines.map(str))
+
+
 def test_seeds_matrix_has_all_237_cases_whatever_was_planned(dlt: SubjectView) -> None:
     catalog = make_catalog()
     for lines in (dlt.lines, ()):
