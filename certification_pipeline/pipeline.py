@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +22,7 @@ from certification_pipeline.evidence.markdown import markdown
 from certification_pipeline.evidence.plan import CertificationPlan, PlannedCell
 from certification_pipeline.evidence.provenance import environment, producer
 from certification_pipeline.evidence.store import EvidenceError, EvidenceStore
-from certification_pipeline.families.matrix import run_matrix
+from certification_pipeline.families.matrix import Take, cells_to_run, run_matrix
 from certification_pipeline.families.plan import PlanError, build_plan
 from certification_pipeline.gates.decide import Decided, decide
 from certification_pipeline.gates.verification import read_plan
@@ -36,8 +36,6 @@ from certification_pipeline.harness.workshop import (
     ready_engines,
 )
 from certification_pipeline.settings import RunSettings
-
-Take = Callable[[PlannedCell], bool]
 
 
 @dataclass(frozen=True)
@@ -180,7 +178,7 @@ def run_cells(
     take: Take,
 ) -> None:
     """Start what is needed, run the cells that ``take`` takes, write their evidence, stop everything."""
-    cells = [c for p in release.plans.values() for c in p.cells if c.disposition == "run" and take(c)]
+    cells = cells_to_run(release.plans.values(), take)
     if not cells:
         return
     with open_workshop(

@@ -87,11 +87,6 @@ class Fidelity(StrEnum):
     EMULATOR = "emulator"
     SIMULATOR = "simulator"
 
-    @property
-    def may_certify_production(self) -> bool:
-        """Production-certified needs ``real`` or ``vendor`` (DESIGN section 5)."""
-        return self in (Fidelity.VENDOR, Fidelity.REAL)
-
 
 class Guarantee(StrEnum):
     """Delivery guarantees, weakest first (seed 001). Compare with :attr:`rank`."""

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 
 from certification_pipeline.catalog.vocabulary import Outcome, ReasonCode
-from certification_pipeline.evidence.artifact import utc_now
 from certification_pipeline.evidence.cell import CellEvidence
 from certification_pipeline.evidence.plan import CertificationPlan, PlannedCell
-from certification_pipeline.evidence.provenance import environment, producer
+from certification_pipeline.evidence.provenance import stamp
 from certification_pipeline.evidence.store import EvidenceStore
 from certification_pipeline.harness.events import CellFinished
 from certification_pipeline.harness.runner import CellResult, Workshop, run_cells
+
+Take = Callable[[PlannedCell], bool]
+
+
+def cells_to_run(plans: Iterable[CertificationPlan], take: Take) -> list[PlannedCell]:
+    """The cells of the plans that are to be run and that ``take`` takes."""
+    return [cell for plan in plans for cell in plan.cells if cell.disposition == "run" and take(cell)]
 
 
 def run_matrix(
@@ -22,7 +28,7 @@ def run_matrix(
     *,
     run_id: str,
     workers: int,
-    take: Callable[[PlannedCell], bool] = lambda cell: True,
+    take: Take = lambda cell: True,
 ) -> None:
     """Run every cell of the plans that is to be run and that ``take`` takes; write each as it comes.
 
@@ -31,7 +37,7 @@ def run_matrix(
     services are stopped before it is seen.
     """
     by_engine: Mapping[str, CertificationPlan] = {plan.subject.engine: plan for plan in plans}
-    cells = [cell for plan in plans for cell in plan.cells if cell.disposition == "run" and take(cell)]
+    cells = cells_to_run(plans, take)
     # Closed at once when evidence cannot be written: it ends the engines.
     with closing(run_cells(cells, shop, workers)) as results:
         for result in results:
@@ -50,14 +56,7 @@ def cell_evidence(plan: CertificationPlan, result: CellResult, run_id: str) -> C
     """The artifact of one result; its outcome is recomputed from the judgements, as any gate will."""
     planned = result.planned
     draft = CellEvidence(
-        schema_version=CellEvidence.schema_name(),
-        release_id=plan.release_id,
-        run_id=run_id,
-        created_at=utc_now(),
-        producer=producer(),
-        environment=environment(),
-        subject=plan.subject,
-        profile=plan.profile,
+        **stamp(run_id).header(CellEvidence, plan.release_id, plan.subject, plan.profile),
         outcome=Outcome.UNTESTED,
         passed=False,
         key=planned.key,

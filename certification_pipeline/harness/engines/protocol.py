@@ -5,13 +5,12 @@ exactly one ``described``, ``result``, ``error`` or (for ``stop``) its exit. Wha
 claim: nothing here is believed, the oracle reads the sink. Anything else the engine wants to say goes
 to stderr.
 
-An engine may not import this module (it may be a Go binary); the JSON Schema generated from it is the
-contract, and ``docs/engine-protocol.md`` its prose.
+An engine need not import this module (it may be a Go binary): these models are the contract, line by line.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter
 
@@ -201,12 +200,3 @@ def parse_event(line: bytes) -> Described | Phase | Progress | Result | Error:
 def parse_request(line: bytes | str) -> Describe | Load | Stop:
     """One line from the harness, for engines written in Python inside this package."""
     return _REQUESTS.validate_json(line)
-
-
-def json_schemas() -> dict[str, Any]:
-    """The published contract: JSON Schemas of requests and events."""
-    return {
-        "protocol": PROTOCOL_VERSION,
-        "request": _REQUESTS.json_schema(),
-        "event": _EVENTS.json_schema(),
-    }

@@ -14,7 +14,7 @@
 """dlt behind the engine protocol: a warm parent that forks one child a load.
 
 Runs in an environment of its own and therefore imports nothing of certification_pipeline; the
-protocol's JSON Schema is the contract (``docs/engine-protocol.md``). This file knows the protocol and
+protocol's lines are the contract (``harness/engines/protocol.py``). This file knows the protocol and
 processes, ``loading.py`` knows dlt, ``failures.py`` knows how to name what went wrong.
 
 The parent imports dlt once (about a second), starts no thread, and forks for each ``load``: a child
