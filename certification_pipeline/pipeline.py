@@ -7,14 +7,18 @@ is worth in ``gates``.
 from __future__ import annotations
 
 import threading
+import traceback
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
+from time import perf_counter
 
 from certification_pipeline.catalog.models import Catalog
-from certification_pipeline.catalog.vocabulary import Outcome, ReasonCode
+from certification_pipeline.catalog.vocabulary import Family, Outcome, ReasonCode
+from certification_pipeline.evidence import layout
 from certification_pipeline.evidence.artifact import Subject
 from certification_pipeline.evidence.cell import CellEvidence, CellKey
 from certification_pipeline.evidence.exclusive import Held, writing
@@ -24,9 +28,11 @@ from certification_pipeline.evidence.provenance import environment, producer
 from certification_pipeline.evidence.store import EvidenceError, EvidenceStore
 from certification_pipeline.families.matrix import Take, cells_to_run, run_matrix
 from certification_pipeline.families.plan import PlanError, build_plan
+from certification_pipeline.families.registry import PRODUCERS
+from certification_pipeline.families.work import Work
 from certification_pipeline.gates.decide import Decided, decide
 from certification_pipeline.gates.verification import read_plan
-from certification_pipeline.harness.events import OnEvent, RunPlanned
+from certification_pipeline.harness.events import FamilyFinished, FamilyStarted, OnEvent, RunPlanned
 from certification_pipeline.harness.runner import HARNESS_LOG
 from certification_pipeline.harness.services.registry import probe_all
 from certification_pipeline.harness.workshop import (
@@ -60,11 +66,15 @@ def certify(
     with _alone(settings):
         if settings.narrowed and (planned := _planned_engines(settings, catalog)):
             release = reopen_release(settings, catalog, planned, on_event)
-            take = _asked_again(settings, release)
+            take, families = _asked_again(settings, release), _families_again(settings, release)
         else:
             release = seal_plans(settings, catalog, on_event)
             take = _every_cell
+            families = {name: plan.families for name, plan in release.plans.items()}
         run_cells(settings, catalog, release, on_event, cancel, take=take)
+        for family in PRODUCERS:
+            engines = [name for name, chosen in families.items() if family in chosen]
+            run_family(settings, catalog, release, on_event, cancel, family=family, engines=engines)
         store = EvidenceStore(settings.evidence_dir)
         return {
             engine: decide(
@@ -115,6 +125,8 @@ def seal_plans(settings: RunSettings, catalog: Catalog, on_event: OnEvent) -> Se
                 routes=settings.routes,
                 strategies=settings.strategies,
                 scenarios=settings.scenarios,
+                families=settings.chosen_families(name, catalog),
+                only_families=settings.families,
             )
         except PlanError as error:
             # A filter may fit one engine and not another; only one that fits none is a mistake.
@@ -202,6 +214,60 @@ def run_cells(
             _keep_log(shop.work_dir / HARNESS_LOG, settings.release_dir / HARNESS_LOG)
 
 
+def run_family(
+    settings: RunSettings,
+    catalog: Catalog,
+    release: SealedRelease,
+    on_event: OnEvent,
+    cancel: threading.Event,
+    *,
+    family: Family,
+    engines: Collection[str],
+) -> None:
+    """Make one evidence family of these engines; of one that cannot be started it stays missing.
+
+    A family that breaks leaves a ``FamilyFinished`` that says how, a traceback in the release's harness.log,
+    and no artifact: the gates call that missing. Raises ``EvidenceError`` when evidence cannot be written.
+    """
+    producer = PRODUCERS[family]
+    ready = [name for name in engines if isinstance(release.engines[name], ReadyEngine)]
+    plans = [release.plans[name] for name in ready]
+    if not plans or cancel.is_set():
+        return
+    with open_workshop(
+        catalog,
+        run_id=release.run_id,
+        systems=dict.fromkeys(system for plan in plans for system in producer.systems(plan)),
+        engines=release.engines,
+        on_event=on_event,
+        cancel=cancel,
+    ) as shop:
+        store = EvidenceStore(settings.evidence_dir)
+        for plan in plans:
+            _produce(family, Work(plan, store, shop, release.run_id), settings.release_dir)
+
+
+def _produce(family: Family, work: Work, release_dir: Path) -> None:
+    tell = work.shop.on_event
+    tell(FamilyStarted(work.engine, family))
+    clock = perf_counter()
+    detail: str | None = None
+    try:
+        made = PRODUCERS[family].produce(work)
+        outcome = made.outcome
+        if made.blockers:
+            detail = made.blockers[0].message
+    except EvidenceError:
+        raise
+    except Exception as error:
+        outcome = Outcome.CANT_TELL
+        masked = work.shop.redactor.redact
+        detail = masked("".join(traceback.format_exception_only(error)).strip())
+        with suppress(OSError), (release_dir / HARNESS_LOG).open("a", encoding="utf-8") as log:
+            log.write(f"--- {work.engine} {family}\n{masked(traceback.format_exc())}\n")
+    tell(FamilyFinished(work.engine, family, outcome, round(perf_counter() - clock, 4), detail))
+
+
 def _keep_log(written: Path, kept: Path) -> None:
     """Tracebacks of our own defects outlive the working directory; secrets are masked in them already."""
     with suppress(OSError):  # also: nothing was written, which is the rule
@@ -238,16 +304,45 @@ def _asked_again(settings: RunSettings, release: SealedRelease) -> Take:
                 if not isinstance(found, CellEvidence) or found.recompute() in _WITHOUT_VERDICT:
                     undecided.add(planned.key)
 
+    # Families alone are asked for: then no cell is.
+    families_only = bool(settings.families) and not settings.narrows_cells and not settings.resume
+
     def take(cell: PlannedCell) -> bool:
+        if families_only:
+            return False
         return settings.names(cell.key) and (undecided is None or cell.key in undecided)
 
-    if not any(take(cell) for plan in release.plans.values() for cell in plan.cells) and not settings.resume:
+    anything = settings.resume or families_only
+    if not anything and not any(take(cell) for plan in release.plans.values() for cell in plan.cells):
         raise PlanError(
             f"release {settings.release_id} is there already, and its plan holds no such cell",
             "leave out --release-id to begin a new release with these filters",
         )
     return take
 
+
+def _families_again(settings: RunSettings, release: SealedRelease) -> dict[str, tuple[Family, ...]]:
+    """Engine -> families that a rerun makes again: those asked for by name, else what follows from cells.
+
+    With ``resume`` those that are not there, too.
+    """
+    store = EvidenceStore(settings.evidence_dir)
+
+    def again(plan: CertificationPlan, family: Family) -> bool:
+        if settings.families:
+            return any(fnmatchcase(family, glob) for glob in settings.families)
+        directory = store.release(plan.release_id, plan.subject.engine)
+        absent = not (directory.path / layout.FAMILY_ARTIFACTS[family]).exists()
+        return family in _FOLLOWS_FROM_CELLS or (settings.resume and absent)
+
+    return {
+        name: tuple(family for family in plan.families if again(plan, family))
+        for name, plan in release.plans.items()
+    }
+
+
+_FOLLOWS_FROM_CELLS = frozenset({Family.OPENLINEAGE})
+"""Made from the cells' evidence alone: out of date as soon as a cell is run again."""
 
 _WITHOUT_VERDICT = (Outcome.CANT_TELL, Outcome.UNTESTED)
 

@@ -21,7 +21,7 @@ from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from certification_pipeline.catalog.models import Catalog
-from certification_pipeline.catalog.vocabulary import Strategy
+from certification_pipeline.catalog.vocabulary import Family, Strategy
 from certification_pipeline.evidence.cell import CellKey
 from certification_pipeline.evidence.suite import ItemName
 
@@ -76,6 +76,7 @@ class RunSettings(BaseSettings):
     routes: Globs = Field((), description="only these routes, e.g. 'postgres_to_*'; empty = all")
     strategies: Globs = Field((), description="only these strategies; empty = all")
     scenarios: Globs = Field((), description="only these scenarios, e.g. 'schema.*'; empty = all")
+    families: Globs = Field((), description="only these evidence families beside the matrix; empty = all")
     rows: int | None = Field(
         None, ge=MIN_ROWS, le=MAX_ROWS, description="rows of a default table; None = the profile's"
     )
@@ -94,7 +95,7 @@ class RunSettings(BaseSettings):
     require_strategy_certification: bool = False
     require_evidence: bool = False
 
-    @field_validator("engines", "routes", "strategies", "scenarios", mode="before")
+    @field_validator("engines", "routes", "strategies", "scenarios", "families", mode="before")
     @classmethod
     def _split_commas(cls, value: object) -> object:
         if isinstance(value, str):
@@ -128,8 +129,24 @@ class RunSettings(BaseSettings):
 
     @property
     def narrowed(self) -> bool:
-        """Whether only some cells are asked for: in a release that is there, a rerun of those."""
-        return bool(self.routes or self.strategies or self.scenarios or self.resume)
+        """Whether only a part is asked for: in a release that is there, a rerun of that."""
+        return bool(self.narrows_cells or self.families or self.resume)
+
+    @property
+    def narrows_cells(self) -> bool:
+        """Whether some cells are asked for by name."""
+        return bool(self.routes or self.strategies or self.scenarios)
+
+    def chosen_families(self, engine: str, catalog: Catalog) -> tuple[Family, ...]:
+        """Evidence families beside the matrix that a new release of this engine is to have.
+
+        All that the profile makes for it; of a release narrowed to some cells only those asked for by name.
+        """
+        offered = catalog.profiles[self.profile].families
+        mine = tuple(family for family, engines in offered.items() if engine in engines)
+        if self.narrows_cells and not self.families:
+            return ()
+        return tuple(f for f in mine if not self.families or any(fnmatchcase(f, g) for g in self.families))
 
     def names(self, key: CellKey) -> bool:
         """Whether the filters name this cell."""
@@ -150,6 +167,7 @@ class RunSettings(BaseSettings):
             ("--route", self.routes),
             ("--strategy", self.strategies),
             ("--scenario", self.scenarios),
+            ("--family", self.families),
         ):
             words += [word for value in values for word in (option, value)]
         words += ["--rows", str(self.rows)] if self.rows is not None else []
@@ -167,6 +185,7 @@ class RunSettings(BaseSettings):
         must_match("engine", self.engines, catalog.engines)
         must_match("strategy", self.strategies, [s.value for s in Strategy])
         must_match("scenario", self.scenarios, catalog.scenarios)
+        must_match("family", self.families, [f.value for f in Family])
         declared = {f"{r.source}_to_{r.sink}" for e in catalog.engines.values() for r in e.routes}
         pairs = {f"{source}_to_{sink}" for source in catalog.matrix.sources for sink in catalog.matrix.sinks}
         must_match("route", self.routes, sorted(declared | pairs))

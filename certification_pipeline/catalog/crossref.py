@@ -90,6 +90,10 @@ def _profiles(catalog: Catalog, references: References) -> Iterator[Problem]:
             if not used:
                 message = f"a profile without {target} plans nothing"
                 yield references.problem("profiles", name, (target,), message, f"name its {target}")
+        for family, engines in profile.families.items():
+            for index, one in enumerate(engines):
+                at: Location = ("families", family, index)
+                yield from _unknown(references, "engines", one, ("profiles", name), at)
         for index, left in enumerate(profile.leaves_out):
             at = ("leaves_out", index)
             yield from _unknown(references, "engines", left.engine, ("profiles", name), (*at, "engine"))

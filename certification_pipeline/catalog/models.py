@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from certification_pipeline.catalog.vocabulary import (
     DriftBehaviour,
     DriftKind,
+    Family,
     Guarantee,
     Strategy,
     Support,
@@ -146,6 +147,9 @@ class Profile(Entry):
     systems: tuple[str, ...]
     engines: tuple[str, ...]
     rows: int = 10_000
+    families: dict[Family, tuple[str, ...]] = Field(
+        {}, description="evidence family -> engines it is made for; the matrix is made for all"
+    )
     leaves_out: tuple[LeftOut, ...] = ()
 
 

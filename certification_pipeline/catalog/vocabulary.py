@@ -69,6 +69,17 @@ class Anomaly(StrEnum):
     """Rows of a source transaction that rolled back."""
 
 
+class Family(StrEnum):
+    """The evidence families (DESIGN section 2): each is one kind of work with one kind of proof."""
+
+    MATRIX = "matrix"
+    BENCHMARK = "benchmark"
+    OPENLINEAGE = "openlineage"
+    DBT_LINEAGE = "dbt_lineage"
+    REPLAY = "replay"
+    CONNECTOR_LIVE = "connector_live"
+
+
 class Support(StrEnum):
     """How an engine declares a capability (the terms of dbt-adapters' ``Support``)."""
 

@@ -36,6 +36,14 @@ Routes = Annotated[
     list[str] | None,
     typer.Option("--route", metavar="GLOB", help="Only these routes, e.g. 'postgres_to_*'; repeatable."),
 ]
+Families = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--family",
+        metavar="GLOB",
+        help="Only these evidence families beside the cells ('matrix': none of them); repeatable.",
+    ),
+]
 Strategies = Annotated[
     list[str] | None, typer.Option("--strategy", metavar="GLOB", help="Only these strategies; repeatable.")
 ]

@@ -33,6 +33,8 @@ def preview(settings: RunSettings, catalog: Catalog) -> list[CertificationPlan]:
             routes=settings.routes,
             strategies=settings.strategies,
             scenarios=settings.scenarios,
+            families=settings.chosen_families(engine, catalog),
+            only_families=settings.families,
         )
         for engine in settings.chosen_engines(catalog)
     ]

@@ -19,6 +19,9 @@ from certification_pipeline.harness.events import (
     CellStep,
     EnginePreparing,
     EngineReady,
+    FamilyFinished,
+    FamilyStarted,
+    FamilyStep,
     RunEvent,
     RunPlanned,
     ServiceStarted,
@@ -96,6 +99,14 @@ class RunProgress:
                 return None
             case CellFinished():
                 return self._finish(event)
+            case FamilyStarted():
+                self._running[event.engine, event.family] = ""
+                return None
+            case FamilyStep():
+                self._running[event.engine, event.family] = event.text
+                return None
+            case FamilyFinished():
+                return self._made(event)
 
     def _finish(self, event: CellFinished) -> Text | None:
         self._running.pop((event.engine, event.cell_id), None)
@@ -108,6 +119,15 @@ class RunProgress:
         text = Text(f"{done:>4}/{self._total} ", "dim")
         text.append(f"{SYMBOL[event.outcome]} {WORD[event.outcome]}", STYLE[event.outcome])
         text.append(f" {event.engine} {event.cell_id} {event.seconds:.2f} s")
+        if event.detail:
+            text.append(f"  {visible(event.detail[:200])}", "dim")
+        return text
+
+    def _made(self, event: FamilyFinished) -> Text:
+        self._running.pop((event.engine, event.family), None)
+        text = Text(f"{event.engine} {event.family}: ")
+        text.append(f"{SYMBOL[event.outcome]} {WORD[event.outcome]}", STYLE[event.outcome])
+        text.append(f" {event.seconds:.1f} s")
         if event.detail:
             text.append(f"  {visible(event.detail[:200])}", "dim")
         return text

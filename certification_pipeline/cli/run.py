@@ -28,6 +28,7 @@ def run(
     route: options.Routes = None,
     strategy: options.Strategies = None,
     scenario: options.Scenarios = None,
+    family: options.Families = None,
     rows: options.Rows = None,
     seed: options.Seed = None,
     release_id: Annotated[
@@ -67,6 +68,7 @@ def run(
         routes=route,
         strategies=strategy,
         scenarios=scenario,
+        families=family,
         rows=rows,
         seed=seed,
         release_id=release_id,
@@ -106,6 +108,7 @@ def plan(
     route: options.Routes = None,
     strategy: options.Strategies = None,
     scenario: options.Scenarios = None,
+    family: options.Families = None,
     rows: options.Rows = None,
     seed: options.Seed = None,
     form: options.Formatted = Format.TABLE,
@@ -126,6 +129,7 @@ def plan(
         routes=route,
         strategies=strategy,
         scenarios=scenario,
+        families=family,
         rows=rows,
         seed=seed,
     )

@@ -124,6 +124,21 @@ class Attempt(Model):
     outcome: Outcome
 
 
+class Dataset(Model):
+    """A table or a directory of files, named without address and without credentials."""
+
+    system: str
+    namespace: str = Field("", description="schema, where the system has them")
+    name: str
+
+
+class DatasetColumn(Model):
+    """A column as the source had it at the time of the load."""
+
+    name: str
+    type: str
+
+
 class LoadEvidence(Model):
     """One load the engine did: its claims, and how it ended."""
 
@@ -133,6 +148,12 @@ class LoadEvidence(Model):
     message: str | None = None
     record: dict[str, JsonValue] | None = None
     seconds: float = Field(ge=0)
+    started_at: AwareDatetime | None = Field(None, description="by our clock, not the engine's")
+    finished_at: AwareDatetime | None = None
+    source: Dataset | None = None
+    sink: Dataset | None = None
+    columns: tuple[DatasetColumn, ...] = ()
+    phases: tuple[str, ...] = Field((), description="in the order in which the engine reported them")
 
 
 class CellEvidence(Artifact):

@@ -6,6 +6,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from certification_pipeline.catalog.vocabulary import Family
+
 RELEASES = "releases"
 LATEST = "latest"
 CELLS = "cells"
@@ -19,6 +24,21 @@ SUITE = "certification_suite.json"
 SUITE_INDEX = "certification_suite_index.json"
 ARTIFACT_INDEX = "artifact_index.json"
 RELEASE_SUMMARY = "release_summary.json"
+
+FAMILY_ARTIFACTS: Mapping[Family, str] = MappingProxyType(
+    {
+        Family.MATRIX: REPORT,
+        Family.BENCHMARK: "benchmark_baseline.json",
+        Family.OPENLINEAGE: "openlineage_report.json",
+        Family.DBT_LINEAGE: "dbt_lineage.json",
+        Family.REPLAY: "replay_evidence.json",
+        Family.CONNECTOR_LIVE: "connector_certification.json",
+    }
+)
+RUN_REGISTRY = "run_registry.json"
+OPENLINEAGE_EVENTS = "openlineage_events.jsonl"
+STRATEGY_BUNDLE = "strategy_certification_bundle.json"
+EVIDENCE_BUNDLE = "ops_evidence_bundle.json"
 
 LARGEST_CELL = 16 << 20
 LARGEST_ARTIFACT = 256 << 20

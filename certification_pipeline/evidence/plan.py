@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from certification_pipeline.catalog.vocabulary import Guarantee, ReasonCode, Support
+from certification_pipeline.catalog.vocabulary import Family, Guarantee, ReasonCode, Support
 from certification_pipeline.evidence.artifact import Artifact, Digest, Model
 from certification_pipeline.evidence.cell import CellKey
 
@@ -36,6 +36,7 @@ class Selection(Model):
     routes: tuple[str, ...] = Field((), description="over route ids, e.g. postgres_to_*")
     strategies: tuple[str, ...] = ()
     scenarios: tuple[str, ...] = ()
+    families: tuple[str, ...] = Field((), description="over evidence families beside the matrix")
 
 
 class CertificationPlan(Artifact):
@@ -47,6 +48,9 @@ class CertificationPlan(Artifact):
     rows: int
     seed: int
     selection: Selection = Selection()
+    families: tuple[Family, ...] = Field(
+        (), description="evidence families beside the matrix that this release must not go without"
+    )
     cells: tuple[PlannedCell, ...]
     plan_digest: Digest
 
@@ -57,6 +61,8 @@ class CertificationPlan(Artifact):
         engine: str,
         cells: Sequence[PlannedCell],
         selection: Selection = Selection(),  # noqa: B008 - frozen
+        *,
+        families: Sequence[Family] = (),
     ) -> Digest:
         """Digest over everything that defines the work, in a canonical order."""
         ordered = sorted((cell.model_dump(mode="json") for cell in cells), key=lambda c: json.dumps(c["key"]))
@@ -65,6 +71,7 @@ class CertificationPlan(Artifact):
             "profile": profile,
             "engine": engine,
             "selection": selection.model_dump(mode="json"),
+            "families": sorted(families),
             "cells": ordered,
         }
         text = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
@@ -73,5 +80,10 @@ class CertificationPlan(Artifact):
     def recompute_digest(self) -> Digest:
         """What ``plan_digest`` must be."""
         return self.digest_of(
-            self.catalog_digest, self.profile, self.subject.engine, self.cells, self.selection
+            self.catalog_digest,
+            self.profile,
+            self.subject.engine,
+            self.cells,
+            self.selection,
+            families=self.families,
         )

@@ -166,12 +166,14 @@ class SubjectDir:
 
     def _narrows(self, plan: CertificationPlan, present: CertificationPlan) -> bool:
         """Whether ``plan`` selects cells of ``present``; refuses a selection that leaves cells of it out."""
-        if plan.selection == Selection() or {c.key for c in plan.cells} >= {c.key for c in present.cells}:
+        whole = {c.key for c in plan.cells} >= {c.key for c in present.cells}
+        if plan.selection == Selection() or (whole and set(plan.families) >= set(present.families)):
             return False
         same = all(
             getattr(plan, field) == getattr(present, field)
             for field in ("subject", "profile", "catalog_digest", "rows", "seed")
         )
+        same = same and set(plan.families) <= set(present.families)
         if same and set(plan.cells) <= set(present.cells):
             return True
         problem = f"holds {len(present.cells)} cells; a plan narrowed to {len(plan.cells)} cannot replace it"

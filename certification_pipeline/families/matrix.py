@@ -11,7 +11,8 @@ from certification_pipeline.evidence.plan import CertificationPlan, PlannedCell
 from certification_pipeline.evidence.provenance import stamp
 from certification_pipeline.evidence.store import EvidenceStore
 from certification_pipeline.harness.events import CellFinished
-from certification_pipeline.harness.runner import CellResult, Workshop, run_cells
+from certification_pipeline.harness.runner import CellResult, run_cells
+from certification_pipeline.harness.shop import Workshop
 
 Take = Callable[[PlannedCell], bool]
 

@@ -17,7 +17,7 @@ from typing import Literal, TypeVar
 from certification_pipeline.catalog.loading import catalog_digest
 from certification_pipeline.catalog.models import Catalog, Claim, Engine, Profile, RouteClaims, Scenario
 from certification_pipeline.catalog.problems import nearest
-from certification_pipeline.catalog.vocabulary import Outcome, ReasonCode, Strategy, Support
+from certification_pipeline.catalog.vocabulary import Family, Outcome, ReasonCode, Strategy, Support
 from certification_pipeline.evidence.artifact import Environment, Producer, Subject, utc_now
 from certification_pipeline.evidence.cell import CellKey
 from certification_pipeline.evidence.plan import CertificationPlan, PlannedCell, Selection
@@ -62,6 +62,8 @@ def build_plan(
     routes: Sequence[str] = (),
     strategies: Sequence[str] = (),
     scenarios: Sequence[str] = (),
+    families: Sequence[Family] = (),
+    only_families: Sequence[str] = (),
     created_at: datetime | None = None,
 ) -> CertificationPlan:
     """Plan one engine under one profile, sealed by ``plan_digest``.
@@ -69,7 +71,9 @@ def build_plan(
     ``availability`` maps systems to the answers of their probes; a system without an answer counts as not
     available. ``routes``, ``strategies`` and ``scenarios`` are fnmatch patterns (``postgres_to_*``), each of
     which must match a planned cell. Every cell has the plan's seed: engines and routes meet the same rows,
-    and what the oracle expects of a workload is worked out once a run, not once a cell.
+    and what the oracle expects of a workload is worked out once a run, not once a cell. ``families`` are the
+    evidence families beside the matrix that a release of this plan must not go without; ``only_families``
+    are the patterns they were chosen by.
 
     Raises ``PlanError`` for an unknown engine or profile, rows outside 60 … 100 000 000, a subject that is
     another engine, and patterns that match nothing.
@@ -77,7 +81,12 @@ def build_plan(
     engine = _known(catalog.engines, engine_id, "engine")
     scope = _known(catalog.profiles, profile, "profile")
     _check_request(engine, rows, subject)
-    selection = Selection(routes=tuple(routes), strategies=tuple(strategies), scenarios=tuple(scenarios))
+    selection = Selection(
+        routes=tuple(routes),
+        strategies=tuple(strategies),
+        scenarios=tuple(scenarios),
+        families=tuple(only_families),
+    )
     planner = _Planner(catalog, engine, scope, rows, seed, availability)
     cells = tuple(planner.cell(key) for key in _select(planner.keys(), selection))
     digest = catalog_digest(catalog)
@@ -97,8 +106,11 @@ def build_plan(
         rows=rows,
         seed=seed,
         selection=selection,
+        families=tuple(families),
         cells=cells,
-        plan_digest=CertificationPlan.digest_of(digest, scope.id, engine.id, cells, selection),
+        plan_digest=CertificationPlan.digest_of(
+            digest, scope.id, engine.id, cells, selection, families=families
+        ),
     )
 
 

@@ -17,7 +17,7 @@ from certification_pipeline.evidence.suite import (
     SuiteEntry,
 )
 from certification_pipeline.gates.collector import collector_paused
-from certification_pipeline.gates.families import FAMILIES, VERIFIERS
+from certification_pipeline.gates.families import FAMILIES, REQUIRED_BY, VERIFIERS
 from certification_pipeline.gates.next_step import rerun_release
 from certification_pipeline.gates.suite_item import Evaluated, ItemGate
 from certification_pipeline.gates.verification import SealedPlan, Verifier, read_plan, unknown_subject
@@ -34,14 +34,17 @@ def certification_suite(
 ) -> CertificationSuite:
     """Evaluate what lies in ``directory``; reads only.
 
-    The certification report is always required; ``require`` adds others (the seeds' ``--require-*``).
+    The certification report is always required, and what the sealed plan's families call for; ``require``
+    adds others (the seeds' ``--require-*``).
     ``paths`` names artifacts that do not lie where the family puts them, relative to the directory; one
     that is named must be there.
     """
     paths = paths or {}
-    must = {ItemName.CERTIFICATION_REPORT, *require, *paths}
     with collector_paused():
         sealed, no_plan = _plan(directory)
+        planned = sealed.plan.families if sealed else ()
+        must = {ItemName.CERTIFICATION_REPORT, *require, *paths}
+        must |= {REQUIRED_BY[family] for family in planned if family in REQUIRED_BY}
         gate = ItemGate(directory, sealed, provenance, verifiers)
         evaluated = [
             gate.evaluate(name, paths.get(name, family.path), required=name in must)

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
+from certification_pipeline.catalog.vocabulary import Family as CatalogFamily
 from certification_pipeline.evidence.benchmark import BenchmarkBaseline
 from certification_pipeline.evidence.report import CertificationReport
 from certification_pipeline.evidence.suite import ItemName
@@ -53,6 +54,18 @@ FAMILIES: Mapping[ItemName, Family] = MappingProxyType(
         ),
     }
 )
+
+REQUIRED_BY: Mapping[CatalogFamily, ItemName] = MappingProxyType(
+    {
+        CatalogFamily.BENCHMARK: ItemName.BENCHMARK_BASELINE,
+        CatalogFamily.OPENLINEAGE: ItemName.LINEAGE_REPORT,
+        CatalogFamily.DBT_LINEAGE: ItemName.DBT_LINEAGE_REPORT,
+        # Replay and connector evidence reach a suite through the strategy bundle (seed 003).
+        CatalogFamily.REPLAY: ItemName.STRATEGY_CERTIFICATION_BUNDLE,
+        CatalogFamily.CONNECTOR_LIVE: ItemName.STRATEGY_CERTIFICATION_BUNDLE,
+    }
+)
+"""A family in the sealed plan -> the item that a suite over that plan must hold: absence is never a pass."""
 
 VERIFIERS: Mapping[str, Verifier] = MappingProxyType(
     {

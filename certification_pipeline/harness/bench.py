@@ -26,9 +26,16 @@ from certification_pipeline.catalog.vocabulary import (
     Outcome,
     Strategy,
 )
-from certification_pipeline.evidence.cell import CheckJudgement, LoadEvidence, RowJudgement
+from certification_pipeline.evidence.artifact import utc_now
+from certification_pipeline.evidence.cell import (
+    CheckJudgement,
+    Dataset,
+    DatasetColumn,
+    LoadEvidence,
+    RowJudgement,
+)
 from certification_pipeline.evidence.plan import PlannedCell
-from certification_pipeline.harness.engines.protocol import ColumnSpec, DataObject, Load, LoadOptions
+from certification_pipeline.harness.engines.protocol import ColumnSpec, DataObject, Load, LoadOptions, Phase
 from certification_pipeline.harness.engines.session import EngineError, EngineSession, LoadOutcome
 from certification_pipeline.harness.oracle.oracle import History, Oracle, Semantics, SinkView
 from certification_pipeline.harness.workload.postgres_source import PostgresSource
@@ -201,6 +208,7 @@ class Bench:
             step += f", after change round {self.applied}"
         self.station.on_step(step)
         asked = request or self.request()
+        started_at = utc_now()
         timeout = _LOAD_TIMEOUT_SECONDS + self.workload.rows / 1e6 * _SECONDS_PER_MILLION_ROWS
         # A replication slot can only begin when all transactions of the server have ended.
         waits = self.station.quiet if self.strategy is Strategy.CDC else nullcontext()
@@ -219,6 +227,12 @@ class Bench:
                 message=outcome.message,
                 record=record,
                 seconds=round(outcome.seconds, 4),
+                started_at=started_at,
+                finished_at=utc_now(),
+                source=_dataset(asked.source),
+                sink=_dataset(asked.sink),
+                columns=tuple(DatasetColumn(name=c.name, type=c.type) for c in asked.columns),
+                phases=tuple(event.phase for event in outcome.events if isinstance(event, Phase)),
             )
         )
         wanted = "result" if expect is None else f"error: {expect}"
@@ -331,3 +345,7 @@ class Bench:
         if self._source is not None:
             self._source.drop()
             self._source.close()
+
+
+def _dataset(thing: DataObject) -> Dataset:
+    return Dataset(system=thing.system, namespace=thing.namespace, name=thing.name)

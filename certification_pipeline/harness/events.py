@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from certification_pipeline.catalog.vocabulary import Outcome
+from certification_pipeline.catalog.vocabulary import Family, Outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,5 +72,44 @@ class CellFinished:
     detail: str | None = None
 
 
-RunEvent = RunPlanned | ServiceStarted | EnginePreparing | EngineReady | CellStarted | CellStep | CellFinished
+@dataclass(frozen=True, slots=True)
+class FamilyStarted:
+    """An evidence family beside the matrix is being made."""
+
+    engine: str
+    family: Family
+
+
+@dataclass(frozen=True, slots=True)
+class FamilyStep:
+    """A family went a step further; ``text`` is a line for people, e.g. ``pair 3 of 10``."""
+
+    engine: str
+    family: Family
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class FamilyFinished:
+    """A family's artifact is on disk; or it broke, and ``detail`` says how."""
+
+    engine: str
+    family: Family
+    outcome: Outcome
+    seconds: float
+    detail: str | None = None
+
+
+RunEvent = (
+    RunPlanned
+    | ServiceStarted
+    | EnginePreparing
+    | EngineReady
+    | CellStarted
+    | CellStep
+    | CellFinished
+    | FamilyStarted
+    | FamilyStep
+    | FamilyFinished
+)
 OnEvent = Callable[[RunEvent], None]

@@ -6,33 +6,27 @@ comes back exactly once, whatever breaks.
 
 from __future__ import annotations
 
-import hashlib
 import queue
 import shutil
 import threading
 import traceback
-from collections.abc import Generator, Mapping, Sequence
-from contextlib import AbstractContextManager, suppress
-from dataclasses import dataclass, field
+from collections.abc import Generator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 
-from certification_pipeline.catalog.models import Catalog
 from certification_pipeline.catalog.vocabulary import Outcome, ReasonCode
 from certification_pipeline.evidence.artifact import utc_now
 from certification_pipeline.evidence.cell import CheckJudgement, LoadEvidence, RowJudgement, ServiceUse
 from certification_pipeline.evidence.plan import PlannedCell
-from certification_pipeline.harness.bench import Bench, Halt, Station
-from certification_pipeline.harness.cleaning import clean_namespace
-from certification_pipeline.harness.engines.environment import PreparedEngine
+from certification_pipeline.harness.bench import Bench, Halt
 from certification_pipeline.harness.engines.session import EngineError, EngineSession
-from certification_pipeline.harness.events import CellStarted, CellStep, OnEvent
-from certification_pipeline.harness.oracle.oracle import Oracle
+from certification_pipeline.harness.events import CellStarted
 from certification_pipeline.harness.scenarios.registry import SCENARIOS
-from certification_pipeline.harness.services.guardian import Guardian
-from certification_pipeline.harness.services.provider import Instance
-from certification_pipeline.redaction import Redactor
+from certification_pipeline.harness.shop import Workshop, namespace_of
 
 HARNESS_LOG = "harness.log"
 """Tracebacks of our own defects, below the working directory; kept by whoever keeps evidence."""
@@ -55,25 +49,6 @@ class CellResult:
     reason: ReasonCode | None = None
     detail: str | None = None
     remedy: str | None = None
-
-
-@dataclass(frozen=True)
-class Workshop:
-    """What all workers share."""
-
-    catalog: Catalog
-    services: Mapping[str, Instance]
-    engines: Mapping[str, PreparedEngine]
-    work_dir: Path
-    oracle: Oracle
-    redactor: Redactor
-    guardian: Guardian
-    on_event: OnEvent
-    cancel: threading.Event
-    dead: dict[str, str] = field(default_factory=dict)
-    """Systems that stopped answering, with what their log said last."""
-    quiet: AbstractContextManager[object] = field(default_factory=threading.RLock)
-    """See :attr:`Station.quiet`."""
 
 
 def run_cells(
@@ -195,7 +170,7 @@ class _Worker:
             started_at=started_at,
             finished_at=utc_now(),
             seconds=round(perf_counter() - clock, 4),
-            services=self._services_of(cell),
+            services=self._shop.services_of(cell.key),
             loads=tuple(course.bench.loads) if course.bench else (),
             judgements=tuple(course.bench.judgements) if course.bench else (),
             reason=course.reason,
@@ -227,7 +202,8 @@ class _Worker:
         """The scenario, to its end or to where it halted."""
         bench: Bench | None = None
         try:
-            bench = Bench(self._station(cell))
+            warm = partial(self._session, cell.key.engine)
+            bench = Bench(self._shop.station(cell, self._cell_dir(cell), warm))
             SCENARIOS[cell.key.scenario](bench)
         except Halt:
             pass
@@ -243,30 +219,6 @@ class _Worker:
     def _stopping(self) -> bool:
         return self._shop.cancel.is_set() or self._stop.is_set()
 
-    def _station(self, cell: PlannedCell) -> Station:
-        key = cell.key
-        engine = self._shop.catalog.engines[key.engine]
-        claims = engine.route(key.source, key.sink)
-        if claims is None:
-            raise LookupError(f"engine {key.engine} declares no route {key.route_id}")
-        namespace = _namespace(cell)
-        return Station(
-            planned=cell,
-            engine=engine,
-            claims=claims,
-            claim=claims.strategies[key.strategy],
-            types={**self._shop.catalog.types.get(key.sink, {}), **claims.types},
-            source_dsn=self._shop.services[key.source].source().dsn,
-            sink_dsn=_sink_dsn(self._shop.services[key.sink], namespace),
-            namespace=namespace,
-            work_dir=self._cell_dir(cell),
-            oracle=self._shop.oracle,
-            session=lambda: self._session(key.engine),
-            mask=self._shop.redactor.register,
-            quiet=self._shop.quiet,
-            on_step=lambda text: self._shop.on_event(CellStep(key.engine, key.cell_id, text)),
-        )
-
     def _session(self, engine: str) -> EngineSession:
         """The worker's warm process of that engine; a new one when the last died or broke the protocol."""
         if self._stopping():
@@ -275,37 +227,14 @@ class _Worker:
         if session is None or not session.alive:
             if session is not None:
                 session.close()
-            prepared = self._shop.engines[engine]
             try:
-                session = EngineSession(
-                    prepared.command,
-                    env=prepared.env,
-                    cwd=self._dir,
-                    log_path=self._dir / f"{engine}.log",
-                    redactor=self._shop.redactor,
-                    guardian=self._shop.guardian,
-                )
+                session = self._shop.session(engine, self._dir)
             except EngineError as error:
                 # No process at all: it answered `describe` before the run, so it is the machine that refuses.
                 raise RuntimeError(str(error)) from None
             self._sessions[engine] = session
             session.describe()
         return session
-
-    def _services_of(self, cell: PlannedCell) -> tuple[ServiceUse, ...]:
-        uses = []
-        for role, system in (("source", cell.key.source), ("sink", cell.key.sink)):
-            if instance := self._shop.services.get(system):
-                uses.append(
-                    ServiceUse(
-                        system=system,
-                        role=role,
-                        provider=instance.provider,
-                        fidelity=instance.fidelity,
-                        version=instance.version,
-                    )
-                )
-        return tuple(uses)
 
     def _gone(self, cell: PlannedCell) -> str | None:
         for system in (cell.key.source, cell.key.sink):
@@ -327,14 +256,13 @@ class _Worker:
         try:
             if bench is not None:
                 bench.close()
-            for system in {cell.key.source, cell.key.sink}:
-                clean_namespace(self._shop.services[system], _namespace(cell))
+            self._shop.clean(cell.key)
         except Exception:
             self._log(cell, traceback.format_exc())
         shutil.rmtree(self._cell_dir(cell), ignore_errors=True)
 
     def _cell_dir(self, cell: PlannedCell) -> Path:
-        path = self._dir / "cells" / _namespace(cell)
+        path = self._dir / "cells" / namespace_of(cell.key)
         path.mkdir(parents=True, exist_ok=True)
         return path
 
@@ -351,23 +279,3 @@ _HARNESS_REMEDY = "a defect of the bench, not of the engine: see harness.log in 
 
 def _failed(bench: Bench | None) -> bool:
     return bench is not None and any(j.outcome is not Outcome.PASSED for j in bench.judgements)
-
-
-def _namespace(cell: PlannedCell) -> str:
-    digest = hashlib.sha256(f"{cell.key.engine}/{cell.key.cell_id}".encode()).hexdigest()
-    return f"c_{digest[:12]}"
-
-
-def _sink_dsn(instance: Instance, namespace: str) -> str:
-    """Each cell has a database file of its own: DuckDB lets one process in at a time.
-
-    Not named like the namespace: to DuckDB the file's stem is a catalogue, and the two names would clash.
-    """
-    dsn = instance.sink().dsn
-    match instance.system:
-        case "duckdb":
-            return str(Path(dsn).parent / f"db_{namespace}.duckdb")
-        case "sqlite":
-            return str(Path(dsn).parent / f"db_{namespace}.sqlite")
-        case _:
-            return dsn

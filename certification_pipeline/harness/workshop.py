@@ -24,10 +24,10 @@ from certification_pipeline.harness.engines.protocol import Described
 from certification_pipeline.harness.engines.session import EngineSession
 from certification_pipeline.harness.events import EnginePreparing, EngineReady, OnEvent, ServiceStarted
 from certification_pipeline.harness.oracle.oracle import Oracle
-from certification_pipeline.harness.runner import Workshop
 from certification_pipeline.harness.services.guardian import Guardian
 from certification_pipeline.harness.services.provider import Availability, Instance
 from certification_pipeline.harness.services.registry import ServiceContext, resolve
+from certification_pipeline.harness.shop import Workshop
 from certification_pipeline.redaction import Redactor
 
 DEFECT_VARIABLE = "CERTIFY_PLANTED_DEFECT"

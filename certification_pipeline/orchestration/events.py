@@ -11,6 +11,8 @@ from certification_pipeline.harness.events import (
     CellFinished,
     EnginePreparing,
     EngineReady,
+    FamilyFinished,
+    FamilyStep,
     OnEvent,
     RunEvent,
     RunPlanned,
@@ -44,6 +46,11 @@ def log_to(log: dg.DagsterLogManager) -> OnEvent:
                 if done.total() % EVERY == 0:
                     counts = ", ".join(f"{count} {outcome}" for outcome, count in done.most_common())
                     log.info(f"{done.total()} cells so far: {counts}")
+            case FamilyStep():
+                log.info(f"{event.engine} {event.family}: {event.text}")
+            case FamilyFinished():
+                said = f"{event.engine} {event.family}: {event.outcome}  {event.seconds:.1f} s  "
+                log.info(f"{said}{event.detail or ''}".rstrip())
             case _:
                 pass
 

@@ -29,11 +29,11 @@ from certification_pipeline.harness.engines.environment import PreparedEngine
 from certification_pipeline.harness.engines.session import EngineSession
 from certification_pipeline.harness.events import RunEvent
 from certification_pipeline.harness.oracle.oracle import Oracle
-from certification_pipeline.harness.runner import Workshop
 from certification_pipeline.harness.scenarios.registry import SCENARIOS
 from certification_pipeline.harness.services.guardian import Guardian
 from certification_pipeline.harness.services.postgres_wheel import PostgresCluster, PostgresWheelProvider
 from certification_pipeline.harness.services.provider import Instance
+from certification_pipeline.harness.shop import Workshop
 from certification_pipeline.redaction import Redactor
 
 _NUMBERS = itertools.count(1)

@@ -1,0 +1,12 @@
+"""Family -> who makes its evidence. Explicit on purpose: nothing is registered by import."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from certification_pipeline.catalog.vocabulary import Family
+from certification_pipeline.families.work import Producer
+
+PRODUCERS: Mapping[Family, Producer] = MappingProxyType({})
+"""In the order in which they are made: what is measured comes first, what only reads files last."""

@@ -1,0 +1,155 @@
+"""The place where cells are worked on: what all of them share, and one cell's own corner of it.
+
+The runner works many cells side by side with warm engines; the other families take one at a time with
+:func:`solo`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from certification_pipeline.catalog.models import Catalog
+from certification_pipeline.evidence.cell import CellKey, ServiceUse
+from certification_pipeline.evidence.plan import PlannedCell
+from certification_pipeline.harness.bench import Bench, Station
+from certification_pipeline.harness.cleaning import clean_namespace
+from certification_pipeline.harness.engines.environment import PreparedEngine
+from certification_pipeline.harness.engines.session import EngineSession
+from certification_pipeline.harness.events import CellStep, OnEvent
+from certification_pipeline.harness.oracle.oracle import Oracle
+from certification_pipeline.harness.services.guardian import Guardian
+from certification_pipeline.harness.services.provider import Instance
+from certification_pipeline.redaction import Redactor
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """What all workers share."""
+
+    catalog: Catalog
+    services: Mapping[str, Instance]
+    engines: Mapping[str, PreparedEngine]
+    work_dir: Path
+    oracle: Oracle
+    redactor: Redactor
+    guardian: Guardian
+    on_event: OnEvent
+    cancel: threading.Event
+    dead: dict[str, str] = field(default_factory=dict)
+    """Systems that stopped answering, with what their log said last."""
+    quiet: AbstractContextManager[object] = field(default_factory=threading.RLock)
+    """See :attr:`Station.quiet`."""
+
+    def session(self, engine: str, folder: Path) -> EngineSession:
+        """A new process of that engine, which works and logs in ``folder``. Raises ``EngineError``."""
+        prepared = self.engines[engine]
+        return EngineSession(
+            prepared.command,
+            env=prepared.env,
+            cwd=folder,
+            log_path=folder / f"{engine}.log",
+            redactor=self.redactor,
+            guardian=self.guardian,
+        )
+
+    def station(self, planned: PlannedCell, folder: Path, session: Callable[[], EngineSession]) -> Station:
+        """The cell's own corner. Raises ``LookupError`` for a route or strategy the engine does not claim."""
+        key = planned.key
+        engine = self.catalog.engines[key.engine]
+        claims = engine.route(key.source, key.sink)
+        if claims is None or key.strategy not in claims.strategies:
+            raise LookupError(f"engine {key.engine} declares no {key.strategy} on {key.route_id}")
+        namespace = namespace_of(key)
+        return Station(
+            planned=planned,
+            engine=engine,
+            claims=claims,
+            claim=claims.strategies[key.strategy],
+            types={**self.catalog.types.get(key.sink, {}), **claims.types},
+            source_dsn=self.services[key.source].source().dsn,
+            sink_dsn=sink_dsn(self.services[key.sink], namespace),
+            namespace=namespace,
+            work_dir=folder,
+            oracle=self.oracle,
+            session=session,
+            mask=self.redactor.register,
+            quiet=self.quiet,
+            on_step=lambda text: self.on_event(CellStep(key.engine, key.cell_id, text)),
+        )
+
+    def services_of(self, key: CellKey) -> tuple[ServiceUse, ...]:
+        """The services behind the cell's two ends, as far as they are up."""
+        return tuple(
+            ServiceUse(
+                system=system,
+                role=role,
+                provider=instance.provider,
+                fidelity=instance.fidelity,
+                version=instance.version,
+            )
+            for role, system in (("source", key.source), ("sink", key.sink))
+            if (instance := self.services.get(system))
+        )
+
+    def clean(self, key: CellKey) -> None:
+        """Remove what the cell left in its services."""
+        for system in {key.source, key.sink}:
+            clean_namespace(self.services[system], namespace_of(key))
+
+
+@contextmanager
+def solo(shop: Workshop, planned: PlannedCell) -> Iterator[Bench]:
+    """A bench for one cell, with an engine process of its own that is started when it is first needed.
+
+    Source and sink stay as they are until the block ends; then everything of the cell is removed. A dead
+    engine is replaced at the next load, as a scheduler would do. Not for two cells of one id at a time.
+    Raises ``LookupError`` when the engine does not claim the route or the strategy.
+    """
+    folder = shop.work_dir / "solo" / namespace_of(planned.key)
+    folder.mkdir(parents=True, exist_ok=True)
+    sessions: list[EngineSession] = []
+
+    def session() -> EngineSession:
+        if not sessions or not sessions[-1].alive:
+            sessions.append(shop.session(planned.key.engine, folder))
+            sessions[-1].describe()
+        return sessions[-1]
+
+    bench = Bench(shop.station(planned, folder, session))
+    try:
+        yield bench
+    finally:
+        try:
+            for each in sessions:
+                each.close()
+            bench.close()
+            shop.clean(planned.key)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def namespace_of(key: CellKey) -> str:
+    """The schema, or the stem of files, that belongs to this cell alone."""
+    digest = hashlib.sha256(f"{key.engine}/{key.cell_id}".encode()).hexdigest()
+    return f"c_{digest[:12]}"
+
+
+def sink_dsn(instance: Instance, namespace: str) -> str:
+    """Each cell has a database file of its own: DuckDB lets one process in at a time.
+
+    Not named like the namespace: to DuckDB the file's stem is a catalogue, and the two names would clash.
+    """
+    dsn = instance.sink().dsn
+    match instance.system:
+        case "duckdb":
+            return str(Path(dsn).parent / f"db_{namespace}.duckdb")
+        case "sqlite":
+            return str(Path(dsn).parent / f"db_{namespace}.sqlite")
+        case _:
+            return dsn
