@@ -333,7 +333,7 @@ def _families_again(settings: RunSettings, release: SealedRelease) -> dict[str, 
             return any(fnmatchcase(family, glob) for glob in settings.families)
         directory = store.release(plan.release_id, plan.subject.engine)
         absent = not (directory.path / layout.FAMILY_ARTIFACTS[family]).exists()
-        return family in _FOLLOWS_FROM_CELLS or (settings.resume and absent)
+        return family in FOLLOWS_FROM_CELLS or (settings.resume and absent)
 
     return {
         name: tuple(family for family in plan.families if again(plan, family))
@@ -341,7 +341,7 @@ def _families_again(settings: RunSettings, release: SealedRelease) -> dict[str, 
     }
 
 
-_FOLLOWS_FROM_CELLS = frozenset({Family.OPENLINEAGE})
+FOLLOWS_FROM_CELLS = frozenset({Family.OPENLINEAGE})
 """Made from the cells' evidence alone: out of date as soon as a cell is run again."""
 
 _WITHOUT_VERDICT = (Outcome.CANT_TELL, Outcome.UNTESTED)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection
 from pathlib import Path
 
-from certification_pipeline.catalog.vocabulary import Outcome
+from certification_pipeline.catalog.vocabulary import Family, Outcome
 from certification_pipeline.evidence.canonical import render, seal
 from certification_pipeline.evidence.errors import EvidenceError
 from certification_pipeline.evidence.files import write_atomically
+from certification_pipeline.evidence.plan import CertificationPlan
 from certification_pipeline.evidence.provenance import stamp
 from certification_pipeline.evidence.store import EvidenceStore
 from certification_pipeline.evidence.subject_dir import SubjectDir
@@ -19,10 +20,16 @@ PUBLISHED = "published"
 
 
 def publish(
-    store: EvidenceStore, directory: SubjectDir, run_id: str, *, require: Collection[ItemName] = ()
+    store: EvidenceStore,
+    directory: SubjectDir,
+    run_id: str,
+    *,
+    require: Collection[ItemName] = (),
+    families: Collection[Family] = (),
 ) -> Path:
     """Write ``<root>/published/<engine>.json`` if the release is green *now*, verified from disk.
 
+    ``families`` must all be sealed in its plan: a release narrowed to a part may be green and still not do.
     Raises ``EvidenceError`` when it is not; what was published before then stays.
     """
     now = verify_release_summary(directory, stamp(run_id), require=require)
@@ -33,6 +40,14 @@ def publish(
             None,
             f"is not green: {now.outcome}" + (f", {first.message}" if first else ""),
             first.next_step if first else "Run it again: `certify run`",
+        )
+    planned = directory.read(directory.plan_path, CertificationPlan).families
+    if absent := sorted(set(families) - set(planned)):
+        raise EvidenceError(
+            str(directory.plan_path),
+            "families",
+            f"leaves out {', '.join(absent)}: a release of a part is not enough to go out on",
+            "Run the whole certification: `certify run`, or materialize all",
         )
     path = store.root / PUBLISHED / f"{directory.engine}.json"
     write_atomically(path, seal(render(now, str(path)))[0])

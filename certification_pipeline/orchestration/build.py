@@ -5,14 +5,19 @@ from __future__ import annotations
 import dagster as dg
 
 from certification_pipeline.catalog.loading import load_catalog
-from certification_pipeline.catalog.models import Catalog
+from certification_pipeline.catalog.models import Catalog, Engine
+from certification_pipeline.orchestration.assets.families import family_assets
 from certification_pipeline.orchestration.assets.matrix import matrix_assets
 from certification_pipeline.orchestration.assets.plan import plan_asset
+from certification_pipeline.orchestration.assets.publish import publish_asset
+from certification_pipeline.orchestration.assets.report import report_asset
 from certification_pipeline.orchestration.assets.verdict import verdict_assets
 from certification_pipeline.orchestration.jobs import JOBS
+from certification_pipeline.orchestration.names import FAMILY_ASSETS
 from certification_pipeline.orchestration.resources import CertificationResource
 from certification_pipeline.orchestration.schedules import schedules
 from certification_pipeline.orchestration.sensors import sensors
+from certification_pipeline.settings import RunSettings
 
 
 def build_defs(
@@ -35,7 +40,7 @@ def build_defs(
         assets=[
             plan_asset(catalog, profile),
             *(asset for engine in engines for asset in matrix_assets(catalog, profile, engine)),
-            *(asset for engine in engines for asset in verdict_assets(catalog, profile, engine)),
+            *(asset for engine in engines for asset in _evidence_and_verdict(catalog, settings, engine)),
         ],
         jobs=JOBS,
         schedules=schedules(),
@@ -44,3 +49,18 @@ def build_defs(
         # Parallelism is inside the ops (the pool of cells); a process a step would cost a second each.
         executor=dg.in_process_executor,
     )
+
+
+def _evidence_and_verdict(
+    catalog: Catalog, settings: RunSettings, engine: Engine
+) -> list[dg.AssetsDefinition]:
+    profile = catalog.profiles[settings.profile]
+    # What a plan sealed with these settings would hold, so that the graph shows what a release needs.
+    sealed = settings.chosen_families(engine.id, catalog)
+    families = tuple(family for family in FAMILY_ASSETS if family in sealed)
+    return [
+        report_asset(profile, engine),
+        *family_assets(catalog, profile, engine, families),
+        *verdict_assets(catalog, profile, engine, families),
+        publish_asset(profile, engine, families),
+    ]

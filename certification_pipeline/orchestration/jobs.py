@@ -1,24 +1,61 @@
-"""Jobs: everything; the connectors without publishing; the verdict alone."""
+"""Jobs: everything; the matrix and the connectors without publishing; the verdict alone."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
+
 import dagster as dg
+
+from certification_pipeline.catalog.vocabulary import Family
+from certification_pipeline.orchestration.names import FAMILY_ASSETS, FAMILY_TAG
+from certification_pipeline.pipeline import FOLLOWS_FROM_CELLS
+
+DAILY_FAMILIES = (Family.CONNECTOR_LIVE,)
+"""Beside the matrix; the rest is measured weekly."""
+
+
+def plan_config(*, seed: int | None = None, families: Iterable[Family] = ()) -> Mapping[str, object]:
+    """Run config for ``plan``: a release must not be sealed for evidence that its run does not make."""
+    config: dict[str, object] = {"families": [family.value for family in families]}
+    return {"ops": {"plan": {"config": config if seed is None else {**config, "seed": seed}}}}
+
+
+def _families(chosen: Iterable[Family]) -> dg.AssetSelection:
+    return _any([dg.AssetSelection.tag(FAMILY_TAG, family.value) for family in chosen])
+
+
+def _any(selections: Sequence[dg.AssetSelection]) -> dg.AssetSelection:
+    whole = selections[0]
+    for one in selections[1:]:
+        whole |= one
+    return whole
+
 
 FULL = dg.define_asset_job(
     "full_certification",
     dg.AssetSelection.all(),
-    description="Plan, every cell, every gate, as `certify run`; publishes what is green (seed 003).",
+    description=(
+        "Plan, every cell, every evidence family, every gate, as `certify run`; publishes what is green "
+        "(seed 003)."
+    ),
 )
 
 CONNECTORS = dg.define_asset_job(
     "connector_certification",
-    dg.AssetSelection.all() - dg.AssetSelection.groups("publish"),
-    description="Is every connector still what its evidence says? Publishes nothing (seed 000's daily gate).",
+    dg.AssetSelection.all()
+    - dg.AssetSelection.groups("publish")
+    - _families(family for family in FAMILY_ASSETS if family not in DAILY_FAMILIES),
+    config=plan_config(families=DAILY_FAMILIES),
+    description=(
+        "Is every connector still what its evidence says? The matrix and the connectors' checklists, on a "
+        "release sealed for just these; publishes nothing (seed 000's daily gate)."
+    ),
 )
 
 VERDICT = dg.define_asset_job(
     "verdict",
-    dg.AssetSelection.groups("evidence", "verdict"),
+    dg.AssetSelection.groups("evidence", "verdict")
+    - _families(family for family in FAMILY_ASSETS if family not in FOLLOWS_FROM_CELLS),
     description="Decide again from the evidence on disk: after a rerun of single checks, or a broken run.",
 )
 

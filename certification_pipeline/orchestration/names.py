@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 
 import dagster as dg
 
 from certification_pipeline.catalog.models import Engine, Profile, RouteClaims
-from certification_pipeline.catalog.vocabulary import Strategy, Support
+from certification_pipeline.catalog.vocabulary import Family, Strategy, Support
 
 OWNERS = ["team:connector-certification"]
 PLAN = dg.AssetKey(["plan"])
+PASSED = "passed"
+"""The check of every evidence family."""
 PUBLISHABLE = "publishable"
+FAMILY_TAG = "certification/family"
+"""Asset tag that names the evidence family an asset makes."""
 RELEASE_TAG = "certification/release"
 """Run tag that names the release a run works on; without it: the run's own, else the latest."""
 
@@ -24,6 +29,38 @@ def route_key(engine: str, source: str, sink: str) -> dg.AssetKey:
 def report_key(engine: str) -> dg.AssetKey:
     """``evidence/<engine>/certification_report``."""
     return dg.AssetKey(["evidence", engine, "certification_report"])
+
+
+FAMILY_ASSETS: Mapping[Family, str] = MappingProxyType(
+    {
+        Family.BENCHMARK: "benchmark_baseline",
+        Family.OPENLINEAGE: "openlineage_export",
+        Family.DBT_LINEAGE: "dbt_lineage",
+        Family.REPLAY: "replay_evidence",
+        Family.CONNECTOR_LIVE: "connector_live_tests",
+    }
+)
+"""What each family's asset is called; the matrix is the route assets and the certification report."""
+
+
+def family_key(engine: str, family: Family) -> dg.AssetKey:
+    """``evidence/<engine>/<what the family makes>``."""
+    return dg.AssetKey(["evidence", engine, FAMILY_ASSETS[family]])
+
+
+def strategy_bundle_key(engine: str) -> dg.AssetKey:
+    """``verdict/<engine>/strategy_certification_bundle``."""
+    return dg.AssetKey(["verdict", engine, "strategy_certification_bundle"])
+
+
+def evidence_bundle_key(engine: str) -> dg.AssetKey:
+    """``verdict/<engine>/ops_evidence_bundle``."""
+    return dg.AssetKey(["verdict", engine, "ops_evidence_bundle"])
+
+
+def chain_key(engine: str) -> dg.AssetKey:
+    """``verdict/<engine>/evidence_chain``."""
+    return dg.AssetKey(["verdict", engine, "evidence_chain"])
 
 
 def suite_key(engine: str) -> dg.AssetKey:

@@ -6,8 +6,9 @@ what a person needs first. Names of numbers are stable: a line per name is drawn
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 import dagster as dg
 import pandas as pd
@@ -15,6 +16,7 @@ import pandas as pd
 from certification_pipeline.catalog.vocabulary import Outcome
 from certification_pipeline.evidence.artifact import Blocker
 from certification_pipeline.evidence.cell import RowSample
+from certification_pipeline.evidence.decision import Decision
 from certification_pipeline.report.causes import causes, samples_of
 from certification_pipeline.report.markdown import cell_text
 from certification_pipeline.report.release import CellLine, ReleaseView, SubjectView
@@ -34,6 +36,7 @@ MOST_ROWS = 200
 MOST_SAMPLES = 20
 SAMPLES_A_CELL = 3
 LONGEST_SAMPLE = 72
+LONGEST_PAGE = 20_000
 LONGEST = 160
 """Characters shown of a table's cell, commands excepted."""
 
@@ -99,6 +102,29 @@ def figures(lines: Sequence[CellLine]) -> Metadata:
         "pass_rate": dg.MetadataValue.float(round(count[Outcome.PASSED] / judged, 4) if judged else 0.0),
         "seconds": dg.MetadataValue.float(round(sum(line.seconds or 0.0 for line in lines), 1)),
     }
+
+
+@runtime_checkable
+class WithFigures(Protocol):
+    """An artifact that measured something: name → value; the names are the same in every run."""
+
+    @property
+    def figures(self) -> Mapping[str, float]:
+        """What is drawn over all runs, e.g. a ratio, its bounds, a rate."""
+        ...
+
+
+def family_figures(decision: Decision) -> Metadata:
+    """What a family's artifact measured, if it measures."""
+    if not isinstance(decision, WithFigures):
+        return {}
+    return {name: dg.MetadataValue.float(float(value)) for name, value in decision.figures.items()}
+
+
+def page(markdown: str) -> dg.MarkdownMetadataValue:
+    """A page to read; the beginning of a long one, as Dagster keeps every event for ever."""
+    cut = markdown if len(markdown) <= LONGEST_PAGE else markdown[:LONGEST_PAGE] + "\n\n… more in the file"
+    return dg.MetadataValue.md(cut)
 
 
 def what_to_do(view: SubjectView) -> dg.TableMetadataValue:

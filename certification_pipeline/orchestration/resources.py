@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import dagster as dg
@@ -24,7 +25,11 @@ class CertificationResource(dg.ConfigurableResource[None]):
     workers: int | None = Field(default=None, description="cells judged side by side")
 
     def settings(
-        self, release_id: str | None = None, rows: int | None = None, seed: int | None = None
+        self,
+        release_id: str | None = None,
+        rows: int | None = None,
+        seed: int | None = None,
+        families: Sequence[str] = (),
     ) -> RunSettings:
         """As ``certify run`` would have them. Raises ``SettingsError`` for a variable that is wrong."""
         return load_settings(
@@ -34,6 +39,7 @@ class CertificationResource(dg.ConfigurableResource[None]):
             release_id=release_id,
             rows=rows,
             seed=seed,
+            families=tuple(families) or None,
         )
 
     def store(self) -> EvidenceStore:
@@ -43,6 +49,10 @@ class CertificationResource(dg.ConfigurableResource[None]):
     def planned_by(self, run: dg.DagsterRun) -> str:
         """The release a run that plans writes to: the one its tag names, else one of its own."""
         return run.tags.get(RELEASE_TAG) or _release_of_run(run.run_id)
+
+    def decided_by(self, run: dg.DagsterRun) -> str:
+        """The release a run that only decides works on: the one its tag names, else the latest, if any."""
+        return run.tags.get(RELEASE_TAG) or self.store().latest() or _release_of_run(run.run_id)
 
     def release_of(self, run: dg.DagsterRun) -> str:
         """The release any other asset of a run works on.

@@ -1,11 +1,11 @@
 """The seeds' cron lines (connector-certification.yml, full-certification.yml), in UTC."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
 import dagster as dg
 
-from certification_pipeline.orchestration.jobs import CONNECTORS, FULL
+from certification_pipeline.orchestration.jobs import CONNECTORS, DAILY_FAMILIES, FULL, plan_config
 from certification_pipeline.orchestration.names import RELEASE_TAG
 
 DAILY = "17 2 * * *"
@@ -30,7 +30,8 @@ def schedules(now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> list[d
     )
     def daily(context: dg.ScheduleEvaluationContext) -> Tick:
         when = context.scheduled_execution_time
-        return _on_its_day(when, now(), _request("daily", when.strftime("%Y-%m-%d"), seed=1))
+        run_config = plan_config(seed=1, families=DAILY_FAMILIES)
+        return _on_its_day(when, now(), _request("daily", when.strftime("%Y-%m-%d"), run_config))
 
     @dg.schedule(
         name="weekly_full_certification",
@@ -42,8 +43,8 @@ def schedules(now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> list[d
     def weekly(context: dg.ScheduleEvaluationContext) -> Tick:
         when = context.scheduled_execution_time
         # Other rows every week, so that a green does not rest on one lucky table; the seed is in the plan.
-        request = _request("weekly", when.strftime("%G-W%V"), seed=int(when.strftime("%G%V")))
-        return _on_its_day(when, now(), request)
+        run_config = plan_config(seed=int(when.strftime("%G%V")))
+        return _on_its_day(when, now(), _request("weekly", when.strftime("%G-W%V"), run_config))
 
     return [daily, weekly]
 
@@ -55,10 +56,10 @@ def _on_its_day(scheduled: datetime, now: datetime, request: dg.RunRequest) -> T
     return dg.SkipReason(f"Missed on {day}, and not made up for: that day was not observed and stays a gap.")
 
 
-def _request(kind: str, when: str, seed: int) -> dg.RunRequest:
+def _request(kind: str, when: str, run_config: Mapping[str, object]) -> dg.RunRequest:
     return dg.RunRequest(
         # A tick that is evaluated twice starts one run.
         run_key=f"{kind}-{when}",
         tags={RELEASE_TAG: f"{kind}-{when}"},
-        run_config={"ops": {"plan": {"config": {"seed": seed}}}},
+        run_config=run_config,
     )

@@ -10,7 +10,13 @@ from certification_pipeline.evidence.errors import EvidenceError
 from certification_pipeline.evidence.subject_dir import SubjectDir
 from certification_pipeline.evidence.summary import ReleaseSummary
 from certification_pipeline.orchestration.jobs import VERDICT
-from certification_pipeline.orchestration.names import RELEASE_TAG, report_key, suite_key, summary_key
+from certification_pipeline.orchestration.names import (
+    FAMILY_ASSETS,
+    RELEASE_TAG,
+    report_key,
+    suite_key,
+    summary_key,
+)
 from certification_pipeline.orchestration.resources import CertificationResource
 
 
@@ -31,13 +37,15 @@ def sensors(engines: Sequence[Engine]) -> list[dg.SensorDefinition]:
         context: dg.RunFailureSensorContext, certification: CertificationResource
     ) -> dg.RunRequest | dg.SkipReason:
         run = context.dagster_run
-        if run.job_name == VERDICT.name:
-            return dg.SkipReason("The verdict job itself failed; its own page says why.")
-        release = certification.planned_by(run)
+        chosen = run.asset_selection or frozenset()
+        only_decides = run.job_name == VERDICT.name
+        # Begun by hand it also makes what follows from the cells; when that breaks, the gates are due.
+        if only_decides and chosen and not any(_makes_a_family(key) for key in chosen):
+            return dg.SkipReason("The gates alone failed; that run's own page says why.")
+        release = certification.decided_by(run) if only_decides else certification.planned_by(run)
         record = context.instance.get_run_record_by_id(run.run_id)
         began = datetime.fromtimestamp(record.start_time if record and record.start_time else 0, UTC)
         store = certification.store()
-        chosen = run.asset_selection or frozenset()
         whole = not chosen and not run.asset_check_selection
         asked = [e.id for e in engines if whole or summary_key(e.id) in chosen]
         planned = [e for e in asked if store.release(release, e).plan_path.exists()]
@@ -53,6 +61,10 @@ def sensors(engines: Sequence[Engine]) -> list[dg.SensorDefinition]:
         )
 
     return [decide_after_a_crash]
+
+
+def _makes_a_family(key: dg.AssetKey) -> bool:
+    return key.path[0] == "evidence" and key.path[-1] in FAMILY_ASSETS.values()
 
 
 def _decided_since(directory: SubjectDir, began: datetime) -> bool:

@@ -12,18 +12,36 @@ import pytest
 
 from certification_pipeline.catalog.loading import load_catalog
 from certification_pipeline.catalog.models import Catalog, MatrixPairs, MatrixRule
-from certification_pipeline.catalog.vocabulary import Strategy
+from certification_pipeline.catalog.vocabulary import Family, Strategy
 from certification_pipeline.evidence.cell import CellEvidence
+from certification_pipeline.evidence.decision import Decision
+from certification_pipeline.evidence.markdown import markdown
+from certification_pipeline.evidence.provenance import stamp
 from certification_pipeline.evidence.store import EvidenceStore
 from certification_pipeline.evidence.subject_dir import SubjectDir
+from certification_pipeline.families.work import Producer, Work
+from certification_pipeline.gates.benchmark_baseline import benchmark_baseline
+from certification_pipeline.gates.benchmark_request import benchmark_request
 from certification_pipeline.orchestration.build import build_defs
 from certification_pipeline.orchestration.names import RELEASE_TAG
 from certification_pipeline.orchestration.resources import CertificationResource
+from tests.gates.benchmarks import BASELINE, METRICS
 
 SINKS = ("duckdb", "sqlite")
 STRATEGIES = (Strategy.FULL_REFRESH, Strategy.SNAPSHOT_DIFF)
 SCENARIOS = ("strategy.full_refresh", "strategy.snapshot_diff", "batch.empty")
 SIZE = {"rows": 120, "seed": 7}
+
+
+def produce(work: Work) -> Decision:
+    """Stands for a family that costs nothing: an artifact which the suite can verify."""
+    plan = work.plan
+    request = benchmark_request(METRICS, BASELINE, 0.1)
+    made = benchmark_baseline(request, plan.release_id, plan.subject, plan.profile, stamp(work.run_id))
+    return work.directory.write(made, markdown(made))
+
+
+FAMILIES = {Family.BENCHMARK: Producer(lambda plan: (), produce)}
 
 
 def small_catalog() -> Catalog:
@@ -38,7 +56,11 @@ def small_catalog() -> Catalog:
         if route.source == "postgres" and route.sink in SINKS
     )
     profile = shipped.profiles["embedded"].model_copy(
-        update={"systems": ("postgres", *SINKS), "engines": ("reference",)}
+        update={
+            "systems": ("postgres", *SINKS),
+            "engines": ("reference",),
+            "families": dict.fromkeys(FAMILIES, ("reference",)),
+        }
     )
     return shipped.model_copy(
         update={
@@ -50,6 +72,15 @@ def small_catalog() -> Catalog:
             ),
         }
     )
+
+
+def every_family() -> Catalog:
+    """The shipped catalogue with every family made for every engine of the embedded profile."""
+    shipped = load_catalog()
+    profile = shipped.profiles["embedded"]
+    families = {family: profile.engines for family in Family if family is not Family.MATRIX}
+    embedded = profile.model_copy(update={"families": families})
+    return shipped.model_copy(update={"profiles": {**shipped.profiles, "embedded": embedded}})
 
 
 @dataclass
@@ -69,7 +100,7 @@ class House:
         return self.store.release(release, "reference")
 
     def job(
-        self, name: str, release: str | None = None, config: Mapping[str, int] | None = None
+        self, name: str, release: str | None = None, config: Mapping[str, object] | None = None
     ) -> dg.ExecuteInProcessResult:
         """Run a whole job, as a schedule or "Materialize all" would."""
         return self.defs.resolve_job_def(name).execute_in_process(
@@ -116,7 +147,9 @@ def failures(result: dg.ExecuteInProcessResult) -> dict[str, str]:
 @pytest.fixture(scope="session")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     made = House(tmp_path_factory.mktemp("house"))
-    yield made
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("certification_pipeline.pipeline.PRODUCERS", FAMILIES)
+        yield made
     made.instance.dispose()
 
 

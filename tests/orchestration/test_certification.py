@@ -16,8 +16,14 @@ from certification_pipeline.evidence.plan import CertificationPlan
 from certification_pipeline.evidence.report import CertificationReport
 from certification_pipeline.evidence.suite import CertificationSuite
 from certification_pipeline.evidence.summary import ReleaseSummary
-from certification_pipeline.orchestration.names import PUBLISHABLE, publish_key, route_key, summary_key
-from tests.orchestration.conftest import SIZE, House, failures
+from certification_pipeline.orchestration.names import (
+    PUBLISHABLE,
+    family_key,
+    publish_key,
+    route_key,
+    summary_key,
+)
+from tests.orchestration.conftest import FAMILIES, SIZE, House, failures
 
 pytestmark = pytest.mark.integration
 
@@ -43,7 +49,7 @@ def materialized(result: dg.ExecuteInProcessResult) -> set[str]:
 def test_materialize_all_is_green_and_publishes(house: House, green: dg.ExecuteInProcessResult) -> None:
     assert green.success, failures(green)
     assert all(passed for passed, _ in checks(green).values()), checks(green)
-    assert len(checks(green)) == 2 * 2 + 3
+    assert len(checks(green)) == 2 * 2 + len(FAMILIES) + 3
     assert "publish/reference" in materialized(green)
     published = json.loads((house.store.root / "published" / "reference.json").read_text())
     assert published["release_id"] == "green"
@@ -125,6 +131,7 @@ def test_red_is_evidence_and_only_publish_is_held_back(house: House, red: dg.Exe
         "matrix/reference/postgres/duckdb",
         "matrix/reference/postgres/sqlite",
         "evidence/reference/certification_report",
+        *(family_key("reference", family).to_user_string() for family in FAMILIES),
         "verdict/reference/certification_suite",
         "verdict/reference/release_summary",
     }
@@ -177,6 +184,39 @@ def test_a_reported_green_turns_nothing_green(house: House, red: dg.ExecuteInPro
     assert "is not green: failed" in next(iter(failures(result).values()))
     assert (published.read_bytes() if published.exists() else None) == before
     assert not house.job("verdict", "red").success
+
+
+# --- sealed for less ------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def daily(house: House) -> dg.ExecuteInProcessResult:
+    """The release ``daily``: the connectors' job, as its schedule asks for it."""
+    return house.job("connector_certification", "daily", {**SIZE, "families": ["connector_live"]})
+
+
+def test_the_daily_release_does_not_miss_what_it_was_not_sealed_for(
+    house: House, daily: dg.ExecuteInProcessResult
+) -> None:
+    assert daily.success, failures(daily)
+    directory = house.directory("daily")
+    assert directory.read(directory.plan_path, CertificationPlan).families == ()
+    assert directory.read(directory.summary_path, ReleaseSummary).outcome is Outcome.PASSED
+    assert not any("benchmark" in name for name in files(directory.path))
+
+
+def test_it_is_not_enough_to_publish(house: House, daily: dg.ExecuteInProcessResult) -> None:
+    assert daily.success
+    result = house.only(publish_key("reference"), release="daily")
+    (message,) = failures(result).values()
+    assert "leaves out benchmark" in message
+    assert "materialize all" in message
+
+
+def test_a_family_that_nobody_knows_seals_nothing(house: House) -> None:
+    result = house.job("full_certification", "misspelt", {**SIZE, "families": ["benchmrk"]})
+    assert "'benchmrk' matches nothing" in failures(result)["plan"]
+    assert not house.store.release_path("misspelt").exists()
 
 
 # --- nothing there --------------------------------------------------------------------------------------

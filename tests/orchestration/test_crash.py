@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import dagster as dg
 import pytest
 
-from certification_pipeline.catalog.vocabulary import Outcome
+from certification_pipeline.catalog.vocabulary import Family, Outcome
+from certification_pipeline.evidence.benchmark import BenchmarkBaseline
+from certification_pipeline.evidence.suite import CertificationSuite
 from certification_pipeline.evidence.summary import ReleaseSummary
+from certification_pipeline.families.work import Producer, Work
+from certification_pipeline.harness.workshop import MissingEngine
 from certification_pipeline.orchestration.names import (
+    PLAN,
     RELEASE_TAG,
+    family_key,
     report_key,
     route_key,
     suite_key,
@@ -97,3 +105,93 @@ def test_a_failed_rerun_of_one_route_was_not_to_decide(house: House, red: dg.Exe
     result = house.only(route_key("reference", "postgres", "sqlite"), release="red")
     assert not result.success
     assert isinstance(ask(house, result), dg.SkipReason)
+
+
+# --- a family that breaks -------------------------------------------------------------------------------
+
+BENCHMARK = family_key("reference", Family.BENCHMARK)
+
+
+def broken(work: Work) -> BenchmarkBaseline:
+    raise ZeroDivisionError("on purpose")
+
+
+@pytest.fixture(scope="module")
+def without_benchmark(house: House) -> Iterator[dg.ExecuteInProcessResult]:
+    with pytest.MonkeyPatch.context() as patch:
+        made = {Family.BENCHMARK: Producer(lambda plan: (), broken)}
+        patch.setattr("certification_pipeline.pipeline.PRODUCERS", made)
+        yield house.job("full_certification", "without-benchmark", SIZE)
+
+
+def test_a_family_that_breaks_is_seen_and_not_taken_for_red(
+    without_benchmark: dg.ExecuteInProcessResult,
+) -> None:
+    (step, message), *others = failures(without_benchmark).items()
+    assert step == BENCHMARK.to_python_identifier()
+    assert "ZeroDivisionError: on purpose" in message
+    assert "harness.log" in message
+    assert not others
+    made = {e.asset_key for e in without_benchmark.get_asset_materialization_events()}
+    assert report_key("reference") in made, "what does not rest on it goes on"
+    assert BENCHMARK not in made
+    assert not made & {suite_key("reference"), summary_key("reference")}
+
+
+def test_the_verdict_that_follows_says_what_is_missing(
+    house: House, without_benchmark: dg.ExecuteInProcessResult
+) -> None:
+    request = ask(house, without_benchmark)
+    assert isinstance(request, dg.RunRequest)
+    assert BENCHMARK not in (request.asset_selection or ())
+    result = house.only(*request.asset_selection or (), release=request.tags[RELEASE_TAG])
+    assert list(failures(result)) == [summary_key("reference").to_python_identifier()]
+    directory = house.directory("without-benchmark")
+    suite = directory.read(directory.suite_path, CertificationSuite)
+    assert "benchmark_baseline.missing" in {blocker.code for blocker in suite.blockers}
+    assert isinstance(ask(house, without_benchmark), dg.SkipReason)
+
+
+def test_what_was_made_before_is_not_shown_as_made_now(
+    house: House, green: dg.ExecuteInProcessResult, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert green.success
+    before = (house.directory("green").path / "benchmark_baseline.json").read_bytes()
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            "certification_pipeline.pipeline.PRODUCERS",
+            {Family.BENCHMARK: Producer(lambda plan: (), broken)},
+        )
+        result = house.only(BENCHMARK, release="green")
+    assert "Nothing was made" in next(iter(failures(result).values()))
+    assert not result.get_asset_materialization_events()
+    assert (house.directory("green").path / "benchmark_baseline.json").read_bytes() == before
+
+
+def test_an_engine_that_cannot_start_says_how_to_get_it(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    missing = MissingEngine("it has no interpreter", "Install one")
+    monkeypatch.setattr(
+        "certification_pipeline.pipeline.ready_engines", lambda catalog, names, tell: {"reference": missing}
+    )
+    result = house.job("full_certification", "no-engine", SIZE)
+    message = failures(result)[BENCHMARK.to_python_identifier()]
+    assert message == "it has no interpreter. Install one"
+
+
+def test_a_decision_that_breaks_is_tried_once_more_and_not_for_ever(house: House) -> None:
+    """Begun by hand, `verdict` also makes what follows from the cells, which may break before the gates."""
+    directory = house.directory("undecidable").path
+    house.only(PLAN, release="undecidable")
+    (directory / "certification_report.json").mkdir()
+    again = ask(house, house.job("verdict", "undecidable"))
+    assert isinstance(again, dg.RunRequest)
+    gates = house.defs.resolve_job_def("verdict").execute_in_process(
+        instance=house.instance,
+        tags=again.tags,
+        asset_selection=again.asset_selection,
+        raise_on_error=False,
+    )
+    assert not gates.success
+    assert isinstance(ask(house, gates), dg.SkipReason)

@@ -12,10 +12,14 @@ import pytest
 import yaml
 
 from certification_pipeline.catalog.loading import load_catalog
+from certification_pipeline.catalog.vocabulary import Family
+from certification_pipeline.evidence.layout import FAMILY_ARTIFACTS
+from certification_pipeline.orchestration.assets.families import ABOUT
 from certification_pipeline.orchestration.build import build_defs
-from certification_pipeline.orchestration.names import PLAN, PUBLISHABLE, summary_key
+from certification_pipeline.orchestration.names import FAMILY_ASSETS, PLAN, PUBLISHABLE, summary_key
 from certification_pipeline.orchestration.resources import CertificationResource
 from certification_pipeline.settings import SettingsError
+from tests.orchestration.conftest import every_family
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -24,8 +28,9 @@ def test_loads_without_preview_beta_or_superseded_features() -> None:
     with warnings.catch_warnings():
         for category in (dg.PreviewWarning, dg.BetaWarning, dg.SupersessionWarning, DeprecationWarning):
             warnings.simplefilter("error", category)
-        defs = build_defs(CertificationResource(evidence_dir="unused"))
-        dg.Definitions.validate_loadable(defs)
+        for catalog in (None, every_family()):
+            defs = build_defs(CertificationResource(evidence_dir="unused"), catalog)
+            dg.Definitions.validate_loadable(defs)
 
 
 @pytest.mark.nightly
@@ -65,7 +70,7 @@ def test_every_route_of_the_profile_is_an_asset_and_every_claimed_strategy_its_c
 
 
 def test_each_asset_and_check_says_what_it_is_and_whose() -> None:
-    graph = build_defs(CertificationResource()).resolve_asset_graph()
+    graph = build_defs(CertificationResource(), every_family()).resolve_asset_graph()
     for key in graph.get_all_asset_keys():
         node = graph.get(key)
         assert node.owners, key
@@ -77,6 +82,55 @@ def test_each_asset_and_check_says_what_it_is_and_whose() -> None:
         assert graph.get_check_spec(key).description, key
 
 
+def test_the_graph_reads_as_the_seed_draws_it() -> None:
+    """Seed 003, evidence model: six kinds of evidence, one suite, and the release summary over it."""
+    graph = build_defs(CertificationResource(), every_family()).resolve_asset_graph()
+    for engine in load_catalog().profiles["embedded"].engines:
+        edges = {
+            key.path[-1]: {parent.path[-1] for parent in graph.get(key).parent_keys}
+            for key in graph.get_all_asset_keys()
+            if key.path[0] in ("evidence", "verdict") and key.path[1] == engine
+        }
+        routes = {
+            key.path[-1] for key in graph.get_all_asset_keys() if tuple(key.path[:2]) == ("matrix", engine)
+        }
+        assert edges == {
+            "certification_report": routes,
+            "benchmark_baseline": {"plan"},
+            "openlineage_export": routes,
+            "dbt_lineage": {"plan"},
+            "replay_evidence": {"plan"},
+            "connector_live_tests": {"plan"},
+            "certification_suite": {
+                "certification_report",
+                "benchmark_baseline",
+                "openlineage_export",
+                "dbt_lineage",
+                "replay_evidence",
+                "connector_live_tests",
+            },
+            "release_summary": {"certification_suite"},
+        }
+
+
+def test_a_family_is_an_asset_of_just_the_engines_it_is_made_for() -> None:
+    catalog = every_family()
+    embedded = catalog.profiles["embedded"]
+    only = embedded.model_copy(update={"families": {Family.REPLAY: ("reference",)}})
+    changed = catalog.model_copy(update={"profiles": {**catalog.profiles, "embedded": only}})
+    keys = build_defs(CertificationResource(), changed).resolve_asset_graph().get_all_asset_keys()
+    evidence = {key.to_user_string() for key in keys if key.path[0] == "evidence"}
+    assert evidence == {
+        "evidence/reference/replay_evidence",
+        *(f"evidence/{engine}/certification_report" for engine in embedded.engines),
+    }
+
+
+def test_every_family_beside_the_matrix_has_its_asset() -> None:
+    assert {*FAMILY_ASSETS, Family.MATRIX} == {*Family} == {*FAMILY_ARTIFACTS}
+    assert set(ABOUT) == set(FAMILY_ASSETS)
+
+
 def test_the_one_blocking_check_stands_before_publish() -> None:
     graph = build_defs(CertificationResource()).resolve_asset_graph()
     blocking = {key for key in graph.asset_check_keys if graph.get_check_spec(key).blocking}
@@ -86,8 +140,8 @@ def test_the_one_blocking_check_stands_before_publish() -> None:
         assert graph.get(dg.AssetKey(["publish", engine])).parent_keys == {summary_key(engine)}
 
 
-def test_verdicts_and_publications_go_stale() -> None:
-    graph = build_defs(CertificationResource()).resolve_asset_graph()
+def test_evidence_verdicts_and_publications_go_stale() -> None:
+    graph = build_defs(CertificationResource(), every_family()).resolve_asset_graph()
     stale = {key for key in graph.get_all_asset_keys() if graph.get(key).freshness_policy is not None}
     assert stale == {
         key for key in graph.get_all_asset_keys() if key.path[0] in ("evidence", "verdict", "publish")

@@ -7,9 +7,11 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 import pytest
 
+from certification_pipeline.orchestration.build import build_defs
 from certification_pipeline.orchestration.names import RELEASE_TAG
+from certification_pipeline.orchestration.resources import CertificationResource
 from certification_pipeline.orchestration.schedules import schedules
-from tests.orchestration.conftest import House
+from tests.orchestration.conftest import House, every_family
 
 NAMES = {"daily_connector_certification": "17 2 * * *", "weekly_full_certification": "41 3 * * 2"}
 TUESDAY = datetime(2026, 1, 6, 3, 41, tzinfo=UTC)
@@ -47,6 +49,17 @@ def test_each_week_has_rows_of_its_own_also_where_iso_years_meet() -> None:
     assert seeds == [202552, 202601, 202602, 202653]
 
 
+def test_the_daily_release_is_sealed_for_what_its_run_makes() -> None:
+    """Sealed for more, it would miss the rest every day; the weekly one is sealed for everything."""
+    for name, families in {
+        "daily_connector_certification": ["connector_live"],
+        "weekly_full_certification": [],
+    }.items():
+        request = tick(name, TUESDAY)
+        assert isinstance(request, dg.RunRequest)
+        assert request.run_config["ops"]["plan"]["config"]["families"] == families
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_late_on_its_day_runs_and_a_day_later_stays_a_gap(name: str) -> None:
     assert isinstance(tick(name, TUESDAY, late=timedelta(hours=9)), dg.RunRequest)
@@ -70,7 +83,28 @@ def test_run_config_fits_the_job(house: House, name: str, job: str) -> None:
         dg.validate_run_config(house.defs.resolve_job_def(job), {"ops": {"plan": {"config": {"seeds": 1}}}})
 
 
-def test_the_daily_run_publishes_nothing(house: House) -> None:
-    keys = house.defs.resolve_job_def("connector_certification").asset_layer.executable_asset_keys
-    assert keys
-    assert not any(key.path[0] == "publish" for key in keys)
+def test_the_daily_run_takes_matrix_and_connectors_and_publishes_nothing() -> None:
+    defs = build_defs(CertificationResource(), every_family())
+    daily = selected(defs, "connector_certification")
+    made = {key for key in daily if key.startswith("evidence/reference/")}
+    assert made == {"evidence/reference/certification_report", "evidence/reference/connector_live_tests"}
+    assert "matrix/reference/postgres/duckdb" in daily
+    assert "verdict/reference/release_summary" in daily
+    assert not any(key.startswith("publish/") for key in daily)
+    assert selected(defs, "full_certification") == {
+        key.to_user_string() for key in defs.resolve_asset_graph().get_all_asset_keys()
+    }
+
+
+def test_deciding_again_makes_only_what_follows_from_the_cells() -> None:
+    again = selected(build_defs(CertificationResource(), every_family()), "verdict")
+    assert {key for key in again if key.startswith("evidence/reference/")} == {
+        "evidence/reference/certification_report",
+        "evidence/reference/openlineage_export",
+    }
+    assert not any(key.startswith(("matrix/", "plan", "publish/")) for key in again)
+
+
+def selected(defs: dg.Definitions, job: str) -> set[str]:
+    keys = defs.resolve_job_def(job).asset_layer.executable_asset_keys
+    return {key.to_user_string() for key in keys}

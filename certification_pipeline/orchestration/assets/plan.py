@@ -23,6 +23,9 @@ class PlanConfig(dg.Config):
 
     rows: int | None = Field(None, ge=MIN_ROWS, le=MAX_ROWS, description="rows of a default table")
     seed: int | None = Field(None, ge=0, description="the workload's seed: same seed, same rows")
+    families: list[str] = Field(
+        [], description="only these evidence families beside the matrix; empty = all of the profile"
+    )
 
 
 def plan_asset(catalog: Catalog, profile: Profile) -> dg.AssetsDefinition:
@@ -44,7 +47,10 @@ def plan_asset(catalog: Catalog, profile: Profile) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, config: PlanConfig, certification: CertificationResource
     ) -> dg.MaterializeResult:
         with told_plainly():
-            settings = certification.settings(certification.planned_by(context.run), config.rows, config.seed)
+            settings = certification.settings(
+                certification.planned_by(context.run), config.rows, config.seed, config.families
+            )
+            settings.check(catalog)
             sealed = pipeline.seal_plans(settings, catalog, log_to(context.log))
         plans = list(sealed.plans.values())
         return dg.MaterializeResult(
@@ -73,6 +79,7 @@ def _engine(plan: CertificationPlan) -> dict[str, object]:
         "to run": count["run"],
         "untested": count["untested"],
         "not claimed": count["inapplicable"],
+        "evidence beside the matrix": ", ".join(plan.families) or "none",
         "plan digest": plan.plan_digest,
     }
 

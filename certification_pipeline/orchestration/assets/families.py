@@ -1,0 +1,190 @@
+"""One asset per evidence family that the profile makes for an engine, beside the matrix.
+
+The body is the same for all: make the family, read its artifact back. What each proves is in ``ABOUT``.
+"""
+
+import threading
+from collections.abc import Collection, Mapping
+from types import MappingProxyType
+from typing import NamedTuple
+
+import dagster as dg
+
+from certification_pipeline import pipeline
+from certification_pipeline.catalog.models import Catalog, Engine, Profile
+from certification_pipeline.catalog.vocabulary import Family
+from certification_pipeline.evidence import layout
+from certification_pipeline.evidence.decision import Decision
+from certification_pipeline.evidence.errors import EvidenceError, ProblemKind
+from certification_pipeline.evidence.markdown import markdown
+from certification_pipeline.evidence.schema import ARTIFACTS
+from certification_pipeline.evidence.subject_dir import SubjectDir
+from certification_pipeline.harness.events import FamilyFinished, OnEvent, RunEvent
+from certification_pipeline.harness.runner import HARNESS_LOG
+from certification_pipeline.harness.workshop import MissingEngine
+from certification_pipeline.orchestration.decided import decided
+from certification_pipeline.orchestration.events import log_to
+from certification_pipeline.orchestration.failures import told_plainly
+from certification_pipeline.orchestration.freshness import DAILY_VERDICT, WEEKLY_EVIDENCE
+from certification_pipeline.orchestration.names import (
+    FAMILY_ASSETS,
+    FAMILY_TAG,
+    OWNERS,
+    PASSED,
+    PLAN,
+    family_key,
+    route_key,
+    routes_of,
+    tags_of,
+)
+from certification_pipeline.orchestration.render import family_figures, page
+from certification_pipeline.orchestration.resources import CertificationResource
+
+
+class About(NamedTuple):
+    """What people read about a family in the graph."""
+
+    proves: str
+    when_red: str
+    kinds: tuple[str, ...]
+    follows: tuple[Family, ...] = ()
+    """The families it is made from; ``MATRIX`` is the routes. None: the plan alone."""
+    freshness: dg.FreshnessPolicy = WEEKLY_EVIDENCE
+
+
+ABOUT: Mapping[Family, About] = MappingProxyType(
+    {
+        Family.BENCHMARK: About(
+            "Real loads are measured beside the baseline in the same run, and none is slower than allowed.",
+            "Measure once more on a quiet machine before changing a baseline.",
+            ("json", "postgresql"),
+        ),
+        Family.OPENLINEAGE: About(
+            "Each load that ran is told as OpenLineage events, and datasets, columns and counts in them are "
+            "what the oracle saw.",
+            "Read which event or count disagrees; when cells were run again, materialize it again.",
+            ("openlineage", "json"),
+            (Family.MATRIX,),
+        ),
+        Family.DBT_LINEAGE: About(
+            "A real dbt project runs on tables that a certified load wrote; source column → sink column → "
+            "model column is one graph.",
+            "Read which model or test failed; its artifacts lie beside the evidence.",
+            ("dbt", "duckdb", "json"),
+        ),
+        Family.REPLAY: About(
+            "Resyncs and resumes of real runs: rows inside exact, rows outside untouched, twice is once.",
+            "Read which rows differ; the replay is planned first and can be executed alone.",
+            ("postgresql", "json"),
+        ),
+        Family.CONNECTOR_LIVE: About(
+            "Each connector's checklist (seed 000), item by item, from JUnit results and not from flags.",
+            "Read which item of which connector is red, or which credential is missing and how to get it.",
+            ("python", "json"),
+            freshness=DAILY_VERDICT,
+        ),
+    }
+)
+
+
+def family_assets(
+    catalog: Catalog, profile: Profile, engine: Engine, families: Collection[Family]
+) -> list[dg.AssetsDefinition]:
+    """``evidence/<engine>/…`` for these families."""
+    return [_family(catalog, profile, engine, family, families) for family in families]
+
+
+def _family(
+    catalog: Catalog, profile: Profile, engine: Engine, family: Family, families: Collection[Family]
+) -> dg.AssetsDefinition:
+    about = ABOUT[family]
+    key = family_key(engine.id, family)
+
+    @dg.asset(
+        key=key,
+        deps=_deps(profile, engine, about, families),
+        group_name="evidence",
+        owners=OWNERS,
+        kinds=set(about.kinds),
+        tags={**tags_of(engine, profile), FAMILY_TAG: family.value},
+        # The cells come first, and families in the order in which `certify run` makes them.
+        op_tags={"dagster/priority": str(-1 - list(FAMILY_ASSETS).index(family))},
+        freshness_policy=about.freshness,
+        check_specs=[
+            dg.AssetCheckSpec(
+                PASSED, asset=key, description=f"Passes when: {about.proves} When red: {about.when_red}"
+            )
+        ],
+        description=(
+            f"`{layout.FAMILY_ARTIFACTS[family]}` of **{engine.title}**. {about.proves} {about.when_red} "
+            "The verdict follows with the job `verdict`."
+        ),
+    )
+    def evidence(
+        context: dg.AssetExecutionContext, certification: CertificationResource
+    ) -> dg.MaterializeResult:
+        said: list[FamilyFinished] = []
+        with told_plainly():
+            directory = certification.directory(context.run, engine.id)
+            settings = certification.settings(directory.release_id)
+            tell = _also(said, log_to(context.log))
+            release = pipeline.reopen_release(settings, catalog, (engine.id,), tell, context.run.run_id)
+            pipeline.run_family(
+                settings, catalog, release, tell, threading.Event(), family=family, engines=(engine.id,)
+            )
+            made = _made(directory, family)
+        if made is None or made.run_id != context.run.run_id:
+            missing = release.engines[engine.id]
+            raise dg.Failure(
+                f"{missing.detail}. {missing.remedy}"
+                if isinstance(missing, MissingEngine)
+                else f"Nothing was made: {said[-1].detail if said else 'it did not begin'}. The traceback is "
+                f"in {settings.release_dir / HARNESS_LOG}; the verdict says what is missing.",
+                allow_retries=False,
+            )
+        more = {
+            **family_figures(made),
+            "seconds": dg.MetadataValue.float(round(sum(event.seconds for event in said), 1)),
+            "to_read": page(markdown(made)),
+        }
+        return decided(directory, made, PASSED, more)
+
+    return evidence
+
+
+def _deps(profile: Profile, engine: Engine, about: About, families: Collection[Family]) -> list[dg.AssetKey]:
+    deps: list[dg.AssetKey] = []
+    for source in about.follows:
+        if source is Family.MATRIX:
+            deps += [
+                route_key(engine.id, route.source, route.sink) for route, _ in routes_of(engine, profile)
+            ]
+        elif source in families:
+            deps.append(family_key(engine.id, source))
+    return deps or [PLAN]
+
+
+def _also(said: list[FamilyFinished], tell: OnEvent) -> OnEvent:
+    def both(event: RunEvent) -> None:
+        if isinstance(event, FamilyFinished):
+            said.append(event)
+        tell(event)
+
+    return both
+
+
+def _made(directory: SubjectDir, family: Family) -> Decision | None:
+    """The family's artifact as it lies on disk, made by whichever run; ``None`` when there is none."""
+    path = layout.FAMILY_ARTIFACTS[family]
+    try:
+        made = directory.read(path, _MODELS[path.removesuffix(".json")])
+    except EvidenceError as error:
+        if error.kind is ProblemKind.MISSING:
+            return None
+        raise
+    if not isinstance(made, Decision):
+        raise TypeError(f"{path} is no decision")
+    return made
+
+
+_MODELS = {model.KIND: model for model in ARTIFACTS}

@@ -1,0 +1,50 @@
+"""Publication of one engine's release: the right end of the graph, behind the one blocking check."""
+
+from collections.abc import Collection
+
+import dagster as dg
+
+from certification_pipeline.catalog.models import Engine, Profile
+from certification_pipeline.catalog.vocabulary import Family
+from certification_pipeline.gates.publish import publish as publish_release
+from certification_pipeline.orchestration.failures import told_plainly
+from certification_pipeline.orchestration.freshness import WEEKLY_PUBLICATION
+from certification_pipeline.orchestration.names import OWNERS, publish_key, summary_key, tags_of
+from certification_pipeline.orchestration.render import file_paths
+from certification_pipeline.orchestration.resources import CertificationResource
+
+
+def publish_asset(profile: Profile, engine: Engine, families: Collection[Family]) -> dg.AssetsDefinition:
+    """``publish/<engine>``. A release that was sealed without one of ``families`` is refused."""
+
+    @dg.asset(
+        key=publish_key(engine.id),
+        deps=[summary_key(engine.id)],
+        group_name="publish",
+        owners=OWNERS,
+        kinds={"json"},
+        tags=tags_of(engine, profile),
+        freshness_policy=WEEKLY_PUBLICATION,
+        description=(
+            f"The newest green release of **{engine.title}**, for badges and deployments to read. "
+            "Verifies the summary once more and refuses anything but green."
+        ),
+    )
+    def publish(
+        context: dg.AssetExecutionContext, certification: CertificationResource
+    ) -> dg.MaterializeResult:
+        with told_plainly():
+            directory = certification.directory(context.run, engine.id)
+            required = certification.settings().required
+            published = publish_release(
+                certification.store(),
+                directory,
+                context.run.run_id,
+                require=required,
+                families=families,
+            )
+        return dg.MaterializeResult(
+            metadata={"release": directory.release_id, **file_paths(published.parent, published.name)}
+        )
+
+    return publish

@@ -1,0 +1,59 @@
+"""The certification report of one engine: the matrix family's own artifact, recomputed from the cells."""
+
+import dagster as dg
+
+from certification_pipeline.catalog.models import Engine, Profile
+from certification_pipeline.gates.decide import write_report
+from certification_pipeline.orchestration.decided import decided
+from certification_pipeline.orchestration.failures import told_plainly
+from certification_pipeline.orchestration.freshness import DAILY_VERDICT
+from certification_pipeline.orchestration.names import (
+    OWNERS,
+    PLAN,
+    report_key,
+    route_key,
+    routes_of,
+    tags_of,
+)
+from certification_pipeline.orchestration.render import cells_metadata, matrix
+from certification_pipeline.orchestration.resources import CertificationResource
+from certification_pipeline.report.loading import load_subject
+
+CHECK = "required_cells_passed"
+
+
+def report_asset(profile: Profile, engine: Engine) -> dg.AssetsDefinition:
+    """``evidence/<engine>/certification_report``, made from the routes' cells."""
+    key = report_key(engine.id)
+
+    @dg.asset(
+        key=key,
+        # Without a route in the profile, the plan alone says that nothing was certified.
+        deps=[route_key(engine.id, r.source, r.sink) for r, _ in routes_of(engine, profile)] or [PLAN],
+        group_name="evidence",
+        owners=OWNERS,
+        kinds={"json"},
+        tags=tags_of(engine, profile),
+        freshness_policy=DAILY_VERDICT,
+        check_specs=[
+            dg.AssetCheckSpec(
+                CHECK,
+                asset=key,
+                description="Every required cell of the sealed plan passed. Absence is never a pass.",
+            )
+        ],
+        description=(
+            f"`certification_report.json` of **{engine.title}**: every planned cell with the outcome its "
+            "judgements give it, recomputed from the cells' files."
+        ),
+    )
+    def certification_report(
+        context: dg.AssetExecutionContext, certification: CertificationResource
+    ) -> dg.MaterializeResult:
+        with told_plainly():
+            directory = certification.directory(context.run, engine.id)
+            report = write_report(directory, context.run.run_id)
+            view = load_subject(directory)
+        return decided(directory, report, CHECK, {"1_matrix": matrix(view), **cells_metadata(view)})
+
+    return certification_report
