@@ -69,7 +69,8 @@ def suite(
 
     Every item that is required or present is verified, down to the cells.
     """
-    from certification_pipeline.gates.decide import write_suite  # noqa: PLC0415 - lazy on purpose
+    from certification_pipeline.cli.evidence import subject_dirs  # noqa: PLC0415 - lazy on purpose
+    from certification_pipeline.gates.decide import decide_suite  # noqa: PLC0415
 
     given = (
         certification_report,
@@ -88,10 +89,10 @@ def suite(
         require_evidence,
     )
     decisions: list[Decision] = []
-    for directory in _directories(evidence_dir, release_id, engine):
+    for directory in subject_dirs(evidence_dir, release_id, engine):
         paths = _paths(directory, given)
         decisions.append(
-            write_suite(directory, str(uuid4()), suite_id=suite_id, require=require, paths=paths)
+            decide_suite(directory, str(uuid4()), suite_id=suite_id, require=require, paths=paths)
         )
         _copy(directory, ("certification_suite", "certification_suite_index"), output_dir)
     _answer(decisions, form)
@@ -121,7 +122,8 @@ def release_summary(
 
     Report, suite, index and summary are recomputed from the plan and the cells, and written.
     """
-    from certification_pipeline.gates.decide import decide  # noqa: PLC0415 - lazy on purpose
+    from certification_pipeline.cli.evidence import subject_dirs  # noqa: PLC0415 - lazy on purpose
+    from certification_pipeline.gates.decide import decide  # noqa: PLC0415
 
     given = (
         certification_report,
@@ -140,7 +142,7 @@ def release_summary(
         require_evidence,
     )
     decisions: list[Decision] = []
-    for directory in _directories(evidence_dir, release_id, engine):
+    for directory in subject_dirs(evidence_dir, release_id, engine):
         paths = _paths(directory, given)
         decided = decide(directory, str(uuid4()), suite_id=suite_id, require=require, paths=paths)
         decisions.append(decided.summary)
@@ -150,6 +152,8 @@ def release_summary(
 
 _DECISIONS = (
     "certification_report",
+    "strategy_certification_bundle",
+    "ops_evidence_bundle",
     "certification_suite",
     "certification_suite_index",
     "artifact_index",
@@ -165,30 +169,14 @@ def _require(evidence_dir: Path | None, *flags: bool) -> tuple[ItemName, ...]:
     return load_settings(evidence_dir=evidence_dir, **chosen).required
 
 
-def _directories(
-    evidence_dir: Path | None, release_id: str | None, engines: list[str] | None
-) -> list[SubjectDir]:
-    from certification_pipeline.cli.evidence import open_release  # noqa: PLC0415 - lazy on purpose
-
-    store, release, names = open_release(evidence_dir, release_id, engines)
-    return [store.release(release, name) for name in names]
-
-
 def _paths(directory: SubjectDir, given: tuple[Path | None, ...]) -> dict[ItemName, str]:
     """What was named, relative to the subject's directory. Raises ``EvidenceError`` for a path outside."""
-    from certification_pipeline.evidence.errors import EvidenceError  # noqa: PLC0415 - lazy on purpose
+    from certification_pipeline.cli.evidence import inside  # noqa: PLC0415 - lazy on purpose
     from certification_pipeline.evidence.suite import ItemName  # noqa: PLC0415
 
-    paths: dict[ItemName, str] = {}
-    for name, path in zip(ItemName, given, strict=True):
-        if path is None:
-            continue
-        try:
-            paths[name] = str(path.absolute().relative_to(directory.path.absolute()))
-        except ValueError:
-            remedy = "Copy the file there: evidence of a release lies in its own directory"
-            raise EvidenceError(str(path), None, f"lies outside {directory.path}", remedy) from None
-    return paths
+    return {
+        name: inside(directory, path) for name, path in zip(ItemName, given, strict=True) if path is not None
+    }
 
 
 def _copy(directory: SubjectDir, names: tuple[str, ...], output_dir: Path | None) -> None:
@@ -201,14 +189,6 @@ def _copy(directory: SubjectDir, names: tuple[str, ...], output_dir: Path | None
 
 
 def _answer(decisions: list[Decision], form: Format) -> None:
-    from certification_pipeline.catalog.vocabulary import Outcome  # noqa: PLC0415 - lazy on purpose
-    from certification_pipeline.cli.output import console, emit  # noqa: PLC0415
-    from certification_pipeline.gates.exit_code import exit_code  # noqa: PLC0415
-    from certification_pipeline.report.terminal import print_decision  # noqa: PLC0415
+    from certification_pipeline.cli.output import answer  # noqa: PLC0415 - lazy on purpose
 
-    if form is Format.JSON:
-        emit([decision.model_dump(mode="json") for decision in decisions])
-    else:
-        for decision in decisions:
-            print_decision(console(), decision)
-    raise typer.Exit(exit_code(Outcome.worst(decision.outcome for decision in decisions)))
+    raise typer.Exit(answer(decisions, form))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from certification_pipeline.evidence.errors import EvidenceError, ProblemKind
 from certification_pipeline.evidence.store import EvidenceStore
+from certification_pipeline.evidence.subject_dir import SubjectDir
 from certification_pipeline.report.loading import chosen_release
 from certification_pipeline.settings import load_settings
 
@@ -26,3 +27,20 @@ def open_release(
             remedy = f"Choose from: {', '.join(there)}"
             raise EvidenceError(str(store.release_path(release)), None, what, remedy, ProblemKind.MISSING)
     return store, release, tuple(engines or there)
+
+
+def subject_dirs(
+    evidence_dir: Path | None, release_id: str | None, engines: list[str] | None
+) -> list[SubjectDir]:
+    """As :func:`open_release`: one directory an engine."""
+    store, release, names = open_release(evidence_dir, release_id, engines)
+    return [store.release(release, name) for name in names]
+
+
+def inside(directory: SubjectDir, path: Path) -> str:
+    """A file that was named, relative to the subject's directory. ``EvidenceError`` for a path outside."""
+    try:
+        return str(path.absolute().relative_to(directory.path.absolute()))
+    except ValueError:
+        remedy = "Copy the file there: evidence of a release lies in its own directory"
+        raise EvidenceError(str(path), None, f"lies outside {directory.path}", remedy) from None

@@ -45,6 +45,11 @@ LARGEST_ARTIFACT = 256 << 20
 """Bytes. A report over 10 000 cells takes about 15 MB; more than this is an accident or an attack."""
 
 
+def schema_name(path: str) -> str:
+    """The ``schema_version`` of the artifact that lies there by rule: the file's stem is its kind."""
+    return f"certification_pipeline.{path.rpartition('/')[2].removesuffix('.json')}.v1"
+
+
 def cell_path(cell_id: str) -> str:
     """Relative path of one cell's file."""
     return f"{CELLS}/{cell_id}.json"

@@ -11,6 +11,12 @@ from functools import singledispatch
 from certification_pipeline.catalog.vocabulary import Outcome
 from certification_pipeline.evidence.artifact import Artifact
 from certification_pipeline.evidence.benchmark import BenchmarkBaseline
+from certification_pipeline.evidence.bundle import (
+    BundleCounts,
+    BundleItem,
+    OpsEvidenceBundle,
+    StrategyCertificationBundle,
+)
 from certification_pipeline.evidence.index import ArtifactIndex
 from certification_pipeline.evidence.plan import CertificationPlan, Selection
 from certification_pipeline.evidence.report import CertificationReport, ReportRow
@@ -115,6 +121,25 @@ def _benchmark(benchmark: BenchmarkBaseline) -> str:
 
 
 @markdown.register
+def _strategy_bundle(bundle: StrategyCertificationBundle) -> str:
+    kinds = [item.kind.value for item in bundle.evidence_items]
+    links = [(link.link, _yes(link.sha256 is not None), _short(link.sha256)) for link in bundle.docs_links]
+    facts = [("bundle", bundle.bundle_id), ("evidence", _counted(bundle.summary))]
+    if bundle.docs_left_out:
+        facts.append(("pages that are not here", ", ".join(bundle.docs_left_out)))
+    table = _table(("page", "resolves", "sha256"), links)
+    items = _items("kind", kinds, bundle.evidence_items)
+    return _page(_headline(bundle), bundle, facts, "## Evidence", items, "## Docs", table)
+
+
+@markdown.register
+def _evidence_bundle(bundle: OpsEvidenceBundle) -> str:
+    items = _items("item", [item.name for item in bundle.items], bundle.items)
+    facts = (("evidence", _counted(bundle.summary)),)
+    return _page(_headline(bundle), bundle, facts, "## Evidence", items)
+
+
+@markdown.register
 def _suite(suite: CertificationSuite) -> str:
     rows = [
         (
@@ -166,6 +191,18 @@ def _summary(summary: ReleaseSummary) -> str:
     ]
     table = _table(("item", "outcome", "file", "sha256"), rows)
     return _page(_headline(summary), summary, (), "## Items", table)
+
+
+def _items(head: str, names: Sequence[str], items: Sequence[BundleItem]) -> str:
+    rows = [
+        (name, _yes(i.required), i.outcome.value if i.present else "missing", i.path, _short(i.sha256))
+        for name, i in zip(names, items, strict=True)
+    ]
+    return _table((head, "required", "outcome", "file", "sha256"), rows)
+
+
+def _counted(counts: BundleCounts) -> str:
+    return f"{counts.passed_items} of {counts.present_items} present passed, {counts.missing_items} missing"
 
 
 def _narrowed(selection: Selection) -> tuple[tuple[str, str], ...]:

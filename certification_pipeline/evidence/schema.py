@@ -13,6 +13,7 @@ from pydantic.json_schema import JsonSchemaValue
 
 from certification_pipeline.evidence.artifact import Artifact
 from certification_pipeline.evidence.benchmark import BenchmarkBaseline
+from certification_pipeline.evidence.bundle import OpsEvidenceBundle, StrategyCertificationBundle
 from certification_pipeline.evidence.cell import CellEvidence
 from certification_pipeline.evidence.chain import EvidenceChainEntry
 from certification_pipeline.evidence.files import write_atomically
@@ -27,6 +28,8 @@ ARTIFACTS: tuple[type[Artifact], ...] = (
     CellEvidence,
     CertificationReport,
     BenchmarkBaseline,
+    StrategyCertificationBundle,
+    OpsEvidenceBundle,
     CertificationSuite,
     CertificationSuiteIndex,
     ArtifactIndex,

@@ -17,7 +17,7 @@ from certification_pipeline.evidence.suite import (
     SuiteEntry,
 )
 from certification_pipeline.gates.collector import collector_paused
-from certification_pipeline.gates.families import FAMILIES, REQUIRED_BY, VERIFIERS
+from certification_pipeline.gates.families import FAMILIES, VERIFIERS, required_by
 from certification_pipeline.gates.next_step import rerun_release
 from certification_pipeline.gates.suite_item import Evaluated, ItemGate
 from certification_pipeline.gates.verification import SealedPlan, Verifier, read_plan, unknown_subject
@@ -43,8 +43,7 @@ def certification_suite(
     with collector_paused():
         sealed, no_plan = _plan(directory)
         planned = sealed.plan.families if sealed else ()
-        must = {ItemName.CERTIFICATION_REPORT, *require, *paths}
-        must |= {REQUIRED_BY[family] for family in planned if family in REQUIRED_BY}
+        must = {ItemName.CERTIFICATION_REPORT, *require, *paths, *required_by(planned)}
         gate = ItemGate(directory, sealed, provenance, verifiers)
         evaluated = [
             gate.evaluate(name, paths.get(name, family.path), required=name in must)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from certification_pipeline.catalog.vocabulary import Outcome
 from certification_pipeline.evidence import layout
 from certification_pipeline.evidence.benchmark import BenchmarkBaseline
+from certification_pipeline.evidence.bundle import OpsEvidenceBundle, StrategyCertificationBundle
 from certification_pipeline.evidence.errors import EvidenceError, ProblemKind
 from certification_pipeline.evidence.index import ArtifactIndex
 from certification_pipeline.evidence.markdown import markdown
@@ -23,10 +24,17 @@ from certification_pipeline.evidence.summary import ReleaseSummary
 from certification_pipeline.gates.artifact_index import artifact_index
 from certification_pipeline.gates.benchmark_baseline import benchmark_baseline
 from certification_pipeline.gates.benchmark_request import BenchmarkRequest
+from certification_pipeline.gates.bundle_writer import (
+    BundleRequest,
+    asked_before,
+    write_evidence,
+    write_strategy,
+)
 from certification_pipeline.gates.certification_report import certification_report
 from certification_pipeline.gates.certification_suite import certification_suite, suite_index
+from certification_pipeline.gates.families import VERIFIERS
 from certification_pipeline.gates.release_summary import release_summary
-from certification_pipeline.gates.verification import SealedPlan, read_plan
+from certification_pipeline.gates.verification import SealedPlan, provenance_of, read_plan
 
 
 @dataclass(frozen=True)
@@ -34,6 +42,8 @@ class Decided:
     """What :func:`decide` wrote. ``outcome`` is the release summary's."""
 
     report: CertificationReport
+    strategy: StrategyCertificationBundle
+    evidence: OpsEvidenceBundle
     suite: CertificationSuite
     index: ArtifactIndex
     summary: ReleaseSummary
@@ -52,14 +62,27 @@ def decide(
     require: Collection[ItemName] = (),
     paths: Mapping[ItemName, str] | None = None,
 ) -> Decided:
-    """Write report, suite with its index, artifact index and release summary, JSON and Markdown.
+    """Write report, bundles, suite with its index, artifact index and release summary, JSON and Markdown.
 
     EvidenceError when there is no plan that can be read, or nothing can be written.
     """
+    verifiers = VERIFIERS.remembering()
     report = write_report(directory, run_id)
-    suite = write_suite(directory, run_id, suite_id=suite_id, require=require, paths=paths)
+    sealed, now = read_plan(directory), stamp(run_id)
+    strategy = write_strategy(directory, sealed, now, verifiers, asked_before(directory, sealed))
+    evidence = write_evidence(directory, sealed, now, verifiers)
+    suite = certification_suite(
+        directory,
+        now,
+        suite_id=suite_id or directory.release_id,
+        require=require,
+        paths=paths,
+        verifiers=verifiers,
+    )
+    suite = _write_suite(directory, suite)
+    # From disk once more: what is remembered above was true when it was read.
     index, summary = write_summary(directory, run_id, require=require)
-    return Decided(report, suite, index, summary)
+    return Decided(report, strategy, evidence, suite, index, summary)
 
 
 def read_matrix(directory: SubjectDir, run_id: str) -> CertificationReport:
@@ -83,6 +106,23 @@ def write_benchmark(directory: SubjectDir, run_id: str, request: BenchmarkReques
     return directory.write(made, markdown(made))
 
 
+def write_strategy_bundle(
+    directory: SubjectDir, run_id: str, request: BundleRequest | None = None
+) -> StrategyCertificationBundle:
+    """Evaluate and write ``strategy_certification_bundle``; without a request, what was asked for before.
+
+    EvidenceError when there is no plan.
+    """
+    sealed = read_plan(directory)
+    request = asked_before(directory, sealed) if request is None else request
+    return write_strategy(directory, sealed, stamp(run_id), VERIFIERS.remembering(), request)
+
+
+def write_evidence_bundle(directory: SubjectDir, run_id: str) -> OpsEvidenceBundle:
+    """Evaluate and write ``ops_evidence_bundle``; EvidenceError when there is no plan."""
+    return write_evidence(directory, read_plan(directory), stamp(run_id), VERIFIERS.remembering())
+
+
 def write_suite(
     directory: SubjectDir,
     run_id: str,
@@ -93,12 +133,40 @@ def write_suite(
 ) -> CertificationSuite:
     """Evaluate ``certification_suite`` (its id is the release's by default), write it and its index."""
     suite = certification_suite(
-        directory, stamp(run_id), suite_id=suite_id or directory.release_id, require=require, paths=paths
+        directory,
+        stamp(run_id),
+        suite_id=suite_id or directory.release_id,
+        require=require,
+        paths=paths,
+        verifiers=VERIFIERS.remembering(),
     )
+    return _write_suite(directory, suite)
+
+
+def decide_suite(
+    directory: SubjectDir,
+    run_id: str,
+    *,
+    suite_id: str | None = None,
+    require: Collection[ItemName] = (),
+    paths: Mapping[ItemName, str] | None = None,
+) -> CertificationSuite:
+    """As :func:`write_suite`, with the bundles that are there decided again first.
+
+    They would be out of date as soon as one artifact was made anew. One that is not there stays missing.
+    """
+    if (directory.path / layout.STRATEGY_BUNDLE).exists():
+        write_strategy_bundle(directory, run_id)
+    if (directory.path / layout.EVIDENCE_BUNDLE).exists():
+        write_evidence_bundle(directory, run_id)
+    return write_suite(directory, run_id, suite_id=suite_id, require=require, paths=paths)
+
+
+def _write_suite(directory: SubjectDir, suite: CertificationSuite) -> CertificationSuite:
     suite = directory.write(suite, markdown(suite))
     written = directory.read_with_digest(directory.suite_path, CertificationSuite)[1]
     previous, damage = _previous_index(directory)
-    index = suite_index(previous, suite, written, stamp(run_id), damage)
+    index = suite_index(previous, suite, written, provenance_of(suite), damage)
     directory.write(index, markdown(index))
     return suite
 
@@ -109,7 +177,7 @@ def write_summary(
     """Index every file, decide about the release on what lies on disk, and write both."""
     index = artifact_index(directory, stamp(run_id))
     index = directory.write(index, markdown(index))
-    summary = release_summary(directory, stamp(run_id), require=require)
+    summary = release_summary(directory, stamp(run_id), require=require, verifiers=VERIFIERS.remembering())
     return index, directory.write(summary, markdown(summary))
 
 

@@ -6,18 +6,21 @@ and its red is believed, but never its green.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
 from certification_pipeline.catalog.vocabulary import Family as CatalogFamily
 from certification_pipeline.evidence.benchmark import BenchmarkBaseline
+from certification_pipeline.evidence.bundle import OpsEvidenceBundle, StrategyCertificationBundle
 from certification_pipeline.evidence.report import CertificationReport
 from certification_pipeline.evidence.suite import ItemName
 from certification_pipeline.gates.benchmark_baseline import verify_benchmark
+from certification_pipeline.gates.evidence_bundle import verify_evidence_bundle
 from certification_pipeline.gates.matrix_verifier import verify_report
 from certification_pipeline.gates.next_step import BENCHMARK_INPUT
-from certification_pipeline.gates.verification import Verifier
+from certification_pipeline.gates.strategy_bundle import verify_strategy_bundle
+from certification_pipeline.gates.verifiers import Registry
 
 
 class Family(NamedTuple):
@@ -33,7 +36,7 @@ class Family(NamedTuple):
 FAMILIES: Mapping[ItemName, Family] = MappingProxyType(
     {
         ItemName.CERTIFICATION_REPORT: Family(
-            "certification_report.json", CertificationReport.schema_name(), "run"
+            "certification_report.json", CertificationReport.schema_name(), "release-summary"
         ),
         ItemName.BENCHMARK_BASELINE: Family(
             "benchmark_baseline.json", BenchmarkBaseline.schema_name(), "benchmark", BENCHMARK_INPUT
@@ -46,11 +49,11 @@ FAMILIES: Mapping[ItemName, Family] = MappingProxyType(
         ),
         ItemName.STRATEGY_CERTIFICATION_BUNDLE: Family(
             "strategy_certification_bundle.json",
-            "certification_pipeline.strategy_certification_bundle.v1",
+            StrategyCertificationBundle.schema_name(),
             "strategy-bundle",
         ),
         ItemName.EVIDENCE_BUNDLE: Family(
-            "ops_evidence_bundle.json", "certification_pipeline.ops_evidence_bundle.v1", "evidence-bundle"
+            "ops_evidence_bundle.json", OpsEvidenceBundle.schema_name(), "evidence-bundle"
         ),
     }
 )
@@ -67,10 +70,24 @@ REQUIRED_BY: Mapping[CatalogFamily, ItemName] = MappingProxyType(
 )
 """A family in the sealed plan -> the item that a suite over that plan must hold: absence is never a pass."""
 
-VERIFIERS: Mapping[str, Verifier] = MappingProxyType(
+
+def required_by(families: Collection[CatalogFamily]) -> frozenset[ItemName]:
+    """What a suite must hold beside the report when the plan holds these families.
+
+    With any family at all it is the whole release that goes live: then the evidence bundle, too.
+    """
+    named = {REQUIRED_BY[family] for family in families if family in REQUIRED_BY}
+    return frozenset({*named, ItemName.EVIDENCE_BUNDLE} if named else named)
+
+
+VERIFIERS = Registry(
     {
         CertificationReport.schema_name(): verify_report,
         BenchmarkBaseline.schema_name(): verify_benchmark,
-    }
+    },
+    {
+        StrategyCertificationBundle.schema_name(): verify_strategy_bundle,
+        OpsEvidenceBundle.schema_name(): verify_evidence_bundle,
+    },
 )
-"""By ``schema_version``."""
+"""By ``schema_version``; the second half rests on other artifacts, and asks this registry about them."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 
+from certification_pipeline.catalog.vocabulary import Family
 from certification_pipeline.evidence.cell import CellKey
 
 
@@ -16,6 +17,12 @@ def rerun_cell(key: CellKey, release_id: str) -> str:
 def rerun_release(engine: str, release_id: str) -> str:
     """Plan and run everything for this engine again."""
     return shlex.join(["certify", "run", "--engine", engine, "--release-id", release_id])
+
+
+def make_family(family: Family, engine: str, release_id: str) -> str:
+    """Do one evidence family's work again, in the same release, and decide."""
+    which = ["--engine", engine, "--family", family.value, "--release-id", release_id]
+    return shlex.join(["certify", "run", *which])
 
 
 def decide_again(command: str, engine: str, release_id: str, *arguments: str) -> str:

@@ -76,6 +76,12 @@ def test_release_summary_decides_again_from_the_files(certify: Certify, copy: Pa
     assert json.loads((summary.parent / "certification_suite.json").read_text())["suite_id"] == "s-7"
 
 
+BUNDLES = [
+    ("--require-strategy-certification", "strategy_certification_bundle"),
+    ("--require-evidence", "evidence_bundle"),
+]
+
+
 @pytest.mark.parametrize("command", ["suite", "release-summary"])
 @pytest.mark.parametrize(
     ("switch", "item"),
@@ -83,8 +89,6 @@ def test_release_summary_decides_again_from_the_files(certify: Certify, copy: Pa
         ("--require-benchmark", "benchmark_baseline"),
         ("--require-lineage", "lineage_report"),
         ("--require-dbt-lineage", "dbt_lineage_report"),
-        ("--require-strategy-certification", "strategy_certification_bundle"),
-        ("--require-evidence", "evidence_bundle"),
     ],
 )
 def test_what_is_required_and_missing_is_red(
@@ -93,6 +97,19 @@ def test_what_is_required_and_missing_is_red(
     answer = certify(command, "--evidence-dir", copy, switch)
     assert answer.code == 1
     assert f"{item}.missing" in answer.out
+
+
+@pytest.mark.parametrize(("switch", "item"), BUNDLES)
+def test_a_bundle_is_missed_by_the_suite_and_made_by_the_release(
+    certify: Certify, copy: Path, switch: str, item: str
+) -> None:
+    directory = copy / "releases/green/reference"
+    for name in ("strategy_certification_bundle", "ops_evidence_bundle"):
+        (directory / f"{name}.json").unlink()
+    answer = certify("suite", "--evidence-dir", copy, switch)
+    assert answer.code == 1
+    assert f"{item}.missing" in answer.out
+    assert certify("release-summary", "--evidence-dir", copy, switch).code == 0
 
 
 def test_a_required_item_may_come_from_the_environment(

@@ -37,6 +37,8 @@ def test_the_module_runs_too() -> None:
         "run",
         "plan",
         "benchmark",
+        "strategy-bundle",
+        "evidence-bundle",
         "suite",
         "release-summary",
         "chain",

@@ -14,11 +14,15 @@ from certification_pipeline.evidence.subject_dir import SubjectDir
 from certification_pipeline.evidence.suite import CertificationSuite
 from certification_pipeline.evidence.summary import ReleaseSummary
 from certification_pipeline.gates.artifact_index import artifact_index
+from certification_pipeline.gates.bundle_writer import BundleRequest, write_evidence, write_strategy
 from certification_pipeline.gates.certification_report import certification_report
 from certification_pipeline.gates.certification_suite import certification_suite, suite_index
+from certification_pipeline.gates.families import VERIFIERS
 from certification_pipeline.gates.release_summary import release_summary, verify_release_summary
 from certification_pipeline.gates.verification import read_plan
 from tests.evidence.builders import SMALL, provenance, release
+
+DOCS: dict[str, Any] = {"docs": ()}
 
 
 def report(directory: SubjectDir, minutes: float = 60) -> CertificationReport:
@@ -26,6 +30,13 @@ def report(directory: SubjectDir, minutes: float = 60) -> CertificationReport:
     cells = directory.scan(sealed.plan)
     made = certification_report(sealed.plan, cells, provenance(minutes), plan_sha256=sealed.sha256)
     return directory.write(made, markdown(made))
+
+
+def bundles(directory: SubjectDir, minutes: float = 60.5, **asked: Any) -> None:
+    """Both bundles, with no page of the repository in them: pages change."""
+    sealed, verifiers, asking = read_plan(directory), VERIFIERS.remembering(), BundleRequest(**DOCS | asked)
+    write_strategy(directory, sealed, provenance(minutes), verifiers, asking)
+    write_evidence(directory, sealed, provenance(minutes), verifiers)
 
 
 def suite(directory: SubjectDir, minutes: float = 61, **options: Any) -> CertificationSuite:
@@ -43,6 +54,7 @@ def verified(directory: SubjectDir, minutes: float = 70) -> ReleaseSummary:
 def decide(directory: SubjectDir, **options: Any) -> ReleaseSummary:
     """All gates, written, at minutes 60 to 63 after sealing."""
     report(directory)
+    bundles(directory)
     judged = suite(directory, **options)
     directory.write(judged, markdown(judged))
     digest = directory.read_with_digest(directory.suite_path, CertificationSuite)[1]

@@ -22,6 +22,8 @@ FILES = (
     CELL,
     "certification_automation_plan.json",
     "certification_report.json",
+    "strategy_certification_bundle.json",
+    "ops_evidence_bundle.json",
     "certification_suite.json",
     "certification_suite_index.json",
     "artifact_index.json",
