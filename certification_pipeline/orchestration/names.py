@@ -73,6 +73,17 @@ def summary_key(engine: str) -> dg.AssetKey:
     return dg.AssetKey(["verdict", engine, "release_summary"])
 
 
+def decided_keys(engine: str) -> tuple[dg.AssetKey, ...]:
+    """All that is decided from files alone, in order: what a broken run leaves to be decided."""
+    return (
+        report_key(engine),
+        strategy_bundle_key(engine),
+        evidence_bundle_key(engine),
+        suite_key(engine),
+        summary_key(engine),
+    )
+
+
 def publish_key(engine: str) -> dg.AssetKey:
     """``publish/<engine>``."""
     return dg.AssetKey(["publish", engine])

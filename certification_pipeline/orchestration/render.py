@@ -6,9 +6,8 @@ what a person needs first. Names of numbers are stable: a line per name is drawn
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Protocol, runtime_checkable
 
 import dagster as dg
 import pandas as pd
@@ -16,7 +15,6 @@ import pandas as pd
 from certification_pipeline.catalog.vocabulary import Outcome
 from certification_pipeline.evidence.artifact import Blocker
 from certification_pipeline.evidence.cell import RowSample
-from certification_pipeline.evidence.decision import Decision
 from certification_pipeline.report.causes import causes, samples_of
 from certification_pipeline.report.markdown import cell_text
 from certification_pipeline.report.release import CellLine, ReleaseView, SubjectView
@@ -102,23 +100,6 @@ def figures(lines: Sequence[CellLine]) -> Metadata:
         "pass_rate": dg.MetadataValue.float(round(count[Outcome.PASSED] / judged, 4) if judged else 0.0),
         "seconds": dg.MetadataValue.float(round(sum(line.seconds or 0.0 for line in lines), 1)),
     }
-
-
-@runtime_checkable
-class WithFigures(Protocol):
-    """An artifact that measured something: name → value; the names are the same in every run."""
-
-    @property
-    def figures(self) -> Mapping[str, float]:
-        """What is drawn over all runs, e.g. a ratio, its bounds, a rate."""
-        ...
-
-
-def family_figures(decision: Decision) -> Metadata:
-    """What a family's artifact measured, if it measures."""
-    if not isinstance(decision, WithFigures):
-        return {}
-    return {name: dg.MetadataValue.float(float(value)) for name, value in decision.figures.items()}
 
 
 def page(markdown: str) -> dg.MarkdownMetadataValue:

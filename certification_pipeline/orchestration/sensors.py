@@ -13,8 +13,7 @@ from certification_pipeline.orchestration.jobs import VERDICT
 from certification_pipeline.orchestration.names import (
     FAMILY_ASSETS,
     RELEASE_TAG,
-    report_key,
-    suite_key,
+    decided_keys,
     summary_key,
 )
 from certification_pipeline.orchestration.resources import CertificationResource
@@ -57,7 +56,7 @@ def sensors(engines: Sequence[Engine]) -> list[dg.SensorDefinition]:
         return dg.RunRequest(
             run_key=f"verdict-{run.run_id}",
             tags={RELEASE_TAG: release},
-            asset_selection=[key(e) for e in undecided for key in (report_key, suite_key, summary_key)],
+            asset_selection=[key for e in undecided for key in decided_keys(e)],
         )
 
     return [decide_after_a_crash]

@@ -17,8 +17,10 @@ from certification_pipeline.evidence.cell import CellEvidence
 from certification_pipeline.evidence.decision import Decision
 from certification_pipeline.evidence.markdown import markdown
 from certification_pipeline.evidence.provenance import stamp
+from certification_pipeline.evidence.report import CertificationReport
 from certification_pipeline.evidence.store import EvidenceStore
 from certification_pipeline.evidence.subject_dir import SubjectDir
+from certification_pipeline.evidence.summary import ReleaseSummary
 from certification_pipeline.families.work import Producer, Work
 from certification_pipeline.gates.benchmark_baseline import benchmark_baseline
 from certification_pipeline.gates.benchmark_request import benchmark_request
@@ -123,6 +125,18 @@ class House:
             asset_selection=list(assets) or None,
             raise_on_error=False,
         )
+
+    def blockers(self, release: str) -> list[str]:
+        """Why a release is not green, the reasons underneath included."""
+        directory = self.directory(release)
+        return [
+            f"{blocker.code}: {blocker.message}"
+            for path, model in (
+                (directory.summary_path, ReleaseSummary),
+                (directory.report_path, CertificationReport),
+            )
+            for blocker in directory.read(path, model).blockers
+        ]
 
     def cells(self, release: str) -> dict[str, CellEvidence]:
         """Every cell's evidence by id."""

@@ -16,6 +16,7 @@ from certification_pipeline.harness.workshop import MissingEngine
 from certification_pipeline.orchestration.names import (
     PLAN,
     RELEASE_TAG,
+    decided_keys,
     family_key,
     report_key,
     route_key,
@@ -69,11 +70,7 @@ def test_a_crash_starts_the_verdict_of_its_release_which_says_what_is_missing(
     assert isinstance(request, dg.RunRequest)
     assert request.tags[RELEASE_TAG] == "crashed"
     assert crashed.run_id in (request.run_key or "")
-    assert set(request.asset_selection or ()) == {
-        report_key("reference"),
-        suite_key("reference"),
-        summary_key("reference"),
-    }
+    assert set(request.asset_selection or ()) == set(decided_keys("reference"))
     verdict = house.job("verdict", request.tags[RELEASE_TAG])
     assert not verdict.success
     directory = house.directory("crashed")

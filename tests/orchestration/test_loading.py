@@ -101,13 +101,28 @@ def test_the_graph_reads_as_the_seed_draws_it() -> None:
             "dbt_lineage": {"plan"},
             "replay_evidence": {"plan"},
             "connector_live_tests": {"plan"},
-            "certification_suite": {
+            "strategy_certification_bundle": {
+                "certification_report",
+                "benchmark_baseline",
+                "replay_evidence",
+                "connector_live_tests",
+            },
+            "ops_evidence_bundle": {
                 "certification_report",
                 "benchmark_baseline",
                 "openlineage_export",
                 "dbt_lineage",
                 "replay_evidence",
                 "connector_live_tests",
+                "strategy_certification_bundle",
+            },
+            "certification_suite": {
+                "certification_report",
+                "benchmark_baseline",
+                "openlineage_export",
+                "dbt_lineage",
+                "strategy_certification_bundle",
+                "ops_evidence_bundle",
             },
             "release_summary": {"certification_suite"},
         }

@@ -37,8 +37,9 @@ from certification_pipeline.orchestration.names import (
     routes_of,
     tags_of,
 )
-from certification_pipeline.orchestration.render import family_figures, page
+from certification_pipeline.orchestration.render import page
 from certification_pipeline.orchestration.resources import CertificationResource
+from certification_pipeline.orchestration.shown import shown
 
 
 class About(NamedTuple):
@@ -143,7 +144,7 @@ def _family(
                 allow_retries=False,
             )
         more = {
-            **family_figures(made),
+            **shown(made),
             "seconds": dg.MetadataValue.float(round(sum(event.seconds for event in said), 1)),
             "to_read": page(markdown(made)),
         }

@@ -1,21 +1,34 @@
-"""The gates of one engine: suite and release summary. The one blocking check is in here."""
+"""The gates of one engine: both bundles, the suite, the release summary. The one blocking check is in here.
 
-from collections.abc import Collection
+Edges as seed 003 draws them: replay and connector evidence reach the suite through the strategy bundle.
+"""
+
+from collections.abc import Callable, Collection, Iterable
+from typing import NamedTuple
 
 import dagster as dg
 
 from certification_pipeline.catalog.models import Catalog, Engine, Profile
 from certification_pipeline.catalog.vocabulary import Family
+from certification_pipeline.evidence.decision import Decision
 from certification_pipeline.evidence.markdown import markdown
-from certification_pipeline.gates.decide import write_suite, write_summary
+from certification_pipeline.evidence.subject_dir import SubjectDir
+from certification_pipeline.gates.decide import (
+    write_evidence_bundle,
+    write_strategy_bundle,
+    write_suite,
+    write_summary,
+)
 from certification_pipeline.orchestration.decided import decided
 from certification_pipeline.orchestration.failures import told_plainly
 from certification_pipeline.orchestration.freshness import DAILY_VERDICT
 from certification_pipeline.orchestration.names import (
     OWNERS,
     PUBLISHABLE,
+    evidence_bundle_key,
     family_key,
     report_key,
+    strategy_bundle_key,
     suite_key,
     summary_key,
     tags_of,
@@ -24,48 +37,88 @@ from certification_pipeline.orchestration.render import figures, file_paths, mat
 from certification_pipeline.orchestration.resources import CertificationResource
 from certification_pipeline.report.html import write_html
 from certification_pipeline.report.loading import load_release
+from certification_pipeline.settings import RunSettings
 
-SUITE_CHECK = "suite_passed"
+
+class Gate(NamedTuple):
+    """A gate that decides from files: where its asset stands in the graph, and who writes its artifact."""
+
+    key: Callable[[str], dg.AssetKey]
+    check: str
+    passes_when: str
+    proves: str
+    write: Callable[[SubjectDir, str, RunSettings], Decision]
+
+
+STRATEGY_BUNDLE = Gate(
+    strategy_bundle_key,
+    "bundle_passed",
+    "Replay, matrix, connector and benchmark evidence is there, verified and green.",
+    "what a review of the load strategies attaches, each artifact by digest, with the pages that explain it.",
+    lambda directory, run_id, settings: write_strategy_bundle(directory, run_id),
+)
+EVIDENCE_BUNDLE = Gate(
+    evidence_bundle_key,
+    "bundle_passed",
+    "Every artifact that the sealed plan calls for is there, verified and green.",
+    "checksummed evidence for going live: every artifact of the release.",
+    lambda directory, run_id, settings: write_evidence_bundle(directory, run_id),
+)
+SUITE = Gate(
+    suite_key,
+    "suite_passed",
+    "Every required item is verified and green.",
+    "ties the evidence families together; items are recomputed, never believed.",
+    lambda directory, run_id, settings: write_suite(directory, run_id, require=settings.required),
+)
 
 
 def verdict_assets(
     catalog: Catalog, profile: Profile, engine: Engine, families: Collection[Family]
 ) -> list[dg.AssetsDefinition]:
-    """Evidence → ``certification_suite`` → ``release_summary``."""
-    return [_suite(engine, profile, families), _summary(catalog, engine, profile)]
+    """Evidence → bundles → ``certification_suite`` → ``release_summary``."""
+
+    def evidence(*wanted: Family) -> list[dg.AssetKey]:
+        made = (family_key(engine.id, family) for family in wanted if family in families)
+        return [report_key(engine.id), *made]
+
+    strategy, bundle = strategy_bundle_key(engine.id), evidence_bundle_key(engine.id)
+    strategies = evidence(Family.REPLAY, Family.CONNECTOR_LIVE, Family.BENCHMARK)
+    items = evidence(Family.BENCHMARK, Family.OPENLINEAGE, Family.DBT_LINEAGE)
+    return [
+        _gate(engine, profile, STRATEGY_BUNDLE, strategies),
+        _gate(engine, profile, EVIDENCE_BUNDLE, [*evidence(*families), strategy]),
+        _gate(engine, profile, SUITE, [*items, strategy, bundle]),
+        _summary(catalog, engine, profile),
+    ]
 
 
-def _suite(engine: Engine, profile: Profile, families: Collection[Family]) -> dg.AssetsDefinition:
-    key = suite_key(engine.id)
+def _gate(engine: Engine, profile: Profile, gate: Gate, deps: Iterable[dg.AssetKey]) -> dg.AssetsDefinition:
+    key = gate.key(engine.id)
 
     @dg.asset(
         key=key,
-        deps=[report_key(engine.id), *(family_key(engine.id, family) for family in families)],
+        deps=list(deps),
         group_name="verdict",
         owners=OWNERS,
         kinds={"json"},
         tags=tags_of(engine, profile),
         freshness_policy=DAILY_VERDICT,
-        check_specs=[
-            dg.AssetCheckSpec(
-                SUITE_CHECK, asset=key, description="Every required item is verified and green."
-            )
-        ],
+        check_specs=[dg.AssetCheckSpec(gate.check, asset=key, description=gate.passes_when)],
         description=(
-            f"`certification_suite.json` of **{engine.title}**: ties the evidence families together; items "
-            "are recomputed, never believed."
+            f"`{key.path[-1]}.json` of **{engine.title}**: {gate.proves} When red, its blockers say what "
+            "to do; mend the first, then run the job `verdict`."
         ),
     )
-    def certification_suite(
+    def decision(
         context: dg.AssetExecutionContext, certification: CertificationResource
     ) -> dg.MaterializeResult:
         with told_plainly():
             directory = certification.directory(context.run, engine.id)
-            required = certification.settings().required
-            suite = write_suite(directory, context.run.run_id, require=required)
-        return decided(directory, suite, SUITE_CHECK, {"to_read": page(markdown(suite))})
+            made = gate.write(directory, context.run.run_id, certification.settings())
+        return decided(directory, made, gate.check, {"to_read": page(markdown(made))})
 
-    return certification_suite
+    return decision
 
 
 def _summary(catalog: Catalog, engine: Engine, profile: Profile) -> dg.AssetsDefinition:
