@@ -21,6 +21,7 @@ from certification_pipeline.catalog.vocabulary import Family, Outcome, ReasonCod
 from certification_pipeline.evidence import layout
 from certification_pipeline.evidence.artifact import Subject
 from certification_pipeline.evidence.cell import CellEvidence, CellKey
+from certification_pipeline.evidence.earlier import keep_failure
 from certification_pipeline.evidence.exclusive import Held, writing
 from certification_pipeline.evidence.markdown import markdown
 from certification_pipeline.evidence.plan import CertificationPlan, PlannedCell
@@ -252,6 +253,7 @@ def _produce(family: Family, work: Work, release_dir: Path) -> None:
     tell(FamilyStarted(work.engine, family))
     clock = perf_counter()
     detail: str | None = None
+    keep_failure(work.directory, layout.FAMILY_ARTIFACTS[family])
     try:
         made = PRODUCERS[family].produce(work)
         outcome = made.outcome

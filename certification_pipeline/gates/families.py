@@ -17,6 +17,7 @@ from certification_pipeline.evidence.report import CertificationReport
 from certification_pipeline.evidence.suite import ItemName
 from certification_pipeline.gates.benchmark_baseline import verify_benchmark
 from certification_pipeline.gates.evidence_bundle import verify_evidence_bundle
+from certification_pipeline.gates.flaky import remembers_failures
 from certification_pipeline.gates.matrix_verifier import verify_report
 from certification_pipeline.gates.next_step import BENCHMARK_INPUT
 from certification_pipeline.gates.strategy_bundle import verify_strategy_bundle
@@ -83,7 +84,7 @@ def required_by(families: Collection[CatalogFamily]) -> frozenset[ItemName]:
 VERIFIERS = Registry(
     {
         CertificationReport.schema_name(): verify_report,
-        BenchmarkBaseline.schema_name(): verify_benchmark,
+        BenchmarkBaseline.schema_name(): remembers_failures(CatalogFamily.BENCHMARK, verify_benchmark),
     },
     {
         StrategyCertificationBundle.schema_name(): verify_strategy_bundle,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -117,6 +118,28 @@ def test_a_family_alone_can_be_made_again(run: Run, producers: Producers) -> Non
     cells_only = run(scenarios=("batch.empty",))
     assert len(cells_only.ran()) == 1
     assert finished(cells_only) == [], "measuring does not follow from a cell that is run again"
+
+
+def test_passed_after_failed_is_flaky_and_not_green(run: Run, producers: Producers) -> None:
+    def regressed(work: Work) -> BenchmarkBaseline:
+        request = benchmark_request(METRICS.replace("95000", "9"), BASELINE, 0.1)
+        plan = work.plan
+        made = benchmark_baseline(request, plan.release_id, plan.subject, plan.profile, stamp(work.run_id))
+        return work.directory.write(made, markdown(made))
+
+    producers(only(regressed))
+    failed = run(**ONE_CELL)
+    assert "benchmark_baseline.not_passed" in codes(failed)
+    producers(only(produce))
+    lucky = run(families=("benchmark",), routes=())
+    [blocker] = [b for b in lucky.decided.suite.blockers if b.code == "benchmark_baseline.not_passed"]
+    assert "benchmark.flaky" in blocker.message
+    assert lucky.decided.suite.outcome is Outcome.CANT_TELL
+    [kept] = (lucky.directory.path / "superseded").glob("benchmark_baseline.*.json")
+    assert json.loads(kept.read_text())["outcome"] == "failed"
+    once_more = run(families=("benchmark",), routes=())
+    assert once_more.decided.suite.outcome is Outcome.CANT_TELL, "a failure is not forgotten by repetition"
+    assert [kept] == list((lucky.directory.path / "superseded").glob("benchmark_baseline.*.json"))
 
 
 def test_only_the_services_it_needs_are_started(run: Run, producers: Producers) -> None:
