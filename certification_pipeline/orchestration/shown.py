@@ -5,14 +5,16 @@ Names of figures are the same in every run, or there would be no line to draw.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from functools import singledispatch
 
 import dagster as dg
 import pandas as pd
 
 from certification_pipeline.evidence.benchmark import BenchmarkBaseline
+from certification_pipeline.evidence.bundle import BundleItem, OpsEvidenceBundle, StrategyCertificationBundle
 from certification_pipeline.evidence.decision import Decision
+from certification_pipeline.evidence.suite import CertificationSuite
 from certification_pipeline.orchestration.render import Metadata, table
 
 
@@ -38,6 +40,52 @@ def _benchmark(made: BenchmarkBaseline) -> Metadata:
     return _shown(rows, {item.metric: item.actual for item in made.items})
 
 
-def _shown(rows: Iterable[Mapping[str, object]], figures: Mapping[str, float | None]) -> Metadata:
-    plotted = {name: dg.MetadataValue.float(float(v)) for name, v in figures.items() if v is not None}
-    return {"1_items": table(pd.DataFrame(list(rows))), **plotted}
+@shown.register
+def _suite(made: CertificationSuite) -> Metadata:
+    rows = [
+        {
+            "item": item.name.value,
+            "required": item.required,
+            "outcome": "missing" if item.missing else item.outcome.value,
+            "verified": item.identity_status,
+            "file": item.path,
+        }
+        for item in made.items
+    ]
+    return _shown(rows, {"evidence_count": made.evidence_count, "cases": made.case_count})
+
+
+@shown.register
+def _strategy_bundle(made: StrategyCertificationBundle) -> Metadata:
+    return _bundle(made.evidence_items)
+
+
+@shown.register
+def _evidence_bundle(made: OpsEvidenceBundle) -> Metadata:
+    return _bundle(made.items)
+
+
+def _bundle(items: Sequence[BundleItem]) -> Metadata:
+    rows = [
+        {
+            "item": item.name,
+            "required": item.required,
+            "outcome": item.outcome.value if item.present else "missing",
+            "file": item.path,
+            "sha256": item.sha256,
+        }
+        for item in items
+    ]
+    return _shown(
+        rows,
+        {"items_present": sum(item.present for item in items), "items_passed": sum(i.passed for i in items)},
+    )
+
+
+def _shown(rows: Sequence[Mapping[str, object]], figures: Mapping[str, float | None]) -> Metadata:
+    plotted = {
+        name: dg.MetadataValue.int(value) if isinstance(value, int) else dg.MetadataValue.float(value)
+        for name, value in figures.items()
+        if value is not None
+    }
+    return {**({"1_items": table(pd.DataFrame(rows))} if rows else {}), **plotted}

@@ -10,7 +10,7 @@ import dagster as dg
 import pytest
 
 from certification_pipeline import pipeline
-from certification_pipeline.catalog.vocabulary import Anomaly, Outcome
+from certification_pipeline.catalog.vocabulary import Anomaly, Family, Outcome
 from certification_pipeline.evidence.artifact import Artifact
 from certification_pipeline.evidence.plan import CertificationPlan
 from certification_pipeline.evidence.report import CertificationReport
@@ -93,6 +93,18 @@ def test_figures_that_plot_have_stable_names(house: House, green: dg.ExecuteInPr
     names = {k for k, v in metadata.items() if isinstance(v, dg.IntMetadataValue | dg.FloatMetadataValue)}
     assert names == {"cells", "passed", "failed", "cant_tell", "untested", "pass_rate", "seconds"}
     assert metadata["cells"].value == len([k for k in house.cells("green") if "_duckdb_" in k])
+
+
+def test_what_a_family_measured_plots_and_is_read_at_a_glance(green: dg.ExecuteInProcessResult) -> None:
+    key = family_key("reference", Family.BENCHMARK)
+    event = next(e for e in green.get_asset_materialization_events() if e.asset_key == key)
+    metadata = event.materialization.metadata
+    assert metadata["throughput_rows_per_second"] == dg.MetadataValue.float(95000.0)
+    assert metadata["0_verdict"].value == "passed"
+    items = metadata["1_items"]
+    assert isinstance(items, dg.TableMetadataValue)
+    assert items.records[0].data["metric"] == "throughput_rows_per_second"
+    assert "benchmark_baseline_json" in metadata
 
 
 def test_execute_on_a_check_reruns_that_strategy_on_that_route_only(

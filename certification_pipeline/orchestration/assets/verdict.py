@@ -35,6 +35,7 @@ from certification_pipeline.orchestration.names import (
 )
 from certification_pipeline.orchestration.render import figures, file_paths, matrix, page, what_to_do
 from certification_pipeline.orchestration.resources import CertificationResource
+from certification_pipeline.orchestration.shown import shown
 from certification_pipeline.report.html import write_html
 from certification_pipeline.report.loading import load_release
 from certification_pipeline.settings import RunSettings
@@ -116,7 +117,7 @@ def _gate(engine: Engine, profile: Profile, gate: Gate, deps: Iterable[dg.AssetK
         with told_plainly():
             directory = certification.directory(context.run, engine.id)
             made = gate.write(directory, context.run.run_id, certification.settings())
-        return decided(directory, made, gate.check, {"to_read": page(markdown(made))})
+        return decided(directory, made, gate.check, {**shown(made), "to_read": page(markdown(made))})
 
     return decision
 
