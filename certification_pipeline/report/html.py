@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import os
 import statistics
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
+from urllib.parse import quote
 
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -26,12 +28,14 @@ from certification_pipeline.evidence.cell import CheckJudgement, RowJudgement
 from certification_pipeline.evidence.files import write_atomically
 from certification_pipeline.report.causes import Cause, Gap, Sample, causes, fact, reasons, samples_of
 from certification_pipeline.report.release import CellLine, ReleaseView, SubjectView
+from certification_pipeline.report.sections.page import FamiliesPage, families_page
+from certification_pipeline.report.sections.samples import SampleView, sample_view
+from certification_pipeline.report.steps import split_step
 from certification_pipeline.report.svg import Timed, time_strip
 from certification_pipeline.report.tables import (
     COUNTED_CLAIMS,
     claims_table,
     judged_after,
-    key_text,
     matrix_pivot,
     next_steps,
     seeds_matrix,
@@ -39,7 +43,7 @@ from certification_pipeline.report.tables import (
 )
 from certification_pipeline.report.tally import SYMBOL, WORD, WORST_FIRST, Tally
 from certification_pipeline.report.terminal import VERDICT
-from certification_pipeline.report.visible import Segment, both_sides, visible
+from certification_pipeline.report.visible import short, visible
 
 CAUSES = 30
 """Causes shown for each subject."""
@@ -51,6 +55,8 @@ CELL_SAMPLES = 4
 CELL_STEPS = 12
 """Loads, and judgements, shown of one cell."""
 SLOWEST = 8
+LONGEST_COMMAND = 4_000
+"""A command is copied whole; a longer one is nobody's."""
 _BAR_ORDER = (
     Outcome.FAILED,
     Outcome.CANT_TELL,
@@ -59,21 +65,6 @@ _BAR_ORDER = (
     Outcome.INAPPLICABLE,
 )
 _TEMPLATES = Path(__file__).parent / "templates"
-MAX_TEXT = 300
-"""Characters of any other text that came from outside."""
-
-
-@dataclass(frozen=True, slots=True)
-class SampleView:
-    """A sample row, ready to show."""
-
-    where: str
-    step: str
-    anomaly: str
-    key: str
-    column: str
-    expected: list[Segment]
-    actual: list[Segment]
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +139,7 @@ class SubjectPage:
     """Sorted, slowest first."""
     slowest: tuple[CellLine, ...]
     groups: tuple[CellGroup, ...]
+    families: FamiliesPage
 
     @property
     def median(self) -> float:
@@ -168,11 +160,11 @@ class SubjectPage:
 
 def write_html(release: ReleaseView, catalog: Catalog, path: Path) -> None:
     """Write the report atomically. Raises ``EvidenceError`` for what the system refuses."""
-    write_atomically(path, render_html(release, catalog).encode())
+    write_atomically(path, render_html(release, catalog, _links(release, path)).encode())
 
 
-def render_html(release: ReleaseView, catalog: Catalog) -> str:
-    """The whole page."""
+def render_html(release: ReleaseView, catalog: Catalog, links: str = "") -> str:
+    """The whole page. ``links`` leads from it to the release's directory: empty when it lies in there."""
     environment = Environment(
         loader=FileSystemLoader(_TEMPLATES),
         autoescape=True,
@@ -180,15 +172,21 @@ def render_html(release: ReleaseView, catalog: Catalog) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["visible"] = lambda text: _short(str(text))
+    environment.filters["visible"] = lambda text: short(str(text))
+    environment.filters["command"] = lambda text: visible(text[:LONGEST_COMMAND])
     script = _TEMPLATES.joinpath("report.js").read_text(encoding="utf-8")
-    style = _TEMPLATES.joinpath("report.css").read_text(encoding="utf-8")
+    style = "".join(
+        _TEMPLATES.joinpath(name).read_text(encoding="utf-8") for name in ("report.css", "drawings.css")
+    )
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     budget = iter(range(DETAILED_CELLS))
     return environment.get_template("report.html.j2").render(
         release=release,
-        subjects=[_subject_page(subject, catalog, budget) for subject in release.subjects],
-        steps=list(next_steps(release).itertuples(index=False)),
+        subjects=[_subject_page(subject, catalog, budget, links) for subject in release.subjects],
+        steps=[
+            (step.engine, step.why, split_step(str(step.do)))
+            for step in next_steps(release).itertuples(index=False)
+        ],
         scenarios=_scenarios_used(release, catalog),
         claims_names=COUNTED_CLAIMS,
         cases=len(catalog.matrix.cases()),
@@ -206,7 +204,15 @@ def render_html(release: ReleaseView, catalog: Catalog) -> str:
     )
 
 
-def _subject_page(subject: SubjectView, catalog: Catalog, budget: Iterator[int]) -> SubjectPage:
+def _links(release: ReleaseView, path: Path) -> str:
+    """Relative, so that evidence and page can be moved and served together."""
+    if release.path is None:
+        return ""
+    way = Path(os.path.relpath(release.path, path.absolute().parent)).as_posix()
+    return "" if way == "." else f"{quote(way)}/"
+
+
+def _subject_page(subject: SubjectView, catalog: Catalog, budget: Iterator[int], links: str) -> SubjectPage:
     engine = catalog.engines.get(subject.subject.engine)
     red = causes(subject)
     ran = sorted(
@@ -232,6 +238,7 @@ def _subject_page(subject: SubjectView, catalog: Catalog, budget: Iterator[int])
         seconds=tuple(line.seconds or 0.0 for line in ran),
         slowest=tuple(ran[:SLOWEST]),
         groups=_groups(anchor, subject.lines),
+        families=families_page(subject, links),
     )
 
 
@@ -255,7 +262,7 @@ def _cell_detail(line: CellLine) -> CellDetail:
     return CellDetail(
         line=line,
         loads=tuple(_load_view(line, number) for number in range(1, min(len(loads), CELL_STEPS) + 1)),
-        judgements=tuple((j.outcome, _short(j.step), _seen(j)) for j in ordered[:CELL_STEPS]),
+        judgements=tuple((j.outcome, short(j.step), _seen(j)) for j in ordered[:CELL_STEPS]),
         samples=tuple(_sample_view(sample) for sample in list(samples_of(line))[:CELL_SAMPLES]),
         hidden=max(0, len(judgements) - CELL_STEPS),
     )
@@ -269,9 +276,9 @@ def _load_view(line: CellLine, number: int) -> LoadView:
     counted = judged if judged and not judged.remark else None
     claimed = record.get("final_rows")
     return LoadView(
-        step=_short(load.step),
+        step=short(load.step),
         ended=load.ended,
-        message=_short(load.message or ""),
+        message=short(load.message or ""),
         claims=tuple("–" if record.get(name) is None else _claim(record[name]) for name in COUNTED_CLAIMS),
         oracle_expected=f"{counted.expected.rows:,}" if counted else "–",
         oracle_found=f"{counted.actual.rows:,}" if counted else "–",
@@ -282,14 +289,14 @@ def _load_view(line: CellLine, number: int) -> LoadView:
 
 def _claim(value: JsonValue) -> str:
     """What an engine claimed: a count as a count, anything else as the text it is."""
-    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else _short(str(value))
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else short(str(value))
 
 
 def _seen(judgement: RowJudgement | CheckJudgement) -> str:
     if isinstance(judgement, CheckJudgement):
         return fact(judgement)
     if judgement.remark:
-        return _short(judgement.remark)
+        return short(judgement.remark)
     rows = f"{judgement.expected.rows:,} rows expected, {judgement.actual.rows:,} found"
     counts = ", ".join(
         f"{count:,} {anomaly.value}" for anomaly, count in judgement.anomalies.items() if count
@@ -297,20 +304,13 @@ def _seen(judgement: RowJudgement | CheckJudgement) -> str:
     columns = ", ".join(f"{name} ({count:,})" for name, count in list(judgement.columns.items())[:8])
     losses = ", ".join(f"{name}: {loss}" for name, loss in list(judgement.declared_losses.items())[:8])
     parts = [rows, counts, columns and f"differing: {columns}", losses and f"declared losses: {losses}"]
-    return _short("; ".join(part for part in parts if part))
+    return short("; ".join(part for part in parts if part))
 
 
 def _sample_view(sample: Sample) -> SampleView:
-    row = sample.row
-    expected, actual = both_sides(row)
-    return SampleView(
-        where=f"{sample.line.key.route_id.replace('_to_', ' → ')}, {sample.line.key.strategy.value}",
-        step=_short(sample.step),
-        anomaly=row.anomaly.value.replace("_", " "),
-        key=_short(key_text(row.key)),
-        column=_short(row.column or "whole row"),
-        expected=expected,
-        actual=actual,
+    key = sample.line.key
+    return sample_view(
+        f"{key.route_id.replace('_to_', ' → ')}, {key.strategy.value}", sample.step, sample.row
     )
 
 
@@ -348,8 +348,3 @@ def _sum(frame: pd.DataFrame) -> Tally:
         for outcome, number in value.counts
         for _ in range(number)
     )
-
-
-def _short(text: str) -> str:
-    shown = visible(text[:MAX_TEXT])
-    return shown if len(text) <= MAX_TEXT else f"{shown} … {len(text) - MAX_TEXT} more"

@@ -13,7 +13,10 @@ from certification_pipeline.evidence.store import EvidenceStore
 from certification_pipeline.evidence.subject_dir import SubjectDir
 from certification_pipeline.evidence.suite import ItemName
 from certification_pipeline.gates.certification_report import certification_report
+from certification_pipeline.gates.families import VERIFIERS
 from certification_pipeline.gates.release_summary import verify_release_summary
+from certification_pipeline.gates.verification import SealedPlan
+from certification_pipeline.report.families import FamilyView, load_families
 from certification_pipeline.report.release import ReleaseView, SubjectView, subject_view
 
 
@@ -41,12 +44,16 @@ def load_release(
     blocker that says so. Raises ``EvidenceError`` when a plan cannot be read: nothing can be shown then.
     """
     names = [name for name in store.engines(release_id) if not engines or name in engines]
-    subjects = tuple(load_subject(store.release(release_id, name), require=require) for name in names)
-    return ReleaseView(release_id, subjects)
+    subjects = tuple(
+        load_subject(store.release(release_id, name), require=require, store=store) for name in names
+    )
+    return ReleaseView(release_id, subjects, store.release_path(release_id))
 
 
-def load_subject(directory: SubjectDir, *, require: Collection[ItemName] = ()) -> SubjectView:
-    """One engine of a release."""
+def load_subject(
+    directory: SubjectDir, *, require: Collection[ItemName] = (), store: EvidenceStore | None = None
+) -> SubjectView:
+    """One engine of a release; without the ``store`` it lies in, without its other evidence families."""
     plan, digest = directory.read_with_digest(directory.plan_path, CertificationPlan)
     files = list(directory.scan(plan))
     provenance = stamp(str(uuid4()))
@@ -56,5 +63,10 @@ def load_subject(directory: SubjectDir, *, require: Collection[ItemName] = ()) -
         for file in files
         if file.planned is not None and isinstance(file.content, CellEvidence)
     }
-    summary = verify_release_summary(directory, provenance, require=require)
-    return subject_view(plan, report, cells, summary)
+    # Nobody writes the release while it is read here: what was verified once need not be again.
+    verifiers = VERIFIERS.remembering()
+    summary = verify_release_summary(directory, provenance, require=require, verifiers=verifiers)
+    families: tuple[FamilyView, ...] = ()
+    if store is not None:
+        families = load_families(store, directory, SealedPlan(plan, digest), provenance, verifiers)
+    return subject_view(plan, report, cells, summary, families)

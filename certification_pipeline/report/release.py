@@ -6,8 +6,9 @@ Every outcome here, of a cell as of a subject, is a gate's. Nothing is decided i
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
+from pathlib import Path
 
 from certification_pipeline.catalog.vocabulary import Outcome, ReasonCode
 from certification_pipeline.evidence.artifact import Blocker, Subject
@@ -15,6 +16,7 @@ from certification_pipeline.evidence.cell import CellEvidence, CellKey, ServiceU
 from certification_pipeline.evidence.decision import Decision
 from certification_pipeline.evidence.plan import CertificationPlan, PlannedCell
 from certification_pipeline.evidence.report import CertificationReport, ReportRow
+from certification_pipeline.report.families import FamilyView
 from certification_pipeline.report.tally import WORST_FIRST, Tally
 
 
@@ -92,6 +94,8 @@ class SubjectView:
     """Worst first, then by cell id."""
     summary: Decision
     """The release gate's decision."""
+    families: tuple[FamilyView, ...] = ()
+    """Empty when the release is about the matrix alone."""
 
     @property
     def subject(self) -> Subject:
@@ -140,7 +144,7 @@ class SubjectView:
     def select(self, selection: Selection) -> SubjectView:
         """The same subject and verdict with fewer cells on show."""
         lines = tuple(line for line in self.lines if selection.takes(line.key))
-        return SubjectView(self.plan, lines, self.summary)
+        return replace(self, lines=lines)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,11 +153,13 @@ class ReleaseView:
 
     release_id: str
     subjects: tuple[SubjectView, ...]
+    path: Path | None = None
+    """The release's directory, for links to its files; ``None`` for one that is not on disk."""
 
     def select(self, selection: Selection) -> ReleaseView:
         """The same release with fewer engines and cells on show."""
         shown = (s for s in self.subjects if _matches(s.subject.engine, selection.engines))
-        return ReleaseView(self.release_id, tuple(subject.select(selection) for subject in shown))
+        return replace(self, subjects=tuple(subject.select(selection) for subject in shown))
 
     @property
     def outcome(self) -> Outcome:
@@ -166,12 +172,13 @@ def subject_view(
     report: CertificationReport,
     cells: Mapping[str, CellEvidence],
     summary: Decision,
+    families: tuple[FamilyView, ...] = (),
 ) -> SubjectView:
     """Join a plan with the gates' decisions and the evidence of its cells (by cell id)."""
     planned = {cell.key.cell_id: cell for cell in plan.cells}
     lines = [CellLine(planned[row.case_id], row, cells.get(row.case_id)) for row in report.results]
     lines.sort(key=lambda line: (WORST_FIRST.index(line.outcome), line.key.cell_id))
-    return SubjectView(plan, tuple(lines), summary)
+    return SubjectView(plan, tuple(lines), summary, families)
 
 
 def _matches(name: str, patterns: tuple[str, ...]) -> bool:

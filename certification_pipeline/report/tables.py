@@ -17,6 +17,7 @@ from certification_pipeline.catalog.vocabulary import Outcome, Strategy
 from certification_pipeline.evidence.cell import CellKey, CheckJudgement, RowJudgement
 from certification_pipeline.gates.next_step import rerun_cell
 from certification_pipeline.report.causes import REASON_TITLES, Sample, causes, gaps, reasons, title_of
+from certification_pipeline.report.in_short import in_short
 from certification_pipeline.report.release import CellLine, ReleaseView, SubjectView
 from certification_pipeline.report.tally import SYMBOL, WORD, Tally
 from certification_pipeline.report.visible import compare, plain
@@ -233,7 +234,7 @@ def judged_after(line: CellLine, load: int) -> RowJudgement | None:
 
 
 def next_steps(release: ReleaseView) -> pd.DataFrame:
-    """What to do: one command a cause, then the gates' blockers, then what would give the rest a verdict."""
+    """What to do: a command a cause, then the blockers, then what would give the rest a verdict."""
     steps: dict[str, tuple[str, str]] = {}
     for subject in release.subjects:
         for cause in causes(subject):
@@ -241,6 +242,11 @@ def next_steps(release: ReleaseView) -> pd.DataFrame:
             steps.setdefault(cause.command, (subject.subject.engine, text))
     for subject in release.subjects:
         reruns = {rerun_cell(line.key, subject.plan.release_id) for line in subject.failed}
+        for view in subject.families:
+            for blocker in view.blockers:
+                if blocker.next_step not in reruns:
+                    what = f"{view.title}: {blocker.message}"
+                    steps.setdefault(blocker.next_step, (subject.subject.engine, what))
         for blocker in subject.blockers:
             if blocker.next_step in reruns:
                 continue  # a cause says it better
@@ -252,6 +258,22 @@ def next_steps(release: ReleaseView) -> pd.DataFrame:
             steps.setdefault(gap.remedy, (", ".join(engines), text))
     rows = [{"engine": engine, "why": text, "do": step} for step, (engine, text) in steps.items()]
     return pd.DataFrame(rows, columns=["engine", "why", "do"])
+
+
+def families_table(subject: SubjectView) -> pd.DataFrame:
+    """One row an evidence family: outcome, figures in short, the first blocker and what to do about it."""
+    rows = [
+        {
+            "family": view.title,
+            "outcome": f"{SYMBOL[view.outcome]} {WORD[view.outcome] if view.present else 'not there'}",
+            "in short": in_short(view),
+            "blockers": len(view.blockers),
+            "why": view.blockers[0].message if view.blockers else "",
+            "do": view.blockers[0].next_step if view.blockers else "",
+        }
+        for view in subject.families
+    ]
+    return pd.DataFrame(rows, columns=["family", "outcome", "in short", "blockers", "why", "do"])
 
 
 def cells_text(count: int) -> str:

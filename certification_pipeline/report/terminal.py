@@ -17,6 +17,8 @@ from rich.text import Text
 from certification_pipeline.catalog.vocabulary import Outcome
 from certification_pipeline.evidence.decision import Decision
 from certification_pipeline.report.causes import Sample, causes, reasons
+from certification_pipeline.report.families import MATRIX, FamilyView
+from certification_pipeline.report.in_short import in_short
 from certification_pipeline.report.markdown import cell_text
 from certification_pipeline.report.release import ReleaseView, SubjectView
 from certification_pipeline.report.tables import cells_text, key_text, matrix_pivot, next_steps
@@ -25,6 +27,7 @@ from certification_pipeline.report.visible import both_sides, plain, visible
 
 BLOCKERS = 10
 DETAILS = 3
+LONGEST_BLOCKER = 240
 SHOWN = 5
 """Causes, gaps and steps shown on the screen; the rest is counted and in the HTML report."""
 
@@ -72,6 +75,8 @@ def final_screen(console: Console, release: ReleaseView, report: Path | None) ->
         _held_to(console, subject)
     for subject in release.subjects:
         _failures(console, subject)
+    for subject in release.subjects:
+        _families(console, subject)
     _open(console, release)
     _next(console, release)
     if report is not None:
@@ -157,6 +162,29 @@ def _sample(sample: Sample) -> Text:
     return text
 
 
+def _families(console: Console, subject: SubjectView) -> None:
+    """One line a family; one that is not green says what stands in the way first, and the way on."""
+    if not subject.families:
+        return
+    _heading(console, f"{name_of(subject)}, evidence families")
+    width = max(len(view.title) for view in subject.families)
+    for view in subject.families:
+        text = Text(f"{SYMBOL[view.outcome]} {view.title:<{width}}", STYLE[view.outcome])
+        text.append(f"  {visible(in_short(view))}", "default")
+        _line(console, text)
+        if not _told(view):
+            continue
+        first, more = view.blockers[0], len(view.blockers) - 1
+        others = f" (and {more} more)" if more else ""
+        _line(console, Text(f"{visible(first.message[:LONGEST_BLOCKER])}{others}", "dim"), 4)
+        console.print(Text(f"    → {visible(first.next_step)}", "cyan"), soft_wrap=True)
+
+
+def _told(view: FamilyView) -> bool:
+    """Of the matrix, each cause is told by itself."""
+    return view.name != MATRIX and bool(view.blockers)
+
+
 def _open(console: Console, release: ReleaseView) -> None:
     found = reasons(release.subjects)
     if not found:
@@ -179,10 +207,14 @@ def _open(console: Console, release: ReleaseView) -> None:
 
 
 def _next(console: Console, release: ReleaseView) -> None:
-    frame = next_steps(release)
+    whole = next_steps(release)
+    told = {view.blockers[0].next_step for s in release.subjects for view in s.families if _told(view)}
+    frame = whole[~whole["do"].isin(told)]
     _heading(console, "What to do next")
-    if frame.empty:
+    if whole.empty:
         _line(console, Text("Nothing is open." if release.subjects else "certify run"))
+    elif frame.empty:
+        _line(console, Text("What the families above say."))
     for number, step in enumerate(frame.head(SHOWN).itertuples(index=False), start=1):
         _line(console, Text(f"{number}. {visible(str(step.why))} ({step.engine})", "dim"))
         # Never wrapped by us: a command must survive being copied.

@@ -16,6 +16,9 @@ from certification_pipeline.evidence.cell import RowSample
 MAX_VALUE = 160
 """Characters shown of a value; what is cut off is counted."""
 
+MAX_TEXT = 300
+"""Characters of any other text that came from outside."""
+
 CONTEXT = 24
 """Characters kept before the first difference when a value is too long to show whole."""
 
@@ -78,6 +81,12 @@ def both_sides(row: RowSample) -> tuple[list[Segment], list[Segment]]:
         return expected if row.expected is not None else no_row, actual if row.actual is not None else no_row
     should, does = _PRESENCE.get(row.anomaly, ("another state", "this row"))
     return [Segment(should, SegmentKind.NOTE)], [Segment(does, SegmentKind.NOTE, differs=True)]
+
+
+def short(text: str) -> str:
+    """As :func:`visible`, cut; what is left out is counted."""
+    shown = visible(text[:MAX_TEXT])
+    return shown if len(text) <= MAX_TEXT else f"{shown} … {len(text) - MAX_TEXT} more"
 
 
 def show(value: str | None, *, differs: bool = False) -> list[Segment]:

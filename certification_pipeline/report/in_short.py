@@ -1,0 +1,44 @@
+"""What an artifact says in one line. Figures only; the verdict stands beside it and is the gates'."""
+
+from __future__ import annotations
+
+from functools import singledispatch
+
+from certification_pipeline.evidence.benchmark import BenchmarkBaseline
+from certification_pipeline.evidence.bundle import OpsEvidenceBundle, StrategyCertificationBundle
+from certification_pipeline.evidence.decision import Decision
+from certification_pipeline.evidence.report import CertificationReport
+from certification_pipeline.report.families import FamilyView
+
+
+def in_short(view: FamilyView) -> str:
+    """One line about one family: from its artifact, or else from what the gate counted."""
+    if view.artifact is not None:
+        return _line(view.artifact)
+    if not view.present:
+        return f"{view.path} is not there"
+    return ", ".join(f"{value:,} {name}" for name, value in view.figures.items() if isinstance(value, int))
+
+
+@singledispatch
+def _line(artifact: Decision) -> str:
+    return artifact.KIND.replace("_", " ")
+
+
+@_line.register
+def _matrix(made: CertificationReport) -> str:
+    return f"{made.passed_cases:,} of {made.total_cases:,} cells passed, {made.required_cases:,} required"
+
+
+@_line.register
+def _benchmark(made: BenchmarkBaseline) -> str:
+    passed = sum(item.passed for item in made.items)
+    return f"{passed} of {len(made.items)} given metrics within {made.allowed_regression_ratio:.0%} of theirs"
+
+
+@_line.register(StrategyCertificationBundle)
+@_line.register(OpsEvidenceBundle)
+def _bundle(made: StrategyCertificationBundle | OpsEvidenceBundle) -> str:
+    counts = made.summary
+    missing = f", {counts.missing_items} not there" if counts.missing_items else ""
+    return f"{counts.passed_items} of {counts.present_items} artifacts passed{missing}"

@@ -1,0 +1,72 @@
+"""All that the HTML report shows of one subject's evidence families, and of the gate above them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from certification_pipeline.evidence.artifact import Blocker
+from certification_pipeline.evidence.summary import ReleaseSummary, SummaryItem
+from certification_pipeline.report.families import FamilyView
+from certification_pipeline.report.in_short import in_short
+from certification_pipeline.report.release import SubjectView
+from certification_pipeline.report.steps import Step, split_step
+
+MOST_BLOCKERS = 12
+"""Of one family; the rest is counted, and in its file."""
+
+
+@dataclass(frozen=True, slots=True)
+class BlockerLine:
+    """Why a family is not green, and what to do."""
+
+    blocker: Blocker
+    step: Step
+
+
+@dataclass(frozen=True, slots=True)
+class FamilyLine:
+    """One family in the table. ``link`` is empty where there is no file to open."""
+
+    view: FamilyView
+    short: str
+    blockers: tuple[BlockerLine, ...]
+    hidden: int
+    link: str
+    anchor: str
+
+
+@dataclass(frozen=True, slots=True)
+class FamiliesPage:
+    """Empty lines: the release is about the matrix alone, and nothing of this is shown."""
+
+    lines: tuple[FamilyLine, ...]
+    gate: tuple[SummaryItem, ...]
+
+    @property
+    def unverified(self) -> frozenset[str]:
+        """Names of families whose file says something else than the gates find."""
+        return frozenset(
+            line.view.name for line in self.lines if line.view.present and not line.view.verified
+        )
+
+
+def families_page(subject: SubjectView, links: str) -> FamiliesPage:
+    """``links`` leads from the page to the release's directory, with its slash; ``None``-like when empty."""
+    engine = subject.subject.engine
+    return FamiliesPage(
+        lines=tuple(_line(view, engine, links) for view in subject.families),
+        gate=subject.summary.items if isinstance(subject.summary, ReleaseSummary) else (),
+    )
+
+
+def _line(view: FamilyView, engine: str, links: str) -> FamilyLine:
+    listed = view.blockers[:MOST_BLOCKERS]
+    return FamilyLine(
+        view=view,
+        short=in_short(view),
+        blockers=tuple(BlockerLine(blocker, split_step(blocker.next_step)) for blocker in listed),
+        hidden=len(view.blockers) - len(listed),
+        link=f"{links}{quote(engine)}/{quote(view.path)}" if view.present and view.linked else "",
+        anchor=f"f-{engine}-{view.name}",
+    )
