@@ -9,12 +9,13 @@ from __future__ import annotations
 import threading
 import traceback
 import uuid
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 from time import perf_counter
+from typing import TYPE_CHECKING
 
 from certification_pipeline.catalog.models import Catalog
 from certification_pipeline.catalog.vocabulary import Family, Outcome, ReasonCode
@@ -24,10 +25,12 @@ from certification_pipeline.evidence.cell import CellEvidence, CellKey
 from certification_pipeline.evidence.earlier import keep_failure
 from certification_pipeline.evidence.exclusive import Held, writing
 from certification_pipeline.evidence.markdown import markdown
+from certification_pipeline.evidence.openlineage import OpenLineageReport
 from certification_pipeline.evidence.plan import CertificationPlan, PlannedCell
 from certification_pipeline.evidence.provenance import environment, producer
 from certification_pipeline.evidence.store import EvidenceError, EvidenceStore
 from certification_pipeline.families.matrix import Take, cells_to_run, run_matrix
+from certification_pipeline.families.openlineage import export
 from certification_pipeline.families.plan import PlanError, build_plan
 from certification_pipeline.families.registry import PRODUCERS
 from certification_pipeline.families.work import Work
@@ -43,6 +46,9 @@ from certification_pipeline.harness.workshop import (
     ready_engines,
 )
 from certification_pipeline.settings import RunSettings
+
+if TYPE_CHECKING:
+    from certification_pipeline.families.openlineage.emission import Receiver
 
 
 @dataclass(frozen=True)
@@ -268,6 +274,29 @@ def _produce(family: Family, work: Work, release_dir: Path) -> None:
         with suppress(OSError), (release_dir / HARNESS_LOG).open("a", encoding="utf-8") as log:
             log.write(f"--- {work.engine} {family}\n{masked(traceback.format_exc())}\n")
     tell(FamilyFinished(work.engine, family, outcome, round(perf_counter() - clock, 4), detail))
+
+
+def export_lineage(
+    settings: RunSettings,
+    engines: Iterable[str],
+    *,
+    scenarios: Sequence[str] = (),
+    receiver: Receiver | None = None,
+) -> tuple[OpenLineageReport, ...]:
+    """Export the loads of a release that is there, one report an engine; needs no engine and no service.
+
+    Raises ``PlanError`` while another process writes the release, ``EvidenceError`` when there is no plan,
+    and ``EmissionError`` when the receiver does not take an event.
+    """
+    store, run_id = EvidenceStore(settings.evidence_dir), uuid.uuid4().hex
+    with _alone(settings):
+        directories = [store.release(settings.release_id, name) for name in engines]
+        return tuple(
+            export.export_lineage(
+                directory, read_plan(directory).plan, run_id, scenarios=scenarios, receiver=receiver
+            )
+            for directory in directories
+        )
 
 
 def _keep_log(written: Path, kept: Path) -> None:

@@ -58,6 +58,7 @@ def expected_code(error: Exception) -> int | None:
     """The exit code of an error a user can cause or mend; ``None`` for a defect of ours."""
     from certification_pipeline.catalog.problems import CatalogError  # noqa: PLC0415 - heavy
     from certification_pipeline.evidence.errors import EvidenceError, ProblemKind  # noqa: PLC0415
+    from certification_pipeline.families.openlineage.errors import EmissionError  # noqa: PLC0415
     from certification_pipeline.families.plan import PlanError  # noqa: PLC0415
     from certification_pipeline.gates.benchmark_request import RequestError  # noqa: PLC0415
     from certification_pipeline.harness.engines.environment import EngineUnavailable  # noqa: PLC0415
@@ -70,7 +71,7 @@ def expected_code(error: Exception) -> int | None:
         case EvidenceError():
             codes = {ProblemKind.MISSING: USAGE, ProblemKind.REFUSED: INCONCLUSIVE}
             return codes.get(error.kind, 1)
-        case ServiceError() | EngineUnavailable():
+        case ServiceError() | EngineUnavailable() | EmissionError():
             return INCONCLUSIVE
         case OSError() if error.errno in _FULL | _DENIED:
             return INCONCLUSIVE

@@ -68,6 +68,11 @@ class RowJudgement(Model):
     anomalies: dict[Anomaly, int] = Field(description="exact counts; only those above zero")
     columns: dict[str, int] = Field({}, description="differing rows per column")
     declared_losses: dict[str, str] = Field({}, description="column -> loss the type contract declares")
+    seen_columns: tuple[str, ...] = Field(
+        (), description="expected columns that were there, in the model's order"
+    )
+    missing_columns: tuple[str, ...] = Field((), description="expected columns that were not there")
+    unexpected_columns: tuple[str, ...] = Field((), description="columns nothing accounts for")
     samples: tuple[RowSample, ...] = ()
     remark: str | None = Field(None, description="why the comparison was not possible, e.g. table missing")
 

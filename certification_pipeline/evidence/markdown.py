@@ -18,8 +18,10 @@ from certification_pipeline.evidence.bundle import (
     StrategyCertificationBundle,
 )
 from certification_pipeline.evidence.index import ArtifactIndex
+from certification_pipeline.evidence.openlineage import OpenLineageReport
 from certification_pipeline.evidence.plan import CertificationPlan, Selection
 from certification_pipeline.evidence.report import CertificationReport, ReportRow
+from certification_pipeline.evidence.run_registry import RunRegistry
 from certification_pipeline.evidence.suite import CertificationSuite, CertificationSuiteIndex
 from certification_pipeline.evidence.summary import ReleaseSummary
 
@@ -137,6 +139,51 @@ def _evidence_bundle(bundle: OpsEvidenceBundle) -> str:
     items = _items("item", [item.name for item in bundle.items], bundle.items)
     facts = (("evidence", _counted(bundle.summary)),)
     return _page(_headline(bundle), bundle, facts, "## Evidence", items)
+
+
+@markdown.register
+def _registry(registry: RunRegistry) -> str:
+    rows = [(cell.cell_id, cell.runs, cell.rows, _short(cell.sha256)) for cell in registry.cells]
+    facts = (("runs", registry.run_count), ("plan digest", registry.plan_digest))
+    table = _table(("cell", "runs", "rows at the source", "sha256"), rows)
+    return _page(_headline(registry), registry, facts, "## Runs by cell", table)
+
+
+@markdown.register
+def _openlineage(report: OpenLineageReport) -> str:
+    rows = [
+        (
+            item.cell_id,
+            item.step,
+            " ".join(item.events),
+            item.rows,
+            item.oracle_rows,
+            item.output_columns,
+            item.oracle_columns,
+            f"{item.assertions - item.failed_assertions} of {item.assertions}",
+            "; ".join(f"{problem.word}: {problem.message}" for problem in item.problems) or "none",
+        )
+        for item in sorted(report.items, key=lambda item: item.passed)
+    ]
+    facts = (
+        ("loads exported", f"{report.run_count} of the scenarios {', '.join(report.scenarios)}"),
+        ("compared with the oracle", f"{report.judged_runs} loads"),
+        ("events", f"{report.event_count} in {report.events_path}"),
+        ("events sha256", report.events_sha256 or "missing"),
+        ("taken by a receiver", report.emission.emitted if report.emission else "not asked"),
+    )
+    head = (
+        "cell",
+        "load",
+        "events",
+        "rows",
+        "by the oracle",
+        "columns",
+        "by the oracle",
+        "green",
+        "problems",
+    )
+    return _page(_headline(report), report, facts, "## Loads, red ones first", _table(head, rows))
 
 
 @markdown.register

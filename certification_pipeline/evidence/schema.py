@@ -18,8 +18,10 @@ from certification_pipeline.evidence.cell import CellEvidence
 from certification_pipeline.evidence.chain import EvidenceChainEntry
 from certification_pipeline.evidence.files import write_atomically
 from certification_pipeline.evidence.index import ArtifactIndex
+from certification_pipeline.evidence.openlineage import OpenLineageReport
 from certification_pipeline.evidence.plan import CertificationPlan
 from certification_pipeline.evidence.report import CertificationReport
+from certification_pipeline.evidence.run_registry import RunRegistry
 from certification_pipeline.evidence.suite import CertificationSuite, CertificationSuiteIndex
 from certification_pipeline.evidence.summary import ReleaseSummary
 
@@ -30,6 +32,8 @@ ARTIFACTS: tuple[type[Artifact], ...] = (
     BenchmarkBaseline,
     StrategyCertificationBundle,
     OpsEvidenceBundle,
+    RunRegistry,
+    OpenLineageReport,
     CertificationSuite,
     CertificationSuiteIndex,
     ArtifactIndex,

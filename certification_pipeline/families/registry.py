@@ -6,7 +6,12 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from certification_pipeline.catalog.vocabulary import Family
+from certification_pipeline.families.openlineage.export import produce as export_lineage
 from certification_pipeline.families.work import Producer
 
-PRODUCERS: Mapping[Family, Producer] = MappingProxyType({})
+PRODUCERS: Mapping[Family, Producer] = MappingProxyType(
+    {
+        Family.OPENLINEAGE: Producer(systems=lambda _: (), produce=export_lineage),
+    }
+)
 """In the order in which they are made: what is measured comes first, what only reads files last."""

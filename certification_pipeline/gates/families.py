@@ -13,6 +13,7 @@ from typing import NamedTuple
 from certification_pipeline.catalog.vocabulary import Family as CatalogFamily
 from certification_pipeline.evidence.benchmark import BenchmarkBaseline
 from certification_pipeline.evidence.bundle import OpsEvidenceBundle, StrategyCertificationBundle
+from certification_pipeline.evidence.openlineage import OpenLineageReport
 from certification_pipeline.evidence.report import CertificationReport
 from certification_pipeline.evidence.suite import ItemName
 from certification_pipeline.gates.benchmark_baseline import verify_benchmark
@@ -20,6 +21,7 @@ from certification_pipeline.gates.evidence_bundle import verify_evidence_bundle
 from certification_pipeline.gates.flaky import remembers_failures
 from certification_pipeline.gates.matrix_verifier import verify_report
 from certification_pipeline.gates.next_step import BENCHMARK_INPUT
+from certification_pipeline.gates.openlineage import verify_openlineage
 from certification_pipeline.gates.strategy_bundle import verify_strategy_bundle
 from certification_pipeline.gates.verifiers import Registry
 
@@ -43,7 +45,7 @@ FAMILIES: Mapping[ItemName, Family] = MappingProxyType(
             "benchmark_baseline.json", BenchmarkBaseline.schema_name(), "benchmark", BENCHMARK_INPUT
         ),
         ItemName.LINEAGE_REPORT: Family(
-            "openlineage_report.json", "certification_pipeline.openlineage_report.v1", "lineage"
+            "openlineage_report.json", OpenLineageReport.schema_name(), "lineage"
         ),
         ItemName.DBT_LINEAGE_REPORT: Family(
             "dbt_lineage.json", "certification_pipeline.dbt_lineage.v1", "dbt-lineage"
@@ -85,6 +87,7 @@ VERIFIERS = Registry(
     {
         CertificationReport.schema_name(): verify_report,
         BenchmarkBaseline.schema_name(): remembers_failures(CatalogFamily.BENCHMARK, verify_benchmark),
+        OpenLineageReport.schema_name(): verify_openlineage,
     },
     {
         StrategyCertificationBundle.schema_name(): verify_strategy_bundle,

@@ -15,6 +15,7 @@ from certification_pipeline.gates.chain import append
 from certification_pipeline.gates.decide import write_benchmark
 from tests.gates.benchmarks import BASELINE, METRICS
 from tests.gates.releases import decided_release
+from tests.openlineage.releases import exported
 
 PUBLISHED = Path(__file__).parents[2] / "docs" / "schemas"
 
@@ -47,6 +48,7 @@ def test_what_is_written_obeys_its_schema(tmp_path: Path) -> None:
     append(EvidenceStore(tmp_path), directory, "run")
     # After it: the chain takes only a release whose index lists every file.
     write_benchmark(directory, "run-1", benchmark_request(METRICS, BASELINE, 0.1))
+    exported(directory)
     by_version = {artifact.schema_name(): schema_of(artifact) for artifact in ARTIFACTS}
     seen = set()
     entry = next((tmp_path / "chain").glob("*/*__*.json"))

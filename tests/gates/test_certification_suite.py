@@ -149,9 +149,9 @@ def test_identity_of_a_claim(
     "created_at", [..., "yesterday", "2024-11-19T04:00:00", provenance(-1).created_at.isoformat()]
 )
 def test_a_claim_without_a_time_or_older_than_the_plan_says_so(reported: SubjectDir, created_at: Any) -> None:
-    claim(reported, ItemName.LINEAGE_REPORT, created_at=created_at)
+    claim(reported, ItemName.DBT_LINEAGE_REPORT, created_at=created_at)
     [blocker] = suite(reported).blockers
-    assert blocker.code == "lineage_report.not_verified"
+    assert blocker.code == "dbt_lineage_report.not_verified"
     assert "created_at" in blocker.message or "before the plan" in blocker.message
 
 

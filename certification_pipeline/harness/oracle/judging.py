@@ -241,6 +241,9 @@ class Verdict:
             anomalies={kind: anomalies[kind] for kind in Anomaly if anomalies.get(kind)},
             columns={name: count for name, count in columns.items() if count},
             declared_losses=self._declared(),
+            seen_columns=tuple(map(self._name, sorted(self.matching.present))),
+            missing_columns=tuple(map(self._name, self.matching.missing)),
+            unexpected_columns=tuple(self.matching.unexpected),
             samples=(*samples, *findings.samples)[:room],
             remark=self._remark(),
         )

@@ -1,0 +1,42 @@
+"""Verifies an OpenLineage report against the events, the registry and the cells it was made from."""
+
+from __future__ import annotations
+
+from certification_pipeline.evidence.lineage_report import openlineage_report
+from certification_pipeline.evidence.openlineage import OpenLineageReport
+from certification_pipeline.evidence.provenance import Provenance
+from certification_pipeline.evidence.subject_dir import SubjectDir
+from certification_pipeline.gates.verification import (
+    EvidenceFile,
+    SealedPlan,
+    Verification,
+    differences,
+    provenance_of,
+    stale,
+)
+
+
+def verify_openlineage(
+    directory: SubjectDir, file: EvidenceFile, sealed: SealedPlan, decided: Provenance
+) -> Verification:
+    """Read every event and cell again and hold them against each other as of the report's own time."""
+    found = directory.load(file.data, file.path, OpenLineageReport)
+    recomputed = openlineage_report(
+        directory,
+        sealed.plan,
+        provenance_of(found),
+        scenarios=found.scenarios,
+        emission=found.emission,
+    )
+    return Verification(
+        outcome=recomputed.outcome,
+        release_id=found.release_id,
+        problems=(*stale(found, sealed.plan, decided), *differences(found, recomputed)),
+        because=recomputed.blockers,
+        summary={
+            "runs": recomputed.run_count,
+            "judged": recomputed.judged_runs,
+            "events": recomputed.event_count,
+            "passed": sum(item.passed for item in recomputed.items),
+        },
+    )
