@@ -20,6 +20,7 @@ from certification_pipeline.evidence.bundle import OpsEvidenceBundle, StrategyCe
 from certification_pipeline.evidence.chain_dir import ChainDir
 from certification_pipeline.evidence.decision import Decision
 from certification_pipeline.evidence.errors import EvidenceError
+from certification_pipeline.evidence.openlineage import OpenLineageReport
 from certification_pipeline.evidence.provenance import Provenance
 from certification_pipeline.evidence.report import CertificationReport
 from certification_pipeline.evidence.store import EvidenceStore
@@ -33,7 +34,7 @@ from certification_pipeline.gates.verification import SealedPlan, provenance_of
 from certification_pipeline.gates.verifiers import Verifiers
 
 NOT_VERIFIED = "not_verified"
-MATRIX = "matrix"
+MATRIX = Family.MATRIX.value
 """The family every release has; its details are the cells."""
 
 
@@ -70,15 +71,14 @@ class _Entry(NamedTuple):
     family: Family | None
 
 
+def _entry(family: Family, title: str, model: type[Decision]) -> _Entry:
+    return _Entry(family.value, title, layout.FAMILY_ARTIFACTS[family], model, family)
+
+
 _ENTRIES = (
-    _Entry(MATRIX, "Matrix", layout.REPORT, CertificationReport, Family.MATRIX),
-    _Entry(
-        "benchmark",
-        "Benchmark",
-        layout.FAMILY_ARTIFACTS[Family.BENCHMARK],
-        BenchmarkBaseline,
-        Family.BENCHMARK,
-    ),
+    _entry(Family.MATRIX, "Matrix", CertificationReport),
+    _entry(Family.BENCHMARK, "Benchmark", BenchmarkBaseline),
+    _entry(Family.OPENLINEAGE, "OpenLineage", OpenLineageReport),
     _Entry("strategy_bundle", "Strategy bundle", layout.STRATEGY_BUNDLE, StrategyCertificationBundle, None),
     _Entry("evidence_bundle", "Evidence bundle", layout.EVIDENCE_BUNDLE, OpsEvidenceBundle, None),
 )

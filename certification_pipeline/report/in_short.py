@@ -7,6 +7,7 @@ from functools import singledispatch
 from certification_pipeline.evidence.benchmark import BenchmarkBaseline
 from certification_pipeline.evidence.bundle import OpsEvidenceBundle, StrategyCertificationBundle
 from certification_pipeline.evidence.decision import Decision
+from certification_pipeline.evidence.openlineage import OpenLineageReport
 from certification_pipeline.evidence.report import CertificationReport
 from certification_pipeline.report.families import FamilyView
 
@@ -34,6 +35,13 @@ def _matrix(made: CertificationReport) -> str:
 def _benchmark(made: BenchmarkBaseline) -> str:
     passed = sum(item.passed for item in made.items)
     return f"{passed} of {len(made.items)} given metrics within {made.allowed_regression_ratio:.0%} of theirs"
+
+
+@_line.register
+def _openlineage(made: OpenLineageReport) -> str:
+    wrong = sum(not item.passed for item in made.items)
+    said = f"{wrong} disagree with the oracle" if wrong else "all agree with the oracle"
+    return f"{made.event_count:,} events of {made.run_count:,} loads, {said}"
 
 
 @_line.register(StrategyCertificationBundle)

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
 from urllib.parse import quote
 
 from certification_pipeline.evidence.artifact import Blocker
+from certification_pipeline.evidence.decision import Decision
+from certification_pipeline.evidence.openlineage import OpenLineageReport
 from certification_pipeline.evidence.summary import ReleaseSummary, SummaryItem
 from certification_pipeline.report.families import FamilyView
 from certification_pipeline.report.in_short import in_short
 from certification_pipeline.report.release import SubjectView
+from certification_pipeline.report.sections.openlineage import OpenLineageView, openlineage_view
 from certification_pipeline.report.steps import Step, split_step
+
+D = TypeVar("D", bound=Decision)
 
 MOST_BLOCKERS = 12
 """Of one family; the rest is counted, and in its file."""
@@ -42,6 +48,7 @@ class FamiliesPage:
 
     lines: tuple[FamilyLine, ...]
     gate: tuple[SummaryItem, ...]
+    openlineage: OpenLineageView | None
 
     @property
     def unverified(self) -> frozenset[str]:
@@ -52,12 +59,20 @@ class FamiliesPage:
 
 
 def families_page(subject: SubjectView, links: str) -> FamiliesPage:
-    """``links`` leads from the page to the release's directory, with its slash; ``None``-like when empty."""
+    """``links`` leads from the page to the release's directory, with its slash; empty when it lies there."""
     engine = subject.subject.engine
+    events = _artifact(subject, OpenLineageReport)
     return FamiliesPage(
         lines=tuple(_line(view, engine, links) for view in subject.families),
         gate=subject.summary.items if isinstance(subject.summary, ReleaseSummary) else (),
+        openlineage=openlineage_view(events) if events else None,
     )
+
+
+def _artifact(subject: SubjectView, model: type[D]) -> D | None:
+    """What lies there, verified or not: the line above says which."""
+    found = (view.artifact for view in subject.families)
+    return next((artifact for artifact in found if isinstance(artifact, model)), None)
 
 
 def _line(view: FamilyView, engine: str, links: str) -> FamilyLine:
