@@ -37,6 +37,7 @@ def test_the_module_runs_too() -> None:
         "run",
         "plan",
         "benchmark",
+        "lineage",
         "strategy-bundle",
         "evidence-bundle",
         "suite",
