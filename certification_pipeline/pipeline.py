@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import traceback
 import uuid
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -22,6 +22,7 @@ from certification_pipeline.catalog.vocabulary import Family, Outcome, ReasonCod
 from certification_pipeline.evidence import layout
 from certification_pipeline.evidence.artifact import Subject
 from certification_pipeline.evidence.cell import CellEvidence, CellKey
+from certification_pipeline.evidence.decision import Decision
 from certification_pipeline.evidence.earlier import keep_failure
 from certification_pipeline.evidence.exclusive import Held, writing
 from certification_pipeline.evidence.markdown import markdown
@@ -49,6 +50,8 @@ from certification_pipeline.settings import RunSettings
 
 if TYPE_CHECKING:
     from certification_pipeline.families.openlineage.emission import Receiver
+
+Produce = Callable[[Work], Decision]
 
 
 @dataclass(frozen=True)
@@ -230,8 +233,11 @@ def run_family(
     *,
     family: Family,
     engines: Collection[str],
+    produce: Produce | None = None,
 ) -> None:
     """Make one evidence family of these engines; of one that cannot be started it stays missing.
+
+    ``produce`` is used in place of the family's own, e.g. with options of a command.
 
     A family that breaks leaves a ``FamilyFinished`` that says how, a traceback in the release's harness.log,
     and no artifact: the gates call that missing. Raises ``EvidenceError`` when evidence cannot be written.
@@ -251,17 +257,51 @@ def run_family(
     ) as shop:
         store = EvidenceStore(settings.evidence_dir)
         for plan in plans:
-            _produce(family, Work(plan, store, shop, release.run_id), settings.release_dir)
+            _produce(
+                family,
+                Work(plan, store, shop, release.run_id),
+                settings.release_dir,
+                produce or producer.produce,
+            )
 
 
-def _produce(family: Family, work: Work, release_dir: Path) -> None:
+def remake_family(
+    settings: RunSettings,
+    catalog: Catalog,
+    on_event: OnEvent,
+    cancel: threading.Event,
+    *,
+    family: Family,
+    engines: Iterable[str],
+    produce: Produce | None = None,
+) -> Mapping[str, Decision]:
+    """Make one family of a release that is there, under its sealed plans; what was made, by engine.
+
+    An engine that is not in the answer could not be started, or the family broke (as :func:`run_family`).
+    Raises ``PlanError`` while another process writes the release, ``EvidenceError`` when there is no plan.
+    """
+    made: dict[str, Decision] = {}
+    make = produce or PRODUCERS[family].produce
+
+    def kept(work: Work) -> Decision:
+        made[work.engine] = make(work)
+        return made[work.engine]
+
+    with _alone(settings):
+        names = tuple(engines)
+        release = reopen_release(settings, catalog, names, on_event)
+        run_family(settings, catalog, release, on_event, cancel, family=family, engines=names, produce=kept)
+    return made
+
+
+def _produce(family: Family, work: Work, release_dir: Path, produce: Produce) -> None:
     tell = work.shop.on_event
     tell(FamilyStarted(work.engine, family))
     clock = perf_counter()
     detail: str | None = None
     keep_failure(work.directory, layout.FAMILY_ARTIFACTS[family])
     try:
-        made = PRODUCERS[family].produce(work)
+        made = produce(work)
         outcome = made.outcome
         if made.blockers:
             detail = made.blockers[0].message

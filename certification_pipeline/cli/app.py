@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from certification_pipeline.cli import benchmark, bundles, chain, decide, lineage, look, run
+from certification_pipeline.cli import benchmark, bundles, chain, connectors, decide, lineage, look, run
 
 app = typer.Typer(
     name="certify",
@@ -45,6 +45,7 @@ app.command()(benchmark.benchmark)
 app.command("strategy-bundle")(bundles.strategy_bundle)
 app.command("evidence-bundle")(bundles.evidence_bundle)
 app.command()(lineage.lineage)
+app.command()(connectors.connectors)
 app.command()(decide.suite)
 app.command("release-summary")(decide.release_summary)
 app.command()(look.doctor)

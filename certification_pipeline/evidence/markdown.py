@@ -17,6 +17,7 @@ from certification_pipeline.evidence.bundle import (
     OpsEvidenceBundle,
     StrategyCertificationBundle,
 )
+from certification_pipeline.evidence.connectors import ChecklistItem, ConnectorCertification
 from certification_pipeline.evidence.index import ArtifactIndex
 from certification_pipeline.evidence.openlineage import OpenLineageReport
 from certification_pipeline.evidence.plan import CertificationPlan, Selection
@@ -184,6 +185,40 @@ def _openlineage(report: OpenLineageReport) -> str:
         "problems",
     )
     return _page(_headline(report), report, facts, "## Loads, red ones first", _table(head, rows))
+
+
+@markdown.register
+def _connectors(made: ConnectorCertification) -> str:
+    head = ("connector", "level", *(item.value for item in ChecklistItem))
+    rows = [
+        (
+            connector.name,
+            connector.level,
+            *(made.connectors[connector.name][item].status.value for item in ChecklistItem),
+        )
+        for connector in made.scope
+    ]
+    open_ = [
+        (cap.connector, cap.capability.value, cap.status.value, _yes(cap.required), cap.detail, cap.remedy)
+        for items in made.connectors.values()
+        for cap in items.values()
+        if cap.status is not Outcome.PASSED
+    ]
+    facts = (
+        ("tests", f"{made.junit.tests} in {made.junit.path}" if made.junit else "none"),
+        ("markers", ", ".join(made.markers)),
+        ("levels compared with", made.previous_release or "nothing published before"),
+        ("snapshot", made.snapshot_id),
+    )
+    return _page(
+        _headline(made),
+        made,
+        facts,
+        "## Checklist",
+        _table(head, rows),
+        "## Not passed",
+        _table(("connector", "item", "outcome", "required", "what was seen", "remedy"), open_),
+    )
 
 
 @markdown.register

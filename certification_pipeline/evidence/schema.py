@@ -16,6 +16,7 @@ from certification_pipeline.evidence.benchmark import BenchmarkBaseline
 from certification_pipeline.evidence.bundle import OpsEvidenceBundle, StrategyCertificationBundle
 from certification_pipeline.evidence.cell import CellEvidence
 from certification_pipeline.evidence.chain import EvidenceChainEntry
+from certification_pipeline.evidence.connectors import ConnectorCertification
 from certification_pipeline.evidence.files import write_atomically
 from certification_pipeline.evidence.index import ArtifactIndex
 from certification_pipeline.evidence.openlineage import OpenLineageReport
@@ -34,6 +35,7 @@ ARTIFACTS: tuple[type[Artifact], ...] = (
     OpsEvidenceBundle,
     RunRegistry,
     OpenLineageReport,
+    ConnectorCertification,
     CertificationSuite,
     CertificationSuiteIndex,
     ArtifactIndex,

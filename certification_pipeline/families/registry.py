@@ -6,12 +6,15 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from certification_pipeline.catalog.vocabulary import Family
+from certification_pipeline.evidence.connector_scope import connector_systems
+from certification_pipeline.families.connector_live.produce import produce as produce_connectors
 from certification_pipeline.families.openlineage.export import produce as export_lineage
 from certification_pipeline.families.work import Producer
 
 PRODUCERS: Mapping[Family, Producer] = MappingProxyType(
     {
         Family.OPENLINEAGE: Producer(systems=lambda _: (), produce=export_lineage),
+        Family.CONNECTOR_LIVE: Producer(connector_systems, produce_connectors),
     }
 )
 """In the order in which they are made: what is measured comes first, what only reads files last."""

@@ -13,10 +13,12 @@ from typing import NamedTuple
 from certification_pipeline.catalog.vocabulary import Family as CatalogFamily
 from certification_pipeline.evidence.benchmark import BenchmarkBaseline
 from certification_pipeline.evidence.bundle import OpsEvidenceBundle, StrategyCertificationBundle
+from certification_pipeline.evidence.connectors import ConnectorCertification
 from certification_pipeline.evidence.openlineage import OpenLineageReport
 from certification_pipeline.evidence.report import CertificationReport
 from certification_pipeline.evidence.suite import ItemName
 from certification_pipeline.gates.benchmark_baseline import verify_benchmark
+from certification_pipeline.gates.connectors import verify_connectors
 from certification_pipeline.gates.evidence_bundle import verify_evidence_bundle
 from certification_pipeline.gates.flaky import remembers_failures
 from certification_pipeline.gates.matrix_verifier import verify_report
@@ -88,6 +90,8 @@ VERIFIERS = Registry(
         CertificationReport.schema_name(): verify_report,
         BenchmarkBaseline.schema_name(): remembers_failures(CatalogFamily.BENCHMARK, verify_benchmark),
         OpenLineageReport.schema_name(): verify_openlineage,
+        # Remembers failures by itself: a mended document is a change, though the engine is the same.
+        ConnectorCertification.schema_name(): verify_connectors,
     },
     {
         StrategyCertificationBundle.schema_name(): verify_strategy_bundle,

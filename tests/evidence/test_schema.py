@@ -13,6 +13,9 @@ from certification_pipeline.evidence.store import EvidenceStore
 from certification_pipeline.gates.benchmark_request import benchmark_request
 from certification_pipeline.gates.chain import append
 from certification_pipeline.gates.decide import write_benchmark
+from certification_pipeline.gates.verification import read_plan
+from tests.connectors.junit import report
+from tests.connectors.test_verdict import write as write_connectors
 from tests.gates.benchmarks import BASELINE, METRICS
 from tests.gates.releases import decided_release
 from tests.openlineage.releases import exported
@@ -49,6 +52,7 @@ def test_what_is_written_obeys_its_schema(tmp_path: Path) -> None:
     # After it: the chain takes only a release whose index lists every file.
     write_benchmark(directory, "run-1", benchmark_request(METRICS, BASELINE, 0.1))
     exported(directory)
+    write_connectors(directory, read_plan(directory).plan, report([]), 5)
     by_version = {artifact.schema_name(): schema_of(artifact) for artifact in ARTIFACTS}
     seen = set()
     entry = next((tmp_path / "chain").glob("*/*__*.json"))
