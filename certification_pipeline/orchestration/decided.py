@@ -1,13 +1,22 @@
 """A gate's or a family's artifact as a materialization with its one check."""
 
-from collections.abc import Collection
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import dagster as dg
 
 from certification_pipeline.catalog.vocabulary import Outcome
+from certification_pipeline.evidence.artifact import Blocker
 from certification_pipeline.evidence.decision import Decision
 from certification_pipeline.evidence.subject_dir import SubjectDir
 from certification_pipeline.orchestration.render import Metadata, blockers, file_paths
+
+
+class Recomputed(NamedTuple):
+    """What a verifier made of an artifact: it need not be what the artifact says."""
+
+    outcome: Outcome
+    blockers: Sequence[Blocker]
 
 
 def decided(
@@ -16,22 +25,23 @@ def decided(
     check: str,
     more: Metadata,
     *,
-    also: Collection[str] = (),
+    recomputed: Recomputed | None = None,
     blocking: bool = False,
 ) -> dg.MaterializeResult:
-    """Verdict, blockers with what to do about them, ``more``, and paths; ``also`` names further files.
+    """Verdict, blockers with what to do about them, ``more``, and paths.
 
     Red is ERROR, no verdict either way is WARN; a blocking check is always ERROR, or it would not block.
     """
-    red = blocking or decision.outcome is Outcome.FAILED
+    outcome, found = recomputed or Recomputed(decision.outcome, decision.blockers)
+    red = blocking or outcome is Outcome.FAILED
     metadata: Metadata = {
-        "0_verdict": dg.MetadataValue.text(decision.outcome.value),
-        "3_what_blocks": blockers(decision.blockers),
-        "blockers": dg.MetadataValue.int(len(decision.blockers)),
+        "0_verdict": dg.MetadataValue.text(outcome.value),
+        "3_what_blocks": blockers(found),
+        "blockers": dg.MetadataValue.int(len(found)),
         "release": dg.MetadataValue.text(decision.release_id),
         "subject": dg.MetadataValue.text(f"{decision.subject.engine} {decision.subject.version}"),
         **more,
-        **file_paths(directory.path, f"{decision.KIND}.json", f"{decision.KIND}.md", *also),
+        **file_paths(directory.path, f"{decision.KIND}.json", f"{decision.KIND}.md"),
     }
     return dg.MaterializeResult(
         data_version=dg.DataVersion(decision.content_digest),
@@ -39,18 +49,18 @@ def decided(
         check_results=[
             dg.AssetCheckResult(
                 check_name=check,
-                passed=decision.outcome is Outcome.PASSED,
+                passed=outcome is Outcome.PASSED,
                 severity=dg.AssetCheckSeverity.ERROR if red else dg.AssetCheckSeverity.WARN,
-                description=_headline(decision),
-                metadata={"3_what_blocks": blockers(decision.blockers)},
+                description=_headline(outcome, found),
+                metadata={"3_what_blocks": blockers(found)},
             )
         ],
     )
 
 
-def _headline(decision: Decision) -> str:
+def _headline(outcome: Outcome, found: Sequence[Blocker]) -> str:
     """``benchmark_baseline.rows.regressed: …`` — what the list of checks shows."""
-    if not decision.blockers:
-        return decision.outcome.value
-    first, more = decision.blockers[0], len(decision.blockers) - 1
+    if not found:
+        return outcome.value
+    first, more = found[0], len(found) - 1
     return f"{first.code}: {first.message}" + (f" (and {more} more)" if more else "")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,6 +13,7 @@ import pytest
 from certification_pipeline.catalog.loading import load_catalog
 from certification_pipeline.catalog.models import Catalog, MatrixPairs, MatrixRule
 from certification_pipeline.catalog.vocabulary import Family, Strategy
+from certification_pipeline.evidence.benchmark import BenchmarkBaseline
 from certification_pipeline.evidence.cell import CellEvidence
 from certification_pipeline.evidence.decision import Decision
 from certification_pipeline.evidence.markdown import markdown
@@ -35,15 +36,19 @@ SCENARIOS = ("strategy.full_refresh", "strategy.snapshot_diff", "batch.empty")
 SIZE = {"rows": 120, "seed": 7}
 
 
-def produce(work: Work) -> Decision:
+def produce(work: Work, metrics: str = METRICS) -> BenchmarkBaseline:
     """Stands for a family that costs nothing: an artifact which the suite can verify."""
     plan = work.plan
-    request = benchmark_request(METRICS, BASELINE, 0.1)
+    request = benchmark_request(metrics, BASELINE, 0.1)
     made = benchmark_baseline(request, plan.release_id, plan.subject, plan.profile, stamp(work.run_id))
     return work.directory.write(made, markdown(made))
 
 
-FAMILIES = {Family.BENCHMARK: Producer(lambda plan: (), produce)}
+def only_benchmark(make: Callable[[Work], Decision]) -> dict[Family, Producer]:
+    return {Family.BENCHMARK: Producer(lambda plan: (), make)}
+
+
+FAMILIES = only_benchmark(produce)
 
 
 def small_catalog() -> Catalog:

@@ -12,11 +12,14 @@ import pytest
 from certification_pipeline import pipeline
 from certification_pipeline.catalog.vocabulary import Anomaly, Family, Outcome
 from certification_pipeline.evidence.artifact import Artifact
+from certification_pipeline.evidence.benchmark import BenchmarkBaseline
 from certification_pipeline.evidence.plan import CertificationPlan
 from certification_pipeline.evidence.report import CertificationReport
 from certification_pipeline.evidence.suite import CertificationSuite
 from certification_pipeline.evidence.summary import ReleaseSummary
+from certification_pipeline.families.work import Work
 from certification_pipeline.orchestration.names import (
+    PLAN,
     PUBLISHABLE,
     decided_keys,
     family_key,
@@ -24,7 +27,8 @@ from certification_pipeline.orchestration.names import (
     route_key,
     summary_key,
 )
-from tests.orchestration.conftest import FAMILIES, SIZE, House, failures
+from tests.gates.benchmarks import METRICS
+from tests.orchestration.conftest import FAMILIES, SIZE, House, failures, only_benchmark, produce
 
 pytestmark = pytest.mark.integration
 
@@ -195,6 +199,30 @@ def test_a_reported_green_turns_nothing_green(house: House, red: dg.ExecuteInPro
     assert "is not green: failed" in next(iter(failures(result).values()))
     assert (published.read_bytes() if published.exists() else None) == before
     assert not house.job("verdict", "red").success
+
+
+def test_a_family_that_passes_after_it_failed_is_amber_as_the_gates_have_it(
+    house: House, red: dg.ExecuteInProcessResult, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert not red.success
+    house.only(PLAN, release="flaky")
+    key = family_key("reference", Family.BENCHMARK)
+
+    def slow(work: Work) -> BenchmarkBaseline:
+        return produce(work, METRICS.replace("95000", "9"))
+
+    with monkeypatch.context() as patch:
+        patch.setattr("certification_pipeline.pipeline.PRODUCERS", only_benchmark(slow))
+        failed = house.only(key, release="flaky")
+    assert failed.success, "red is evidence"
+    assert checks(failed) == {"benchmark_baseline/passed": (False, "ERROR")}
+    (said,) = failed.get_asset_check_evaluations()
+    assert "throughput_rows_per_second.regressed" in (said.description or "")
+    assert "certify benchmark" in str(said.metadata["3_what_blocks"])
+    lucky = house.only(key, release="flaky")
+    assert checks(lucky) == {"benchmark_baseline/passed": (False, "WARN")}
+    (said,) = lucky.get_asset_check_evaluations()
+    assert "benchmark.flaky" in (said.description or "")
 
 
 # --- sealed for less ------------------------------------------------------------------------------------

@@ -12,17 +12,21 @@ import dagster as dg
 
 from certification_pipeline import pipeline
 from certification_pipeline.catalog.models import Catalog, Engine, Profile
-from certification_pipeline.catalog.vocabulary import Family
+from certification_pipeline.catalog.vocabulary import Family, Outcome
 from certification_pipeline.evidence import layout
+from certification_pipeline.evidence.artifact import Blocker
 from certification_pipeline.evidence.decision import Decision
 from certification_pipeline.evidence.errors import EvidenceError, ProblemKind
 from certification_pipeline.evidence.markdown import markdown
+from certification_pipeline.evidence.provenance import stamp
 from certification_pipeline.evidence.schema import ARTIFACTS
 from certification_pipeline.evidence.subject_dir import SubjectDir
+from certification_pipeline.gates.families import VERIFIERS
+from certification_pipeline.gates.verification import EvidenceFile, read_plan
 from certification_pipeline.harness.events import FamilyFinished, OnEvent, RunEvent
 from certification_pipeline.harness.runner import HARNESS_LOG
 from certification_pipeline.harness.workshop import MissingEngine
-from certification_pipeline.orchestration.decided import decided
+from certification_pipeline.orchestration.decided import Recomputed, decided
 from certification_pipeline.orchestration.events import log_to
 from certification_pipeline.orchestration.failures import told_plainly
 from certification_pipeline.orchestration.freshness import DAILY_VERDICT, WEEKLY_EVIDENCE
@@ -143,12 +147,14 @@ def _family(
                 f"in {settings.release_dir / HARNESS_LOG}; the verdict says what is missing.",
                 allow_retries=False,
             )
+        with told_plainly():
+            recomputed = _recomputed(directory, made)
         more = {
             **shown(made),
             "seconds": dg.MetadataValue.float(round(sum(event.seconds for event in said), 1)),
             "to_read": page(markdown(made)),
         }
-        return decided(directory, made, PASSED, more)
+        return decided(directory, made, PASSED, more, recomputed=recomputed)
 
     return evidence
 
@@ -186,6 +192,24 @@ def _made(directory: SubjectDir, family: Family) -> Decision | None:
     if not isinstance(made, Decision):
         raise TypeError(f"{path} is no decision")
     return made
+
+
+def _recomputed(directory: SubjectDir, made: Decision) -> Recomputed | None:
+    """The colour is what the gates will say, which know of earlier failures; not what the file says."""
+    verifier = VERIFIERS.get(made.schema_version)
+    if verifier is None:
+        return None
+    path = f"{made.KIND}.json"
+    file = EvidenceFile(path, directory.read_bytes(path))
+    found = verifier(directory, file, read_plan(directory), stamp(made.run_id))
+    if not found.problems:
+        return Recomputed(found.outcome, found.because)
+    unlike = Blocker(
+        code=f"{made.KIND}.not_verified",
+        message="; ".join(found.problems),
+        next_step="Materialize it again; if it stays, report it: the artifact contradicts its own evidence",
+    )
+    return Recomputed(Outcome.FAILED, (unlike, *found.because))
 
 
 _MODELS = {model.KIND: model for model in ARTIFACTS}
