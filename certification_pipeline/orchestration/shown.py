@@ -14,6 +14,7 @@ import pandas as pd
 from certification_pipeline.evidence.benchmark import BenchmarkBaseline
 from certification_pipeline.evidence.bundle import BundleItem, OpsEvidenceBundle, StrategyCertificationBundle
 from certification_pipeline.evidence.decision import Decision
+from certification_pipeline.evidence.openlineage import OpenLineageReport
 from certification_pipeline.evidence.suite import CertificationSuite
 from certification_pipeline.orchestration.render import Metadata, table
 
@@ -38,6 +39,17 @@ def _benchmark(made: BenchmarkBaseline) -> Metadata:
         for item in made.items
     ]
     return _shown(rows, {item.metric: item.actual for item in made.items})
+
+
+@shown.register
+def _openlineage(made: OpenLineageReport) -> Metadata:
+    rows = [
+        {"cell": item.cell_id, "step": item.step, "problem": problem.word.value, "says": problem.message}
+        for item in made.items
+        for problem in item.problems
+    ]
+    figures = {"events": made.event_count, "runs": made.run_count, "judged_runs": made.judged_runs}
+    return _shown(rows, figures)
 
 
 @shown.register

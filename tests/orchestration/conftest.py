@@ -175,7 +175,9 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
 @pytest.fixture(scope="session")
 def green(house: House) -> dg.ExecuteInProcessResult:
     """The release ``green``: the whole graph, the engine as it is."""
-    return house.job("full_certification", "green", SIZE)
+    result = house.job("full_certification", "green", SIZE)
+    assert result.success, [failures(result), house.blockers("green")]
+    return result
 
 
 @pytest.fixture(scope="session")

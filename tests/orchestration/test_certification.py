@@ -52,7 +52,7 @@ def materialized(result: dg.ExecuteInProcessResult) -> set[str]:
 
 
 def test_materialize_all_is_green_and_publishes(house: House, green: dg.ExecuteInProcessResult) -> None:
-    assert green.success, [failures(green), house.blockers("green")]
+    assert not failures(green)
     assert all(passed for passed, _ in checks(green).values()), checks(green)
     assert len(checks(green)) == 2 * 2 + len(FAMILIES) + len(decided_keys("reference"))
     assert "publish/reference" in materialized(green)
