@@ -22,6 +22,7 @@ from certification_pipeline.evidence.report import CertificationReport
 from certification_pipeline.evidence.store import EvidenceStore
 from certification_pipeline.evidence.subject_dir import SubjectDir
 from certification_pipeline.evidence.summary import ReleaseSummary
+from certification_pipeline.families.registry import PRODUCERS
 from certification_pipeline.families.work import Producer, Work
 from certification_pipeline.gates.benchmark_baseline import benchmark_baseline
 from certification_pipeline.gates.benchmark_request import benchmark_request
@@ -44,11 +45,15 @@ def produce(work: Work, metrics: str = METRICS) -> BenchmarkBaseline:
     return work.directory.write(made, markdown(made))
 
 
-def only_benchmark(make: Callable[[Work], Decision]) -> dict[Family, Producer]:
-    return {Family.BENCHMARK: Producer(lambda plan: (), make)}
+def with_benchmark(make: Callable[[Work], Decision]) -> dict[Family, Producer]:
+    """The families of these tests: a benchmark made like that, and the real export of lineage."""
+    return {
+        Family.BENCHMARK: Producer(lambda plan: (), make),
+        Family.OPENLINEAGE: PRODUCERS[Family.OPENLINEAGE],
+    }
 
 
-FAMILIES = only_benchmark(produce)
+FAMILIES = with_benchmark(produce)
 
 
 def small_catalog() -> Catalog:

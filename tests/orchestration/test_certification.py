@@ -28,7 +28,7 @@ from certification_pipeline.orchestration.names import (
     summary_key,
 )
 from tests.gates.benchmarks import METRICS
-from tests.orchestration.conftest import FAMILIES, SIZE, House, failures, only_benchmark, produce
+from tests.orchestration.conftest import FAMILIES, SIZE, House, failures, produce, with_benchmark
 
 pytestmark = pytest.mark.integration
 
@@ -124,6 +124,15 @@ def test_execute_on_a_check_reruns_that_strategy_on_that_route_only(
     assert rerun
 
 
+def test_deciding_after_a_rerun_exports_the_new_loads(house: House, green: dg.ExecuteInProcessResult) -> None:
+    """The export is made from the cells: with one of them run again it is out of date."""
+    house.only(checks=(dg.AssetCheckKey(DUCKDB, "full_refresh"),), release="green")
+    decided = house.job("verdict", "green")
+    assert decided.success, [failures(decided), house.blockers("green")]
+    assert "evidence/reference/openlineage_export" in materialized(decided)
+    assert "evidence/reference/benchmark_baseline" not in materialized(decided)
+
+
 def test_materialize_on_a_route_reruns_that_route_only(
     house: House, green: dg.ExecuteInProcessResult
 ) -> None:
@@ -212,7 +221,7 @@ def test_a_family_that_passes_after_it_failed_is_amber_as_the_gates_have_it(
         return produce(work, METRICS.replace("95000", "9"))
 
     with monkeypatch.context() as patch:
-        patch.setattr("certification_pipeline.pipeline.PRODUCERS", only_benchmark(slow))
+        patch.setattr("certification_pipeline.pipeline.PRODUCERS", with_benchmark(slow))
         failed = house.only(key, release="flaky")
     assert failed.success, "red is evidence"
     assert checks(failed) == {"benchmark_baseline/passed": (False, "ERROR")}
@@ -267,5 +276,5 @@ def test_without_a_release_it_says_what_to_do_first(tmp_path: Path) -> None:
         instance=house.instance, raise_on_error=False
     )
     assert not result.success
-    (message,) = failures(result).values()
-    assert "Materialize `plan` first" in message
+    assert failures(result)
+    assert all("Materialize `plan` first" in message for message in failures(result).values())

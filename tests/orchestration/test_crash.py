@@ -23,7 +23,7 @@ from certification_pipeline.orchestration.names import (
     suite_key,
     summary_key,
 )
-from tests.orchestration.conftest import SIZE, House, failures, only_benchmark
+from tests.orchestration.conftest import SIZE, House, failures, with_benchmark
 
 pytestmark = pytest.mark.integration
 
@@ -116,7 +116,7 @@ def broken(work: Work) -> BenchmarkBaseline:
 @pytest.fixture(scope="module")
 def without_benchmark(house: House) -> Iterator[dg.ExecuteInProcessResult]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("certification_pipeline.pipeline.PRODUCERS", only_benchmark(broken))
+        patch.setattr("certification_pipeline.pipeline.PRODUCERS", with_benchmark(broken))
         yield house.job("full_certification", "without-benchmark", SIZE)
 
 
@@ -154,7 +154,7 @@ def test_what_was_made_before_is_not_shown_as_made_now(
     assert green.success
     before = (house.directory("green").path / "benchmark_baseline.json").read_bytes()
     with monkeypatch.context() as patch:
-        patch.setattr("certification_pipeline.pipeline.PRODUCERS", only_benchmark(broken))
+        patch.setattr("certification_pipeline.pipeline.PRODUCERS", with_benchmark(broken))
         result = house.only(BENCHMARK, release="green")
     assert "Nothing was made" in next(iter(failures(result).values()))
     assert not result.get_asset_materialization_events()
