@@ -35,23 +35,31 @@ def chain_append(
     evidence_dir: options.EvidenceDir = None,
     form: options.Formatted = Format.TABLE,
 ) -> None:
-    """Chain a decided release as it is now; an unchanged one is not chained twice."""
+    """Chain a release as it is now, all but its summary; an unchanged one is not chained twice.
+
+    `certify run` and `certify release-summary` do it before they decide.
+    """
     from uuid import uuid4  # noqa: PLC0415 - lazy on purpose
 
     from certification_pipeline.cli.evidence import open_release  # noqa: PLC0415
     from certification_pipeline.cli.output import emit  # noqa: PLC0415
+    from certification_pipeline.evidence.provenance import stamp  # noqa: PLC0415
     from certification_pipeline.gates.chain import append  # noqa: PLC0415
+    from certification_pipeline.gates.next_step import decide_again  # noqa: PLC0415
 
     store, release, names = open_release(evidence_dir, release_id, engine)
     rows: list[JsonValue] = []
     for name in names:
-        done = append(store, store.release(release, name), str(uuid4()))
+        done = append(store, store.release(release, name), stamp(str(uuid4())))
         entry = done.entry
         rows.append({"engine": name, "appended": done.new, **_row(entry.model_dump(mode="json"))})
         if form is Format.TABLE:
             what = "appended as" if done.new else "unchanged since"
             typer.echo(f"{name} {release}: {what} entry {entry.sequence}, {len(entry.artifacts)} files")
             typer.echo(f"  {entry.chain_hash}")
+        if done.new:
+            again = decide_again("release-summary", name, release)
+            typer.echo(f"The release summary does not rest on this entry yet: {again}", err=True)
     if form is Format.JSON:
         emit(rows)
 

@@ -36,13 +36,15 @@ class ChainedArtifact(Model):
 
 
 class EvidenceChainEntry(Artifact):
-    """One link. ``outcome`` is what the release summary said; gates recompute it, as always."""
+    """One link. ``outcome`` is the suite's, recomputed when the entry was made."""
 
     KIND: ClassVar[str] = "evidence_chain"
 
     sequence: int = Field(ge=1, description="1, 2, 3, … without a gap")
     previous_chain_hash: Digest = Field(pattern=DIGEST_PATTERN, description="all zeros in the first entry")
-    artifacts: tuple[ChainedArtifact, ...] = Field(description="every file of the subject, sorted by path")
+    artifacts: tuple[ChainedArtifact, ...] = Field(
+        description="every file of the subject but its release summary, sorted by path"
+    )
     chain_hash: Digest = Field(
         pattern=DIGEST_PATTERN,
         description="sha256 of everything else as JSON with sorted keys and no white space",

@@ -25,6 +25,9 @@ SUITE_INDEX = "certification_suite_index.json"
 ARTIFACT_INDEX = "artifact_index.json"
 RELEASE_SUMMARY = "release_summary.json"
 
+LEFT_OUT_OF_CHAIN = frozenset({RELEASE_SUMMARY, "release_summary.md"})
+"""The decision rests on the chain's newest entry, which therefore cannot hold it."""
+
 FAMILY_ARTIFACTS: Mapping[Family, str] = MappingProxyType(
     {
         Family.MATRIX: REPORT,

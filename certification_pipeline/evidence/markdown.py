@@ -268,11 +268,19 @@ def _index(index: ArtifactIndex) -> str:
 @markdown.register
 def _summary(summary: ReleaseSummary) -> str:
     rows = [
-        (item.name.value, "missing" if item.missing else item.outcome.value, item.path, _short(item.sha256))
+        (
+            item.name.value,
+            _yes(item.required),
+            "missing" if item.missing and item.required else item.outcome.value,
+            item.path,
+            _short(item.sha256),
+        )
         for item in summary.items
     ]
-    table = _table(("item", "outcome", "file", "sha256"), rows)
-    return _page(_headline(summary), summary, (), "## Items", table)
+    link = summary.chain
+    facts = (("rests on", f"chain entry {link.sequence}, {link.chain_hash}" if link else "no chain entry"),)
+    table = _table(("item", "required", "outcome", "file", "sha256"), rows)
+    return _page(_headline(summary), summary, facts, "## Items", table)
 
 
 def _items(head: str, names: Sequence[str], items: Sequence[BundleItem]) -> str:

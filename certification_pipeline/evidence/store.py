@@ -21,6 +21,11 @@ class EvidenceStore:
     def __init__(self, root: Path) -> None:
         self.root = root.absolute()  # a later chdir must not move the evidence
 
+    @classmethod
+    def holding(cls, directory: SubjectDir) -> EvidenceStore:
+        """The store a subject's directory lies in: ``<root>/releases/<release_id>/<engine>``."""
+        return cls(directory.path.parents[2])
+
     def release(self, release_id: str, engine: str) -> SubjectDir:
         """The directory of one engine's evidence in one release; it need not exist yet."""
         safe_segment(release_id, "release id")

@@ -20,7 +20,13 @@ from certification_pipeline.gates.collector import collector_paused
 from certification_pipeline.gates.families import FAMILIES, VERIFIERS, required_by
 from certification_pipeline.gates.next_step import rerun_release
 from certification_pipeline.gates.suite_item import Evaluated, ItemGate
-from certification_pipeline.gates.verification import SealedPlan, Verifier, read_plan, unknown_subject
+from certification_pipeline.gates.verification import (
+    SealedPlan,
+    Verifier,
+    provenance_of,
+    read_plan,
+    unknown_subject,
+)
 
 
 def certification_suite(
@@ -61,6 +67,20 @@ def certification_suite(
         case_count=cases if isinstance(cases, int) else 0,
         evidence_count=sum(not each.item.missing for each in evaluated),
         items=tuple(each.item for each in evaluated),
+    )
+
+
+def evaluated_again(
+    directory: SubjectDir, suite: CertificationSuite, verifiers: Mapping[str, Verifier] = VERIFIERS
+) -> CertificationSuite:
+    """The suite as it must be, as of its own time and with what it required; reads only."""
+    return certification_suite(
+        directory,
+        provenance_of(suite),
+        suite_id=suite.suite_id,
+        require={item.name for item in suite.items if item.required},
+        paths={item.name: item.path for item in suite.items if item.required},
+        verifiers=verifiers,
     )
 
 

@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from certification_pipeline.catalog.vocabulary import Outcome
 from certification_pipeline.evidence import layout
 from certification_pipeline.evidence.artifact import Digest
-from certification_pipeline.evidence.canonical import parse_value, sha256
+from certification_pipeline.evidence.canonical import parse_value
 from certification_pipeline.evidence.chain import (
     GENESIS,
     ChainedArtifact,
@@ -28,13 +28,17 @@ from certification_pipeline.evidence.chain_dir import ChainDir, EntryName
 from certification_pipeline.evidence.errors import EvidenceError, ProblemKind
 from certification_pipeline.evidence.files import read_no_follow
 from certification_pipeline.evidence.index import ArtifactIndex
-from certification_pipeline.evidence.provenance import stamp
+from certification_pipeline.evidence.provenance import Provenance
 from certification_pipeline.evidence.store import EvidenceStore
 from certification_pipeline.evidence.subject_dir import SubjectDir
-from certification_pipeline.evidence.summary import ReleaseSummary
-from certification_pipeline.gates.artifact_index import files_below, verify_index
+from certification_pipeline.evidence.suite import CertificationSuite
+from certification_pipeline.gates.artifact_index import verify_index
+from certification_pipeline.gates.certification_suite import evaluated_again
+from certification_pipeline.gates.chain_files import chained_paths, changed_files, hashed, shown, undecided
 from certification_pipeline.gates.chain_links import ChainProblem, Links, Tampering, read_links
+from certification_pipeline.gates.families import VERIFIERS
 from certification_pipeline.gates.next_step import decide_again
+from certification_pipeline.gates.verification import Verifier
 
 _HASH = re.compile(r"(?:sha256:)?([0-9a-f]{64})")
 
@@ -66,25 +70,31 @@ class ChainVerification:
         return Outcome.FAILED if self.problems else Outcome.PASSED
 
 
-def append(store: EvidenceStore, directory: SubjectDir, run_id: str) -> Appended:
-    """Chain the release as it is now; nothing is written when its newest entry holds the same files.
+def append(
+    store: EvidenceStore,
+    directory: SubjectDir,
+    provenance: Provenance,
+    *,
+    verifiers: Mapping[str, Verifier] = VERIFIERS,
+) -> Appended:
+    """Chain all files of the release but its summary; nothing is written when its newest entry holds them.
 
     Raises ``EvidenceError`` when its index or the chain's links do not verify, when it has no readable
-    release summary, and when another process does not let go of the chain.
+    suite, and (``REFUSED``) when another process does not let go of the chain.
     """
     chain = ChainDir(store.root, directory.engine)
     with chain.turn():
         links = _sound_links(chain)
-        summary, artifacts = _verified_files(directory)
+        suite, artifacts = _verified_files(directory)
         same = _newest(links.entries).get(directory.release_id)
         if same is not None and same.artifacts == artifacts:
             return Appended(same, new=False)
         last = links.entries[-1] if links.entries else None
-        provenance = stamp(run_id)
+        suite = evaluated_again(directory, suite, verifiers)
         entry = EvidenceChainEntry(
-            **provenance.header(EvidenceChainEntry, directory.release_id, summary.subject, summary.profile),
-            outcome=summary.outcome,
-            passed=summary.passed,
+            **provenance.header(EvidenceChainEntry, directory.release_id, suite.subject, suite.profile),
+            outcome=suite.outcome,
+            passed=suite.passed,
             sequence=last.sequence + 1 if last else 1,
             previous_chain_hash=last.chain_hash if last else GENESIS,
             artifacts=artifacts,
@@ -96,12 +106,18 @@ def append(store: EvidenceStore, directory: SubjectDir, run_id: str) -> Appended
 
 
 def verify(
-    store: EvidenceStore, engine: str, *, anchor: Digest | None = None, release_id: str | None = None
+    store: EvidenceStore,
+    engine: str,
+    *,
+    anchor: Digest | None = None,
+    release_id: str | None = None,
+    decisions: bool = True,
 ) -> ChainVerification:
     """Recompute every link, and re-hash all files of each release's newest entry (or of one release's).
 
-    ``anchor`` is the hash of any entry, kept elsewhere: the chain must still hold that very entry. Raises
-    ``EvidenceError`` when there is no chain, or it has no entry yet.
+    ``anchor`` is the hash of any entry, kept elsewhere: the chain must still hold that very entry.
+    ``decisions``: the release summary must be there, too, and rest on that entry. Raises ``EvidenceError``
+    when there is no chain, or it has no entry yet.
     """
     chain = ChainDir(store.root, engine)
     links = read_links(chain)
@@ -120,8 +136,11 @@ def verify(
         if entry is None:  # red already
             notes.append(f"the files of {release} were not checked: its entry is not sound")
             continue
-        problems += _changed(store, entry)
+        problems += changed_files(store, entry)
         files += len(entry.artifacts)
+        if decisions:
+            problems += undecided(store, entry)
+            files += len(layout.LEFT_OUT_OF_CHAIN)
     if release_id is not None and release_id not in newest:
         problems.append(ChainProblem(Tampering.DELETED, chain.shown, f"no entry of release {release_id!r}"))
     if anchor is not None and anchor not in {entry.chain_hash for entry in links.entries}:
@@ -174,15 +193,13 @@ def _sound_links(chain: ChainDir) -> Links:
     return links
 
 
-def _verified_files(directory: SubjectDir) -> tuple[ReleaseSummary, tuple[ChainedArtifact, ...]]:
-    summary = directory.read(layout.RELEASE_SUMMARY, ReleaseSummary)
-    paths = sorted(files_below(directory.path))
+def _verified_files(directory: SubjectDir) -> tuple[CertificationSuite, tuple[ChainedArtifact, ...]]:
+    suite = directory.read(layout.SUITE, CertificationSuite)
+    paths = chained_paths(directory)
     for path in paths:
-        if _shown(path) != path:
+        if shown(path) != path:
             remedy = "Rename or remove it"
-            raise EvidenceError(
-                f"{directory.path}/{_shown(path)}", None, "has a name that is no text", remedy
-            )
+            raise EvidenceError(f"{directory.path}/{shown(path)}", None, "has a name that is no text", remedy)
     index = directory.read(layout.ARTIFACT_INDEX, ArtifactIndex)
     wrong = [*verify_index(directory, index), *(blocker.message for blocker in index.blockers)]
     if wrong:
@@ -191,51 +208,11 @@ def _verified_files(directory: SubjectDir) -> tuple[ReleaseSummary, tuple[Chaine
         problem = f"does not verify: {wrong[0]}{more}"
         remedy = f"If that change is meant, decide again: {again}"
         raise EvidenceError(str(directory.artifact_index_path), None, problem, remedy)
-    return summary, tuple(_hashed(directory, path) for path in paths)
-
-
-def _hashed(directory: SubjectDir, path: str) -> ChainedArtifact:
-    data = directory.read_bytes(path)
-    return ChainedArtifact(path=path, sha256=sha256(data), size_bytes=len(data))
+    return suite, tuple(hashed(directory, path) for path in paths)
 
 
 def _newest(entries: tuple[EvidenceChainEntry, ...]) -> dict[str, EvidenceChainEntry]:
     return {entry.release_id: entry for entry in entries}
-
-
-def _changed(store: EvidenceStore, entry: EvidenceChainEntry) -> Iterator[ChainProblem]:
-    """Every file of one release that is not as its entry says."""
-    engine = entry.subject.engine
-    place = f"{layout.RELEASES}/{entry.release_id}/{engine}"
-    try:
-        directory = store.release(entry.release_id, engine)
-        there = set(files_below(directory.path))
-    except EvidenceError as error:
-        yield ChainProblem(Tampering.EDITED, place, error.problem)
-        return
-    if not there:
-        yield ChainProblem(Tampering.DELETED, place, f"all {len(entry.artifacts)} files are gone")
-        return
-    listed = {artifact.path: artifact for artifact in entry.artifacts}
-    paths = {artifact.sha256: artifact.path for artifact in entry.artifacts}
-    for path in sorted(there - listed.keys()):
-        message = f"entry {entry.sequence} does not list it"
-        yield ChainProblem(Tampering.ADDED, f"{place}/{_shown(path)}", message)
-    for path, artifact in sorted(listed.items()):
-        where = f"{place}/{path}"
-        if path not in there:
-            message = f"entry {entry.sequence} lists it"
-            yield ChainProblem(Tampering.DELETED, where, message)
-            continue
-        try:
-            now = _hashed(directory, path)
-        except EvidenceError as error:
-            yield ChainProblem(Tampering.EDITED, where, error.problem)
-            continue
-        if now != artifact:
-            other = paths.get(now.sha256)
-            message = f"it holds what {other} held" if other else f"entry {entry.sequence} has other content"
-            yield ChainProblem(Tampering.EDITED, where, message)
 
 
 def _notes(store: EvidenceStore, links: Links, engine: str) -> Iterator[str]:
@@ -246,7 +223,3 @@ def _notes(store: EvidenceStore, links: Links, engine: str) -> Iterator[str]:
     loose = [r for r in store.releases() if r not in known and engine in store.engines(r)]
     if loose:
         yield f"not in the chain: {', '.join(loose)}"
-
-
-def _shown(path: str) -> str:
-    return path.encode("utf-8", "backslashreplace").decode()

@@ -18,9 +18,11 @@ from certification_pipeline.evidence.markdown import markdown
 from certification_pipeline.evidence.plan import CertificationPlan
 from certification_pipeline.evidence.provenance import stamp
 from certification_pipeline.evidence.report import CertificationReport
+from certification_pipeline.evidence.store import EvidenceStore
 from certification_pipeline.evidence.subject_dir import SubjectDir
 from certification_pipeline.evidence.suite import CertificationSuite, CertificationSuiteIndex, ItemName
 from certification_pipeline.evidence.summary import ReleaseSummary
+from certification_pipeline.gates import chain
 from certification_pipeline.gates.artifact_index import artifact_index
 from certification_pipeline.gates.benchmark_baseline import benchmark_baseline
 from certification_pipeline.gates.benchmark_request import BenchmarkRequest
@@ -174,9 +176,17 @@ def _write_suite(directory: SubjectDir, suite: CertificationSuite) -> Certificat
 def write_summary(
     directory: SubjectDir, run_id: str, *, require: Collection[ItemName] = ()
 ) -> tuple[ArtifactIndex, ReleaseSummary]:
-    """Index every file, decide about the release on what lies on disk, and write both."""
+    """Index every file, chain them, decide about the release on what lies on disk, and write it.
+
+    What cannot be chained (a file that may not be there, a chain that was touched) makes the summary red.
+    """
     index = artifact_index(directory, stamp(run_id))
     index = directory.write(index, markdown(index))
+    try:
+        chain.append(EvidenceStore.holding(directory), directory, stamp(run_id))
+    except EvidenceError as error:
+        if error.kind is ProblemKind.REFUSED:  # nobody may be told that the evidence is red for that
+            raise
     summary = release_summary(directory, stamp(run_id), require=require, verifiers=VERIFIERS.remembering())
     return index, directory.write(summary, markdown(summary))
 

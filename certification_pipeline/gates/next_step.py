@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Collection
 
 from certification_pipeline.catalog.vocabulary import Family
 from certification_pipeline.evidence.cell import CellKey
+from certification_pipeline.evidence.suite import ItemName
 
 
 def rerun_cell(key: CellKey, release_id: str) -> str:
@@ -28,6 +30,28 @@ def make_family(family: Family, engine: str, release_id: str) -> str:
 def decide_again(command: str, engine: str, release_id: str, *arguments: str) -> str:
     """Recompute a decision from the evidence that is there: ``certify suite`` or ``release-summary``."""
     return shlex.join(["certify", command, "--engine", engine, "--release-id", release_id, *arguments])
+
+
+_SWITCHES = {
+    ItemName.BENCHMARK_BASELINE: "--require-benchmark",
+    ItemName.LINEAGE_REPORT: "--require-lineage",
+    ItemName.DBT_LINEAGE_REPORT: "--require-dbt-lineage",
+    ItemName.STRATEGY_CERTIFICATION_BUNDLE: "--require-strategy-certification",
+    ItemName.EVIDENCE_BUNDLE: "--require-evidence",
+}
+
+
+def decide_release_again(engine: str, release_id: str, require: Collection[ItemName] = ()) -> str:
+    """Recompute every decision of a release, holding it to the same requirements."""
+    switches = [switch for item, switch in _SWITCHES.items() if item in require]
+    return decide_again("release-summary", engine, release_id, *switches)
+
+
+def mend_chain(engine: str, release_id: str) -> str:
+    """No command can put back what a chain has lost."""
+    look = shlex.join(["certify", "chain", "verify", "--engine", engine])
+    again = decide_again("release-summary", engine, release_id)
+    return f"See what was touched: {look}; restore it from a copy; then: {again}"
 
 
 BENCHMARK_INPUT = ("--metrics-json", "@metrics.json", "--baseline-json", "@baseline.json")

@@ -7,23 +7,28 @@ from typing import NamedTuple, TypeVar
 
 from pydantic import JsonValue
 
-from certification_pipeline.catalog.vocabulary import Outcome
+from certification_pipeline.catalog.vocabulary import Family, Outcome
 from certification_pipeline.evidence import layout
 from certification_pipeline.evidence.artifact import Artifact, Blocker, Digest
+from certification_pipeline.evidence.canonical import sha256
 from certification_pipeline.evidence.decision import Decision, verdict
 from certification_pipeline.evidence.errors import EvidenceError, ProblemKind
 from certification_pipeline.evidence.index import ArtifactIndex
+from certification_pipeline.evidence.markdown import markdown
 from certification_pipeline.evidence.plan import CertificationPlan
 from certification_pipeline.evidence.provenance import Provenance
 from certification_pipeline.evidence.subject_dir import SubjectDir
 from certification_pipeline.evidence.suite import CertificationSuite, ItemName
-from certification_pipeline.evidence.summary import ReleaseSummary, SummaryItem, SummaryItemName
+from certification_pipeline.evidence.summary import ReleaseSummary, SummaryItem, SummaryItemName, SummaryKind
 from certification_pipeline.gates.artifact_index import verify_index
 from certification_pipeline.gates.certification_report import plan_blockers
-from certification_pipeline.gates.certification_suite import certification_suite
+from certification_pipeline.gates.certification_suite import evaluated_again
 from certification_pipeline.gates.families import VERIFIERS
-from certification_pipeline.gates.next_step import decide_again, rerun_release
+from certification_pipeline.gates.held import Holder, Wanted, made_by
+from certification_pipeline.gates.next_step import decide_release_again, rerun_release
+from certification_pipeline.gates.summary_chain import SeenChain, chain_item, see_chain
 from certification_pipeline.gates.verification import (
+    SealedPlan,
     Verifier,
     differences,
     provenance_of,
@@ -31,6 +36,7 @@ from certification_pipeline.gates.verification import (
     stale,
     unknown_subject,
 )
+from certification_pipeline.gates.verifiers import Registry
 
 A = TypeVar("A", bound=Artifact)
 
@@ -47,6 +53,20 @@ class _Found(NamedTuple):
 class _Evaluated(NamedTuple):
     item: SummaryItem
     blockers: tuple[Blocker, ...]
+    recomputed: Outcome = Outcome.FAILED
+    """What lies underneath is worth, whether or not the file agrees."""
+
+
+_FAMILY_CHAINS = {
+    Family.REPLAY: SummaryItemName.REPLAY_CHAIN,
+    Family.CONNECTOR_LIVE: SummaryItemName.CONNECTOR_CHAIN,
+}
+_KINDS: dict[SummaryItemName, SummaryKind] = {
+    SummaryItemName.PLAN: "plan",
+    SummaryItemName.SUITE: "suite",
+    SummaryItemName.CONNECTOR_SUITE: "suite",
+    SummaryItemName.INDEX: "index",
+}
 
 
 def release_summary(
@@ -59,32 +79,43 @@ def release_summary(
     """Decide about the release from the files alone; reads only.
 
     ``require`` names evidence this release must not go without: a suite that did not require it is red.
+    What the sealed plan does not call for and is not there is shown as untested and decides nothing.
     """
-    evaluated = (
-        _evaluate(directory, SummaryItemName.PLAN, CertificationPlan, _check_plan),
-        _evaluate(
-            directory,
-            SummaryItemName.SUITE,
-            CertificationSuite,
-            lambda suite: _check_suite(directory, suite, provenance, require, verifiers),
-        ),
-        _evaluate(
-            directory,
-            SummaryItemName.INDEX,
-            ArtifactIndex,
-            lambda index: _check_index(directory, index, provenance),
-        ),
+    rerun = rerun_release(directory.engine, directory.release_id)
+    again = decide_release_again(directory.engine, directory.release_id, require)
+    plan = _evaluate(directory, SummaryItemName.PLAN, CertificationPlan, _check_plan, rerun)
+    suite = _evaluate(
+        directory,
+        SummaryItemName.SUITE,
+        CertificationSuite,
+        lambda suite: _check_suite(directory, suite, provenance, require, verifiers),
+        again,
     )
+    index = _evaluate(
+        directory,
+        SummaryItemName.INDEX,
+        ArtifactIndex,
+        lambda index: _check_index(directory, index, provenance),
+        again,
+    )
+    sealed = None if plan.blockers else read_plan(directory)
+    seen = see_chain(directory)
+    evaluated = [plan, suite, index, _chain(SummaryItemName.MATRIX_CHAIN, seen, suite, required=True)]
+    for family, chain in _FAMILY_CHAINS.items():
+        there = (directory.path / layout.FAMILY_ARTIFACTS[family]).exists()
+        required = there or (sealed is not None and family in sealed.plan.families)
+        if family is Family.CONNECTOR_LIVE:
+            evaluated.append(_connectors(directory, sealed, provenance, verifiers, required=required))
+        evaluated.append(_chain(chain, seen, suite, required=required))
     blockers = tuple(blocker for each in evaluated for blocker in each.blockers)
-    subject, profile = unknown_subject(directory), "unknown"
-    if not evaluated[0].blockers:
-        plan = read_plan(directory).plan
-        subject, profile = plan.subject, plan.profile
-    return ReleaseSummary(
-        **provenance.header(ReleaseSummary, directory.release_id, subject, profile),
-        **verdict(Outcome.worst(each.item.outcome for each in evaluated), blockers),
+    about = (sealed.plan.subject, sealed.plan.profile) if sealed else (unknown_subject(directory), "unknown")
+    made = ReleaseSummary(
+        **provenance.header(ReleaseSummary, directory.release_id, *about),
+        **verdict(Outcome.worst(each.item.outcome for each in evaluated if each.item.required), blockers),
+        chain=seen.link,
         items=tuple(each.item for each in evaluated),
     )
+    return made.model_copy(update={"markdown_sha256": sha256(markdown(made).encode("utf-8", "replace"))})
 
 
 def verify_release_summary(
@@ -95,19 +126,26 @@ def verify_release_summary(
     verifiers: Mapping[str, Verifier] = VERIFIERS,
 ) -> ReleaseSummary:
     """Decide again now, and be red if ``release_summary.json`` on disk is missing or says anything else."""
+    verifiers = verifiers.remembering() if isinstance(verifiers, Registry) else verifiers
     now = release_summary(directory, provenance, require=require, verifiers=verifiers)
     problems: tuple[str, ...] = ()
     word = "not_verified"
     try:
         found = directory.read(layout.RELEASE_SUMMARY, ReleaseSummary)
         then = release_summary(directory, provenance_of(found), require=require, verifiers=verifiers)
-        problems = (*differences(found, then), *_from_the_future(found, provenance))
+        # A later version may word it in another way: what counts is that it is what was written.
+        then = then.model_copy(update={"markdown_sha256": found.markdown_sha256})
+        problems = (
+            *differences(found, then),
+            *_from_the_future(found, provenance),
+            *_other_markdown(directory, found),
+        )
     except EvidenceError as error:
         word = "missing" if error.kind is ProblemKind.MISSING else word
         problems = (str(error),)
     if not problems:
         return now
-    again = decide_again("release-summary", directory.engine, directory.release_id)
+    again = decide_release_again(directory.engine, directory.release_id, require)
     blocker = Blocker(code=f"release_summary.{word}", message="; ".join(problems), next_step=again)
     fields = verdict(Outcome.FAILED, (blocker, *now.blockers))
     return now.model_copy(update=dict(fields))
@@ -118,9 +156,9 @@ def _evaluate(
     name: SummaryItemName,
     model: type[A],
     check: Callable[[A], _Found],
+    again: str,
 ) -> _Evaluated:
     path = f"{name.value}.json"
-    again = rerun_release(directory.engine, directory.release_id)
     digest: Digest | None = None
     try:
         artifact, digest = directory.read_with_digest(path, model)
@@ -142,7 +180,37 @@ def _evaluate(
         blockers.append(Blocker(code=f"{name.value}.not_verified", message=message, next_step=again))
     if found.outcome is not Outcome.PASSED:
         blockers.append(_not_passed(name, found, again))
-    return _Evaluated(_item(name, digest, outcome, missing=False, summary=found.summary), tuple(blockers))
+    item = _item(name, digest, outcome, missing=False, summary=found.summary)
+    return _Evaluated(item, tuple(blockers), found.outcome)
+
+
+def _chain(name: SummaryItemName, seen: SeenChain, suite: _Evaluated, *, required: bool) -> _Evaluated:
+    return _Evaluated(*chain_item(name, seen, suite.recomputed, required=required))
+
+
+def _connectors(
+    directory: SubjectDir,
+    sealed: SealedPlan | None,
+    provenance: Provenance,
+    verifiers: Mapping[str, Verifier],
+    *,
+    required: bool,
+) -> _Evaluated:
+    """The connector suite, verified like any artifact of a bundle."""
+    name, path = SummaryItemName.CONNECTOR_SUITE, layout.FAMILY_ARTIFACTS[Family.CONNECTOR_LIVE]
+    item = _item(name, None, Outcome.UNTESTED, missing=True, summary={})
+    if not required:
+        return _Evaluated(item.model_copy(update={"required": False}), ())
+    if sealed is None:
+        return _Evaluated(item.model_copy(update={"missing": False}), ())  # the plan's blocker says why
+    again = made_by(Family.CONNECTOR_LIVE, sealed, "release-summary")
+    wanted = Wanted(name.value, path, layout.schema_name(path), required=True, again=again)
+    held = Holder(directory, sealed, provenance, verifiers).hold(wanted)
+    outcome = held.outcome if held.present else Outcome.FAILED
+    outcome = Outcome.UNTESTED if outcome is Outcome.INAPPLICABLE else outcome
+    blockers = [b.model_copy(update={"code": b.code.partition(":")[0]}) for b in held.blockers]
+    item = _item(name, held.sha256, outcome, missing=not held.present, summary=held.summary)
+    return _Evaluated(item, tuple(blockers))
 
 
 def _check_plan(plan: CertificationPlan) -> _Found:
@@ -158,14 +226,7 @@ def _check_suite(
     verifiers: Mapping[str, Verifier],
 ) -> _Found:
     required = {item.name for item in suite.items if item.required}
-    recomputed = certification_suite(
-        directory,
-        provenance_of(suite),
-        suite_id=suite.suite_id,
-        require=required,
-        paths={item.name: item.path for item in suite.items if item.required},
-        verifiers=verifiers,
-    )
+    recomputed = evaluated_again(directory, suite, verifiers)
     problems = [f"did not require {name.value}" for name in sorted(set(require) - required)]
     problems += differences(suite, recomputed)
     problems += _from_the_future(suite, decided)
@@ -183,6 +244,12 @@ def _from_the_future(artifact: Decision, decided: Provenance) -> tuple[str, ...]
     if artifact.created_at > decided.created_at:
         return ("claims to be made after this decision",)
     return ()
+
+
+def _other_markdown(directory: SubjectDir, summary: ReleaseSummary) -> tuple[str, ...]:
+    path = "release_summary.md"
+    same = sha256(directory.read_bytes(path)) == summary.markdown_sha256
+    return () if same else (f"{path} is not what was written with it",)
 
 
 def _not_passed(name: SummaryItemName, found: _Found, again: str) -> Blocker:
@@ -205,9 +272,10 @@ def _item(
 ) -> SummaryItem:
     return SummaryItem(
         name=name,
-        kind=name.value,
+        kind=_KINDS[name],
         path=f"{name.value}.json",
         sha256=digest,
+        required=True,
         outcome=outcome,
         passed=outcome is Outcome.PASSED,
         missing=missing,

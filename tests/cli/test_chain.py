@@ -15,12 +15,23 @@ def copy(evidence: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def chained(copy: Path, certify: Certify) -> Path:
-    for release in ("red", "green"):
-        answer = certify("chain", "append", "--evidence-dir", copy, "--release-id", release)
-        assert answer.code == 0, answer.err
-        assert "appended as entry 1" in answer.out
+def chained(copy: Path) -> Path:
+    """Deciding chains: nothing is left to do."""
     return copy
+
+
+def test_a_chain_that_was_lost_is_begun_anew_and_decided_on_again(certify: Certify, copy: Path) -> None:
+    shutil.rmtree(copy / "chain")
+    one = ("--evidence-dir", copy, "--release-id", "green")
+    answer = certify("chain", "append", *one)
+    assert answer.code == 0, answer.err
+    assert "appended as entry 1" in answer.out
+    assert "certify release-summary --engine reference --release-id green" in answer.err
+    stale = certify("chain", "verify", "--evidence-dir", copy, "--engine", "reference")
+    assert stale.code == 1
+    assert "release_summary.json was edited: it rests on entry 1, the newest is entry 1" in stale.out
+    assert certify("release-summary", *one).code == 0
+    assert certify("chain", "verify", "--evidence-dir", copy, "--engine", "reference").code == 0
 
 
 def test_what_was_appended_verifies_and_is_shown(certify: Certify, chained: Path) -> None:

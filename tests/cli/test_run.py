@@ -108,7 +108,7 @@ def test_requirements_reach_the_gate(certify: Certify, monkeypatch: pytest.Monke
     stand_in(monkeypatch, writes("reference"))
     answer = certify("run", "--release-id", "r1", "--require-benchmark")
     assert answer.code == 1
-    assert "benchmark_baseline" in answer.out
+    assert "certify release-summary --engine reference --release-id r1 --require-benchmark" in answer.out
 
 
 def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(

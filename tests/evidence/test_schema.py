@@ -9,9 +9,7 @@ import jsonschema
 import pytest
 
 from certification_pipeline.evidence.schema import ARTIFACTS, schema_of, schemas, stale_schemas, write_schemas
-from certification_pipeline.evidence.store import EvidenceStore
 from certification_pipeline.gates.benchmark_request import benchmark_request
-from certification_pipeline.gates.chain import append
 from certification_pipeline.gates.decide import write_benchmark
 from certification_pipeline.gates.verification import read_plan
 from tests.connectors.junit import report
@@ -48,8 +46,6 @@ def test_every_schema_is_one() -> None:
 
 def test_what_is_written_obeys_its_schema(tmp_path: Path) -> None:
     directory = decided_release(tmp_path)
-    append(EvidenceStore(tmp_path), directory, "run")
-    # After it: the chain takes only a release whose index lists every file.
     write_benchmark(directory, "run-1", benchmark_request(METRICS, BASELINE, 0.1))
     exported(directory)
     write_connectors(directory, read_plan(directory).plan, report([]), 5)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from certification_pipeline.evidence.canonical import seal
+from certification_pipeline.evidence.errors import EvidenceError
 from certification_pipeline.evidence.markdown import markdown
 from certification_pipeline.evidence.plan import PlannedCell
 from certification_pipeline.evidence.report import CertificationReport
+from certification_pipeline.evidence.store import EvidenceStore
 from certification_pipeline.evidence.subject_dir import SubjectDir
 from certification_pipeline.evidence.suite import CertificationSuite
 from certification_pipeline.evidence.summary import ReleaseSummary
@@ -17,6 +20,7 @@ from certification_pipeline.gates.artifact_index import artifact_index
 from certification_pipeline.gates.bundle_writer import BundleRequest, write_evidence, write_strategy
 from certification_pipeline.gates.certification_report import certification_report
 from certification_pipeline.gates.certification_suite import certification_suite, suite_index
+from certification_pipeline.gates.chain import append
 from certification_pipeline.gates.families import VERIFIERS
 from certification_pipeline.gates.release_summary import release_summary, verify_release_summary
 from certification_pipeline.gates.verification import read_plan
@@ -52,7 +56,7 @@ def verified(directory: SubjectDir, minutes: float = 70) -> ReleaseSummary:
 
 
 def decide(directory: SubjectDir, **options: Any) -> ReleaseSummary:
-    """All gates, written, at minutes 60 to 63 after sealing."""
+    """All gates, written and chained, at minutes 60 to 63 after sealing."""
     report(directory)
     bundles(directory)
     judged = suite(directory, **options)
@@ -62,6 +66,8 @@ def decide(directory: SubjectDir, **options: Any) -> ReleaseSummary:
     directory.write(indexed, markdown(indexed))
     index = artifact_index(directory, provenance(62))
     directory.write(index, markdown(index))
+    with suppress(EvidenceError):  # what cannot be chained is red in the summary
+        append(EvidenceStore.holding(directory), directory, provenance(62.5))
     decided = summary(directory)
     return directory.write(decided, markdown(decided))
 

@@ -23,26 +23,44 @@ from certification_pipeline.evidence.chain import GENESIS, ChainedArtifact, Evid
 from certification_pipeline.evidence.chain_dir import ChainDir
 from certification_pipeline.evidence.errors import EvidenceError, ProblemKind
 from certification_pipeline.evidence.files import create_atomically
+from certification_pipeline.evidence.markdown import markdown
+from certification_pipeline.evidence.provenance import stamp
 from certification_pipeline.evidence.store import EvidenceStore
+from certification_pipeline.gates.artifact_index import artifact_index
 from certification_pipeline.gates.chain import append, read_anchor, verify
 from certification_pipeline.gates.chain_links import Tampering
-from certification_pipeline.gates.decide import decide
+from certification_pipeline.gates.decide import decide, write_report, write_suite
+from certification_pipeline.gates.release_summary import release_summary
 from tests.evidence.builders import ENGINE, SMALL, cell, plan
 
 CHECKOUT = Path(__file__).parents[2]
 
 
-def decided(root: Path, release_id: str = "r1", run_id: str = "run-1") -> None:
+def undecided(root: Path, release_id: str = "r1", run_id: str = "run-1") -> None:
+    """Everything up to the index: what an entry is to hold."""
     directory = EvidenceStore(root).release(release_id, ENGINE)
     sealed = directory.seal_plan(plan(SMALL).model_copy(update={"release_id": release_id}))
     for each in SMALL[:2]:
         directory.write(cell(sealed, each, run_id=run_id))
-    decide(directory, run_id)
+    write_report(directory, run_id)
+    write_suite(directory, run_id)
+    index = artifact_index(directory, stamp(run_id))
+    directory.write(index, markdown(index))
 
 
 def chain(root: Path, release_id: str = "r1") -> EvidenceChainEntry:
+    """Append, and decide on what was appended."""
     store = EvidenceStore(root)
-    return append(store, store.release(release_id, ENGINE), "chain").entry
+    directory = store.release(release_id, ENGINE)
+    entry = append(store, directory, stamp("chain")).entry
+    summary = release_summary(directory, stamp("chain"))
+    directory.write(summary, markdown(summary))
+    return entry
+
+
+def decided(root: Path, release_id: str = "r1", run_id: str = "run-1") -> None:
+    undecided(root, release_id, run_id)
+    chain(root, release_id)
 
 
 def found(root: Path, **options: str) -> list[tuple[Tampering, str]]:
@@ -59,7 +77,6 @@ def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("chain")
     for release_id, run_id in (("r1", "a"), ("r2", "a"), ("r1", "b"), ("r3", "a")):
         decided(root, release_id, run_id)
-        chain(root, release_id)
     return root
 
 
@@ -81,7 +98,8 @@ def test_an_honest_chain_verifies_from_anywhere_and_after_a_move(
     everything = [path for path in (moved / "releases").rglob("*") if path.is_file()]
     assert seen.files_checked == len(everything)
     chained = {artifact.path for artifact in seen.entries[-1].artifacts}
-    assert {"artifact_index.json", "release_summary.json", "release_summary.md"} <= chained
+    assert {"artifact_index.json", "artifact_index.md", "certification_suite.json"} <= chained
+    assert not any(path.startswith("release_summary") for path in chained), "it rests on this entry"
 
 
 def test_the_hash_can_be_checked_without_this_package(root: Path) -> None:
@@ -101,14 +119,14 @@ def test_the_same_release_twice_is_one_entry(root: Path) -> None:
     before = [path.read_bytes() for path in entries(root)]
     store = EvidenceStore(root)
     for release_id, sequence in (("r3", 4), ("r2", 2), ("r1", 3)):
-        again = append(store, store.release(release_id, ENGINE), "again")
+        again = append(store, store.release(release_id, ENGINE), stamp("again"))
         assert (again.new, again.entry.sequence) == (False, sequence)
     assert [path.read_bytes() for path in entries(root)] == before
     assert found(root) == []
 
 
 def test_a_release_run_again_is_red_until_it_is_chained_again(root: Path) -> None:
-    decided(root, "r2", "later")
+    undecided(root, "r2", "later")
     assert {kind for kind, _ in found(root)} == {Tampering.EDITED}
     assert chain(root, "r2").sequence == 5
     assert found(root) == []
@@ -227,7 +245,10 @@ def test_an_entry_edited_with_its_hash_made_right_breaks_the_next_link(root: Pat
     forged = directory.entry(name).model_copy(update={"run_id": "forged"}).sealed()
     (directory.path / str(name)).unlink()
     directory.add(forged)
-    assert found(root) == [(Tampering.REORDERED, f"chain/{ENGINE}/000003__r1.json")]
+    assert found(root) == [
+        (Tampering.REORDERED, f"chain/{ENGINE}/000003__r1.json"),
+        (Tampering.EDITED, f"releases/r2/{ENGINE}/release_summary.json"),
+    ]
 
 
 def test_files_that_a_damaged_entry_vouched_for_are_said_to_be_unchecked(root: Path) -> None:
@@ -253,7 +274,7 @@ def test_a_whole_release_that_is_gone_is_one_line(root: Path) -> None:
 
 
 def test_a_release_that_was_never_chained_is_red_when_asked_for_and_noted_otherwise(root: Path) -> None:
-    decided(root, "r4")
+    undecided(root, "r4")
     assert found(root) == []
     assert verify(EvidenceStore(root), ENGINE).notes == ("not in the chain: r4",)
     assert found(root, release_id="r4") == [(Tampering.DELETED, f"chain/{ENGINE}")]
@@ -266,6 +287,47 @@ def test_a_name_that_is_no_text_is_found_too(root: Path, name: bytes) -> None:
     assert [kind for kind, _ in found(root)] == [Tampering.ADDED]
     with pytest.raises(EvidenceError, match="no text"):
         chain(root, "r2")
+
+
+def test_a_decision_that_is_gone_stale_or_retouched_is_found(root: Path) -> None:
+    place = root / "releases/r2" / ENGINE
+    shown = f"releases/r2/{ENGINE}/release_summary"
+    honest = (place / "release_summary.json").read_bytes()
+    page = (place / "release_summary.md").read_bytes()
+    (place / "release_summary.md").write_text("# PASS\n")
+    assert found(root) == [(Tampering.EDITED, f"{shown}.md")]
+    (place / "release_summary.md").write_bytes(page)
+    (place / "release_summary.json").unlink()
+    assert found(root) == [(Tampering.DELETED, f"{shown}.json")]
+    undecided(root, "r2", "later")
+    (place / "release_summary.json").write_bytes(honest)
+    store = EvidenceStore(root)
+    append(store, store.release("r2", ENGINE), stamp("later"))
+    [problem] = verify(store, ENGINE).problems
+    assert problem.message == "it rests on entry 2, the newest is entry 5"
+    chain(root, "r2")
+    assert found(root) == []
+
+
+def test_deciding_chains_and_rests_on_its_entry(root: Path) -> None:
+    directory = EvidenceStore(root).release("r3", ENGINE)
+    summary = decide(directory, "again").summary
+    head = ChainDir(root, ENGINE).head()
+    assert summary.chain is not None
+    assert (summary.chain.sequence, summary.chain.chain_hash) == (5, head.chain_hash)
+    entry = verify(EvidenceStore(root), ENGINE).entries[-1]
+    assert (entry.release_id, entry.outcome, entry.passed) == ("r3", Outcome.PASSED, True)
+    assert found(root) == []
+
+
+def test_an_entry_says_what_the_suite_is_worth_not_what_it_says(tmp_path: Path) -> None:
+    undecided(tmp_path)
+    directory = EvidenceStore(tmp_path).release("r1", ENGINE)
+    next((directory.path / "cells").iterdir()).unlink()
+    index = artifact_index(directory, stamp("index"))
+    directory.write(index, markdown(index))
+    assert '"outcome": "passed"' in directory.suite_path.read_text()
+    assert chain(tmp_path).outcome is Outcome.FAILED
 
 
 # --- the anchor --------------------------------------------------------------------------------------------
@@ -299,17 +361,17 @@ def test_what_is_no_anchor_is_refused(tmp_path: Path, text: str) -> None:
 # --- what may not be chained -------------------------------------------------------------------------------
 
 
-def test_an_undecided_release_is_refused(tmp_path: Path) -> None:
-    decided(tmp_path)
-    (tmp_path / "releases/r1" / ENGINE / "release_summary.json").unlink()
-    with pytest.raises(EvidenceError, match=r"release_summary\.json") as caught:
+def test_a_release_without_a_suite_is_refused(tmp_path: Path) -> None:
+    undecided(tmp_path)
+    (tmp_path / "releases/r1" / ENGINE / "certification_suite.json").unlink()
+    with pytest.raises(EvidenceError, match=r"certification_suite\.json") as caught:
         chain(tmp_path)
     assert caught.value.kind is ProblemKind.MISSING
     assert entries(tmp_path) == []
 
 
 def test_a_release_whose_index_does_not_verify_is_refused(tmp_path: Path) -> None:
-    decided(tmp_path)
+    undecided(tmp_path)
     place = tmp_path / "releases/r1" / ENGINE
     (place / "surprise.txt").write_text("x")
     with pytest.raises(EvidenceError, match=r"surprise\.txt is there and not listed"):
@@ -361,12 +423,13 @@ PREAMBLE = """
 import os, sys, time
 from pathlib import Path
 from certification_pipeline.evidence.store import EvidenceStore
+from certification_pipeline.evidence.provenance import stamp
 from certification_pipeline.gates.chain import append
 import certification_pipeline.evidence.files as files
 import certification_pipeline.evidence.chain_dir as chain_dir
 store = EvidenceStore(Path(sys.argv[1]))
 def go():
-    return append(store, store.release(sys.argv[2], "reference"), "child")
+    return append(store, store.release(sys.argv[2], "reference"), stamp("child"))
 """
 
 
@@ -378,7 +441,7 @@ def start(root: Path, release_id: str, program: str) -> subprocess.Popen[str]:
 @pytest.mark.parametrize("releases", [("r1", "r1"), ("r1", "r2"), ("r1", "r2", "r1", "r2")])
 def test_processes_that_append_at_once_take_turns(tmp_path: Path, releases: tuple[str, ...]) -> None:
     for release_id in set(releases):
-        decided(tmp_path, release_id)
+        undecided(tmp_path, release_id)
     program = """
     print("ready", flush=True)
     sys.stdin.readline()
@@ -396,6 +459,8 @@ def test_processes_that_append_at_once_take_turns(tmp_path: Path, releases: tupl
     said = [child.communicate()[0].split() for child in children]
     new = sorted(int(sequence) for sequence, is_new in said if is_new == "True")
     assert new == list(range(1, len(set(releases)) + 1))
+    for release_id in set(releases):
+        chain(tmp_path, release_id)  # nothing new: the decision that rests on it
     assert found(tmp_path) == []
     assert len(entries(tmp_path)) == len(set(releases))
 
@@ -414,8 +479,8 @@ def test_processes_that_append_at_once_take_turns(tmp_path: Path, releases: tupl
 def test_kill_9_in_the_middle_leaves_a_chain_that_verifies(
     tmp_path: Path, first: bool, hang: str, written: bool
 ) -> None:
-    decided(tmp_path, "r1")
-    decided(tmp_path, "r2")
+    undecided(tmp_path, "r1")
+    undecided(tmp_path, "r2")
     if not first:
         chain(tmp_path, "r1")
     program = f"""
@@ -440,7 +505,7 @@ def test_kill_9_in_the_middle_leaves_a_chain_that_verifies(
     there = (not first) + written
     assert len(entries(tmp_path)) == there
     if there:
-        seen = verify(EvidenceStore(tmp_path), ENGINE)
+        seen = verify(EvidenceStore(tmp_path), ENGINE, decisions=False)
         assert seen.problems == ()
         assert any("stopped" in note for note in seen.notes) is written
     entry = chain(tmp_path, "r2")

@@ -29,7 +29,16 @@ def test_an_honest_release_is_green_and_stays_green_when_verified(tmp_path: Path
     again = verified(directory)
     assert again.passed
     assert again.blockers == ()
-    assert [item.outcome for item in again.items] == [Outcome.PASSED] * 3
+    assert [(item.name.value, item.required, item.outcome.value) for item in again.items] == [
+        ("certification_automation_plan", True, "passed"),
+        ("certification_suite", True, "passed"),
+        ("artifact_index", True, "passed"),
+        ("matrix_evidence_chain", True, "passed"),
+        ("replay_evidence_chain", False, "untested"),
+        ("connector_certification", False, "untested"),
+        ("connector_evidence_chain", False, "untested"),
+    ]
+    assert [item.passed for item in again.items] == [True] * 4 + [False] * 3
 
 
 def test_decide_writes_every_artifact_in_json_and_markdown(tmp_path: Path) -> None:
@@ -62,6 +71,7 @@ def test_nothing_at_all_is_red(tmp_path: Path) -> None:
         "certification_automation_plan.missing",
         "certification_suite.missing",
         "artifact_index.missing",
+        "matrix_evidence_chain.missing",
     ]
 
 
@@ -82,8 +92,9 @@ def test_three_typed_fields_used_three_times_are_red_and_say_why(tmp_path: Path)
         "certification_automation_plan.not_verified",
         "certification_suite.not_verified",
         "artifact_index.not_verified",
+        "matrix_evidence_chain.missing",
     ]
-    assert all("schema_version: is missing" in blocker.message for blocker in made.blockers)
+    assert all("schema_version: is missing" in blocker.message for blocker in made.blockers[:-1])
 
 
 @pytest.mark.parametrize("name", ["plan_path", "suite_path", "artifact_index_path", "summary_path"])
@@ -162,7 +173,7 @@ def test_cells_of_another_release_moved_in_are_found(tmp_path: Path) -> None:
     red, sealed = release(tmp_path / "b")
     red.write(cell(sealed, SMALL[0], (row_judgement(lost=1),), minutes=20))
     shutil.copy(directory.cell_path(SMALL[0].key.cell_id), red.cell_path(SMALL[0].key.cell_id))
-    shutil.copytree(directory.path, red.path, dirs_exist_ok=True)
+    shutil.copytree(tmp_path / "a", tmp_path / "b", dirs_exist_ok=True)
     assert verified(red).passed  # the same plan, subject and release: the same evidence
     moved = EvidenceStore(tmp_path / "c").release("another", ENGINE)
     shutil.copytree(directory.path, moved.path)
@@ -190,7 +201,7 @@ def test_what_claims_to_be_made_after_the_decision_is_red(tmp_path: Path, item: 
     directory.write(artifact_index(directory, provenance(90 if item == "artifact_index" else 62)))
     made = summary(directory)
     assert made.outcome is Outcome.FAILED
-    assert codes(made) == [f"{item}.not_verified"]
+    assert codes(made) == [f"{item}.not_verified", "matrix_evidence_chain.not_verified"]
     assert "after this decision" in made.blockers[0].message
 
 
