@@ -337,8 +337,9 @@ class Bench:
         return outcome
 
     def with_source(self, request: Load, **changes: str) -> Load:
-        """A request whose source differs, for failures asked for on purpose."""
-        return request.model_copy(update={"source": request.source.model_copy(update=changes)})
+        """Another run of the request with another source, for failures asked for on purpose."""
+        changed = request.source.model_copy(update=changes)
+        return request.model_copy(update={"run_id": str(uuid4()), "source": changed})
 
     def close(self) -> None:
         """Drop the source table; the runner removes the rest with the cell's namespace."""

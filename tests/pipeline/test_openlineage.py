@@ -8,7 +8,9 @@ import pytest
 
 from certification_pipeline.catalog.vocabulary import Outcome
 from certification_pipeline.evidence.openlineage import OpenLineageReport
+from certification_pipeline.evidence.run_registry import RunRegistry
 from certification_pipeline.evidence.suite import ItemName, SuiteItem
+from certification_pipeline.families.openlineage.export import export_lineage
 from tests.pipeline.conftest import Release, Run
 
 pytestmark = pytest.mark.integration
@@ -50,3 +52,14 @@ def test_rows_an_engine_lost_are_lost_in_the_events_too(run: Run, monkeypatch: p
     made = report(run(**{**OPTIONS, "strategies": ("incremental_merge",)}))
     assert all(run.failed_assertions for run in made.items[:1])
     assert all(run.rows == run.oracle_rows for run in made.items)
+
+
+def test_loads_that_a_scenario_makes_fail_are_runs_of_their_own_and_not_red(run: Run) -> None:
+    release = run(
+        scenarios=("strategy.*", "obs.taxonomy"), strategies=("full_refresh",), families=("openlineage",)
+    )
+    registry = release.directory.read("run_registry.json", RunRegistry)
+    assert (registry.outcome, registry.run_count) == (Outcome.PASSED, 9)
+    wider = export_lineage(release.directory, release.plan, "run-2", scenarios=("obs.*",))
+    assert (wider.outcome, wider.run_count) == (Outcome.PASSED, 9)
+    assert sum("FAIL" in item.events for item in wider.items) == 3
