@@ -13,8 +13,6 @@ import pytest
 from rich.console import Console
 
 from certification_pipeline.catalog.vocabulary import Family, Outcome
-from certification_pipeline.evidence.store import EvidenceStore
-from certification_pipeline.gates.chain import append
 from certification_pipeline.report.release import ReleaseView
 from certification_pipeline.report.sections.page import MOST_BLOCKERS
 from certification_pipeline.report.steps import split_step
@@ -67,6 +65,7 @@ def test_every_family_of_the_plan_has_its_line(tmp_path: Path) -> None:
         "benchmark",
         "strategy_bundle",
         "evidence_bundle",
+        "chain",
     ]
     text = page(release)
     for view in release.subjects[0].families:
@@ -152,7 +151,7 @@ def test_the_gates_items_are_shown_with_what_was_counted(tmp_path: Path) -> None
     summary = json.loads((directory.path / "release_summary.json").read_text())
     for item in summary["items"]:
         assert item["path"] in text
-        assert item["sha256"][:26] in text
+        assert (item["sha256"] or "–")[:26] in text
         for name, value in item["summary"].items():
             assert f"{name.replace('_', ' ')} {value}" in text
 
@@ -160,18 +159,24 @@ def test_the_gates_items_are_shown_with_what_was_counted(tmp_path: Path) -> None
 # --- the chain -------------------------------------------------------------------------------------
 
 
-def test_a_chained_release_shows_its_chain_and_an_edit_turns_it_red(tmp_path: Path) -> None:
+def test_the_chain_that_holds_the_release_is_shown_and_an_edit_turns_it_red(tmp_path: Path) -> None:
     directory = certified(tmp_path)
-    assert not any(view.name == "chain" for view in loaded(tmp_path).subjects[0].families)
-    append(EvidenceStore(tmp_path), directory, "run-1")
     chained = family(loaded(tmp_path), "chain")
     assert chained.outcome is Outcome.PASSED
-    assert "1 entries" in words(page(loaded(tmp_path)))
-    (directory.path / "release_summary.md").write_text("all is well")
+    assert f"1 entries, {chained.figures['files']} files" in words(page(loaded(tmp_path)))
+    (directory.path / "benchmark_baseline.md").write_text("all is well")
     red = family(loaded(tmp_path), "chain")
     assert red.outcome is Outcome.FAILED
-    assert "release_summary.md was edited" in words(page(loaded(tmp_path)))
+    assert "benchmark_baseline.md was edited" in words(page(loaded(tmp_path)))
     assert "certify chain verify --engine reference" in commands(page(loaded(tmp_path)))
+
+
+def test_a_release_that_no_chain_holds_shows_none(tmp_path: Path) -> None:
+    certified(tmp_path)
+    for path in (tmp_path / "chain" / "reference").iterdir():
+        path.unlink()
+    assert not any(view.name == "chain" for view in loaded(tmp_path).subjects[0].families)
+    assert loaded(tmp_path).outcome is Outcome.FAILED
 
 
 # --- steps -----------------------------------------------------------------------------------------
