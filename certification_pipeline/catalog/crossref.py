@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
-from certification_pipeline.catalog.models import Catalog, LevelPolicy, Requirement
+from certification_pipeline.catalog.models import Catalog, LevelPolicy, Requirement, RouteClaims
 from certification_pipeline.catalog.problems import Problem, nearest
 from certification_pipeline.catalog.validation import Location, locate
+from certification_pipeline.catalog.vocabulary import Support
 from certification_pipeline.catalog.yaml_tree import Mark, Node
 
 
@@ -120,11 +121,25 @@ def _engines(catalog: Catalog, references: References) -> Iterator[Problem]:
             for end in ("source", "sink"):
                 at: Location = ("routes", index, end)
                 yield from _unknown(references, "systems", getattr(route, end), ("engines", name), at)
+            yield from _replays(name, index, route, references)
             for used in route.types if logical else ():
                 if used not in logical:
                     at = ("routes", index, "types", used)
                     message = f"no logical type `{used}` in types.yaml"
                     yield references.problem("engines", name, at, message, nearest(used, logical))
+
+
+def _replays(engine: str, index: int, route: RouteClaims, references: References) -> Iterator[Problem]:
+    """A replay rests on the strategy's loads: without them there is no run to do again."""
+    able = (Support.FULL, Support.PARTIAL)
+    for strategy, claim in route.strategies.items():
+        for kind, support in claim.replay.items():
+            if support in able and claim.support not in able:
+                at: Location = ("routes", index, "strategies", strategy)
+                message = f"claims the replay `{kind}`, but {strategy} itself is {claim.support}"
+                yield references.problem(
+                    "engines", engine, at, message, "claim the strategy, or drop its `replay`"
+                )
 
 
 def _scenarios(catalog: Catalog, references: References) -> Iterator[Problem]:

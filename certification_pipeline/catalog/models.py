@@ -14,6 +14,7 @@ from certification_pipeline.catalog.vocabulary import (
     DriftKind,
     Family,
     Guarantee,
+    ReplayKind,
     Strategy,
     Support,
 )
@@ -47,6 +48,9 @@ class Claim(Entry):
     """Where vendors differ (e.g. merge): overrides the strategy's default in the reference model."""
     drift: dict[DriftKind, DriftBehaviour] = Field(
         {}, description="where this strategy treats a drift unlike the route's `drift` says"
+    )
+    replay: dict[ReplayKind, Support] = Field(
+        {}, description="what of an earlier run it can do again; nothing said: no replay is claimed"
     )
 
 

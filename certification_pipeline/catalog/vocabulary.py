@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from enum import StrEnum
+from typing import Literal
 
 
 class Outcome(StrEnum):
@@ -78,6 +79,24 @@ class Family(StrEnum):
     DBT_LINEAGE = "dbt_lineage"
     REPLAY = "replay"
     CONNECTOR_LIVE = "connector_live"
+
+
+class ReplayKind(StrEnum):
+    """What of an earlier run is done again (seed 003; dpone's ``resync`` and ``resume``)."""
+
+    WINDOW = "window"
+    """``resync``: the rows whose partition column lies in ``[from, to)``."""
+    PARTITION = "partition"
+    """``resync``: the rows of one value of the partition column."""
+    KEY_RANGE = "key_range"
+    """``resync``: the rows whose primary key lies in ``[from, to)``."""
+    RESUME = "resume"
+    """Go on from the last committed checkpoint, after a load that broke."""
+
+    @property
+    def action(self) -> Literal["resync", "resume"]:
+        """The seeds' word for it."""
+        return "resume" if self is ReplayKind.RESUME else "resync"
 
 
 class Support(StrEnum):

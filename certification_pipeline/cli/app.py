@@ -6,7 +6,17 @@ from typing import Annotated
 
 import typer
 
-from certification_pipeline.cli import benchmark, bundles, chain, connectors, decide, lineage, look, run
+from certification_pipeline.cli import (
+    benchmark,
+    bundles,
+    chain,
+    connectors,
+    decide,
+    lineage,
+    look,
+    replay,
+    run,
+)
 
 app = typer.Typer(
     name="certify",
@@ -49,6 +59,7 @@ app.command()(connectors.connectors)
 app.command()(decide.suite)
 app.command("release-summary")(decide.release_summary)
 app.command()(look.doctor)
+app.add_typer(replay.replay_app, name="replay")
 app.add_typer(chain.chain_app, name="chain")
 app.add_typer(look.scenario_app, name="scenario")
 app.add_typer(look.engine_app, name="engine")

@@ -21,6 +21,7 @@ from certification_pipeline.evidence.connectors import ChecklistItem, ConnectorC
 from certification_pipeline.evidence.index import ArtifactIndex
 from certification_pipeline.evidence.openlineage import OpenLineageReport
 from certification_pipeline.evidence.plan import CertificationPlan, Selection
+from certification_pipeline.evidence.replay import ReplayEvidence
 from certification_pipeline.evidence.report import CertificationReport, ReportRow
 from certification_pipeline.evidence.run_registry import RunRegistry
 from certification_pipeline.evidence.suite import CertificationSuite, CertificationSuiteIndex
@@ -219,6 +220,31 @@ def _connectors(made: ConnectorCertification) -> str:
         "## Not passed",
         _table(("connector", "item", "outcome", "required", "what was seen", "remedy"), open_),
     )
+
+
+@markdown.register
+def _replay(replay: ReplayEvidence) -> str:
+    rows = [
+        (
+            item.route_id,
+            item.strategy,
+            item.kind,
+            item.status,
+            item.outcome.value,
+            item.rows_in_scope,
+            ", ".join(f"{check.name} {check.status.value}" for check in item.status_checks),
+            item.run_id,
+        )
+        for item in replay.items
+    ]
+    head = ("route", "strategy", "kind", "status", "outcome", "rows in scope", "judged", "earlier run")
+    declared = [
+        (one.route_id, one.strategy, ", ".join(f"{kind} {support}" for kind, support in one.support.items()))
+        for one in replay.declared
+    ]
+    table = _table(("route", "strategy", "support"), declared)
+    facts = (("mode", replay.mode), ("replays", len(replay.items)))
+    return _page(_headline(replay), replay, facts, "## Replays", _table(head, rows), "## Declared", table)
 
 
 @markdown.register

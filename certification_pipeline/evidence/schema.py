@@ -21,6 +21,7 @@ from certification_pipeline.evidence.files import write_atomically
 from certification_pipeline.evidence.index import ArtifactIndex
 from certification_pipeline.evidence.openlineage import OpenLineageReport
 from certification_pipeline.evidence.plan import CertificationPlan
+from certification_pipeline.evidence.replay import ReplayEvidence
 from certification_pipeline.evidence.report import CertificationReport
 from certification_pipeline.evidence.run_registry import RunRegistry
 from certification_pipeline.evidence.suite import CertificationSuite, CertificationSuiteIndex
@@ -36,6 +37,7 @@ ARTIFACTS: tuple[type[Artifact], ...] = (
     RunRegistry,
     OpenLineageReport,
     ConnectorCertification,
+    ReplayEvidence,
     CertificationSuite,
     CertificationSuiteIndex,
     ArtifactIndex,

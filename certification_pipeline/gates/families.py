@@ -15,6 +15,7 @@ from certification_pipeline.evidence.benchmark import BenchmarkBaseline
 from certification_pipeline.evidence.bundle import OpsEvidenceBundle, StrategyCertificationBundle
 from certification_pipeline.evidence.connectors import ConnectorCertification
 from certification_pipeline.evidence.openlineage import OpenLineageReport
+from certification_pipeline.evidence.replay import ReplayEvidence
 from certification_pipeline.evidence.report import CertificationReport
 from certification_pipeline.evidence.suite import ItemName
 from certification_pipeline.gates.benchmark_baseline import verify_benchmark
@@ -24,6 +25,7 @@ from certification_pipeline.gates.flaky import remembers_failures
 from certification_pipeline.gates.matrix_verifier import verify_report
 from certification_pipeline.gates.next_step import BENCHMARK_INPUT
 from certification_pipeline.gates.openlineage import verify_openlineage
+from certification_pipeline.gates.replay import verify_replay
 from certification_pipeline.gates.strategy_bundle import verify_strategy_bundle
 from certification_pipeline.gates.verifiers import Registry
 
@@ -92,6 +94,7 @@ VERIFIERS = Registry(
         OpenLineageReport.schema_name(): verify_openlineage,
         # Remembers failures by itself: a mended document is a change, though the engine is the same.
         ConnectorCertification.schema_name(): verify_connectors,
+        ReplayEvidence.schema_name(): remembers_failures(CatalogFamily.REPLAY, verify_replay),
     },
     {
         StrategyCertificationBundle.schema_name(): verify_strategy_bundle,

@@ -11,6 +11,8 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
+from datetime import date
+from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
@@ -35,9 +37,10 @@ from certification_pipeline.evidence.cell import (
     RowJudgement,
 )
 from certification_pipeline.evidence.plan import PlannedCell
+from certification_pipeline.harness.engines.outcome import Event
 from certification_pipeline.harness.engines.protocol import ColumnSpec, DataObject, Load, LoadOptions, Phase
 from certification_pipeline.harness.engines.session import EngineError, EngineSession, LoadOutcome
-from certification_pipeline.harness.oracle.oracle import History, Oracle, Semantics, SinkView
+from certification_pipeline.harness.oracle.oracle import History, Oracle, Resync, Semantics, SinkView
 from certification_pipeline.harness.workload.postgres_source import PostgresSource
 from certification_pipeline.harness.workload.rounds import Workload
 from certification_pipeline.harness.workload.tables import build_workload
@@ -88,6 +91,7 @@ class Bench:
         self._workload: Workload | None = None
         self._source: PostgresSource | None = None
         self._successes: tuple[int, ...] = ()
+        self._resyncs: tuple[Resync, ...] = ()
         self._state_dir = station.work_dir / "state"
         self._state_dir.mkdir(parents=True, exist_ok=True)
 
@@ -115,28 +119,15 @@ class Bench:
             self.station.source_dsn, self.station.namespace, self._workload.table_name
         )
         self._source.seed(self._workload)
-        if self.strategy in (Strategy.REPLACE, Strategy.BACKFILL):
-            self._choose_slice()
+        self._choose_slice()
         if self.strategy in (Strategy.REPLACE, Strategy.BACKFILL, Strategy.PARTITION_REPLACE):
             self.options = self.options.model_copy(update={"partition_column": self._workload.spec.partition})
 
     def _choose_slice(self) -> None:
-        """A slice that leaves rows outside on both sides, so that 'untouched' is put to the test."""
-        partition = self.workload.spec.partition
-        if partition is None:
-            return
-        days = sorted(
-            {
-                day
-                for batch in self.workload.initial()
-                for day in batch.column(partition).unique().to_pylist()
-                if day
-            }
-        )
-        if len(days) >= 4:  # noqa: PLR2004 - two inside, one outside on either side
-            self.options = self.options.model_copy(
-                update={"partition_from": days[1].isoformat(), "partition_to": days[-1].isoformat()}
-            )
+        low, high = slice_of(self.strategy, self.workload)
+        if low is not None and high is not None:
+            update = {"partition_from": low.isoformat(), "partition_to": high.isoformat()}
+            self.options = self.options.model_copy(update=update)
 
     def change(self) -> None:
         """Apply the workload's next change round to the source."""
@@ -167,6 +158,11 @@ class Bench:
 
     # --- the engine -------------------------------------------------------------------------------
 
+    @property
+    def successful_loads(self) -> int:
+        """Loads so far that the oracle reckons with; a resync is none."""
+        return len(self._successes)
+
     def request(self) -> Load:
         """The load request for the source as it is now."""
         spec = self.workload.change(self.applied).spec if self.applied else self.workload.spec
@@ -196,12 +192,20 @@ class Bench:
         )
 
     def load(
-        self, *, expect: FailureCategory | None = None, request: Load | None = None, halt: bool = True
+        self,
+        *,
+        expect: FailureCategory | None = None,
+        request: Load | None = None,
+        halt: bool = True,
+        resync: Resync | None = None,
+        interrupt: Callable[[EngineSession, Event], None] | None = None,
     ) -> LoadOutcome:
         """Have the engine load; judge how it ended. Raises :class:`Halt` when it ended otherwise.
 
         ``expect`` is the failure category the load must end in; ``None`` means it must succeed.
         ``halt=False`` goes on after an unexpected end, where the next step does not rest on this one.
+        ``resync`` says what the request reads again, when it is not the next load. ``interrupt`` hears every
+        phase and progress as it comes and must end the engine: the load has then to end in ``killed``.
         """
         step = f"load {len(self.loads) + 1}"
         if self.applied:
@@ -214,7 +218,9 @@ class Bench:
         waits = self.station.quiet if self.strategy is Strategy.CDC else nullcontext()
         try:
             with waits:
-                outcome = self.station.session().load(asked, timeout=timeout)
+                session = self.station.session()
+                hear = partial(interrupt, session) if interrupt else None
+                outcome = session.load(asked, timeout=timeout, on_event=hear)
         except EngineError as error:
             # It did not come up again, or broke down while idle: its own failure, as in the midst of a load.
             outcome = LoadOutcome(error.ended, None, None, str(error), 0.0)
@@ -235,7 +241,7 @@ class Bench:
                 phases=tuple(event.phase for event in outcome.events if isinstance(event, Phase)),
             )
         )
-        wanted = "result" if expect is None else f"error: {expect}"
+        wanted = "killed" if interrupt else "result" if expect is None else f"error: {expect}"
         observed: str = outcome.ended
         if outcome.ended == "error":
             observed = f"error: {outcome.category}"
@@ -243,7 +249,9 @@ class Bench:
         if observed != wanted:
             if halt:
                 raise Halt
-        elif expect is None:
+        elif resync is not None:
+            self._resyncs = (*self._resyncs, resync)
+        elif wanted == "result":
             self._successes = (*self._successes, self.applied)
         return outcome
 
@@ -290,7 +298,7 @@ class Bench:
                 self.check(step, f"rows {anomaly}", 0, judgement.anomalies.get(anomaly, 0))
 
     def _judgement(self, step: str) -> RowJudgement:
-        history = History(workload=self.workload, loads=self._successes)
+        history = History(workload=self.workload, loads=self._successes, resyncs=self._resyncs)
         semantics = Semantics(
             strategy=self.strategy,
             options=self.options,
@@ -346,6 +354,21 @@ class Bench:
         if self._source is not None:
             self._source.drop()
             self._source.close()
+
+
+def slice_of(strategy: Strategy, workload: Workload) -> tuple[date | None, date | None]:
+    """The slice ``[from, to)`` that a bench loads; without bounds where the strategy loads all there is.
+
+    It leaves rows outside on both sides, so that 'untouched' is put to the test.
+    """
+    partition = workload.spec.partition
+    if strategy not in (Strategy.REPLACE, Strategy.BACKFILL) or partition is None:
+        return None, None
+    days = sorted(
+        {day for batch in workload.initial() for day in batch.column(partition).unique().to_pylist() if day}
+    )
+    # Two inside, one outside on either side.
+    return (days[1], days[-1]) if len(days) >= 4 else (None, None)  # noqa: PLR2004
 
 
 def _dataset(thing: DataObject) -> Dataset:

@@ -27,6 +27,14 @@ class Defect(StrEnum):
     """full_refresh, replace and partition_replace empty the target, and commit that, before they read."""
     COUNT_EXTRACTED_AS_LOADED = "count_extracted_as_loaded"
     """The run record repeats the extracted count as the loaded count."""
+    REPLAY_WIDENS_SCOPE = "replay_widens_scope"
+    """A resync forgets the lower bound of its scope when it deletes."""
+    REPLAY_APPENDS = "replay_appends"
+    """A resync inserts what it read, beside what is there."""
+    REPLAY_MOVES_STATE = "replay_moves_state"
+    """A resync stores 'now' as the position, though it read its scope only."""
+    REPLAY_DOES_NOTHING = "replay_does_nothing"
+    """A replay reports success without having read or written anything."""
 
 
 def planted() -> Defect | None:

@@ -20,6 +20,7 @@ from certification_pipeline.reference.defects import Defect
 from certification_pipeline.reference.failures import LoadError, redact
 from certification_pipeline.reference.record import Ledger, reset_peak_memory
 from certification_pipeline.reference.request import check_capability, check_request
+from certification_pipeline.reference.resync import is_resync, resync_plan
 from certification_pipeline.reference.retry import with_retries
 from certification_pipeline.reference.rounds import Attempt
 from certification_pipeline.reference.sinks.registry import open_sink
@@ -70,7 +71,7 @@ def run_load(load: Load, emit: Emit, defect: Defect | None = None) -> None:
 
 def _attempt(load: Load, ledger: Ledger, phase: Callable[[str], None], defect: Defect | None) -> None:
     ledger.reset()
-    plan = PLANS[load.strategy]
+    plan = resync_plan(load) if is_resync(load) else PLANS[load.strategy]
     check_request(load, plan)
     if load.source.system != "postgres":
         raise LoadError(FailureCategory.UNSUPPORTED, f"no source for system {load.source.system!r}")

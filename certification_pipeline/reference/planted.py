@@ -29,17 +29,24 @@ def truncate_early(attempt: Attempt) -> None:
 
 def advance_early(attempt: Attempt, state: PipelineState, columns: tuple[Column, ...]) -> PipelineState:
     """:attr:`Defect.ADVANCE_STATE_BEFORE_LOAD`: stored before the rows are selected, and then believed."""
-    source, sink = attempt.source, attempt.sink
-    if state.get(CursorState) is not None:
-        cursor = next(column for column in columns if column.name == attempt.load.cursor)
-        state = state.put(CursorState(column=cursor.name, high_water=source.greatest(cursor)))
-    elif state.get(XminState) is not None:
-        snapshot = source.begin()
-        source.end()
-        state = state.put(XminState(cluster=source.cluster, snapshot=str(snapshot)))
-    else:
+    sink = attempt.sink
+    after = advance_position(attempt, state, columns)
+    if after == state:
         return state
-    sink.write_state(state)
+    sink.write_state(after)
     sink.commit()
     sink.begin()
+    return after
+
+
+def advance_position(attempt: Attempt, state: PipelineState, columns: tuple[Column, ...]) -> PipelineState:
+    """The state with its position at 'now'; as it is where a strategy keeps none."""
+    source = attempt.source
+    if state.get(CursorState) is not None:
+        cursor = next(column for column in columns if column.name == attempt.load.cursor)
+        return state.put(CursorState(column=cursor.name, high_water=source.greatest(cursor)))
+    if state.get(XminState) is not None:
+        snapshot = source.begin()
+        source.end()
+        return state.put(XminState(cluster=source.cluster, snapshot=str(snapshot)))
     return state

@@ -55,6 +55,13 @@ class Attempt:
         self.sink.replaces_all = self.plan.swaps
         if self.defect is Defect.TRUNCATE_BEFORE_STAGE:
             truncate_early(self)
+        replay = self.load.options.replay
+        if replay is not None:
+            from certification_pipeline.reference.resync import replayed  # noqa: PLC0415
+
+            if replayed(self, replay):
+                self.ledger.final = self.sink.count(self.sink.target)
+                return
         match self.plan.reads:
             case Reads.DAYS:
                 self._days()

@@ -40,6 +40,7 @@ def test_the_module_runs_too() -> None:
         "lineage",
         "strategy-bundle",
         "evidence-bundle",
+        "replay",
         "suite",
         "release-summary",
         "chain",

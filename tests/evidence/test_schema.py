@@ -17,6 +17,7 @@ from tests.connectors.test_verdict import write as write_connectors
 from tests.gates.benchmarks import BASELINE, METRICS
 from tests.gates.releases import decided_release
 from tests.openlineage.releases import exported
+from tests.replay.builders import whole
 
 PUBLISHED = Path(__file__).parents[2] / "docs" / "schemas"
 
@@ -49,6 +50,7 @@ def test_what_is_written_obeys_its_schema(tmp_path: Path) -> None:
     write_benchmark(directory, "run-1", benchmark_request(METRICS, BASELINE, 0.1))
     exported(directory)
     write_connectors(directory, read_plan(directory).plan, report([]), 5)
+    directory.write(whole())
     by_version = {artifact.schema_name(): schema_of(artifact) for artifact in ARTIFACTS}
     seen = set()
     entry = next((tmp_path / "chain").glob("*/*__*.json"))

@@ -14,7 +14,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter
 
-from certification_pipeline.catalog.vocabulary import FailureCategory, Strategy
+from certification_pipeline.catalog.vocabulary import FailureCategory, ReplayKind, Strategy
 from certification_pipeline.harness.workload.spec import LogicalType
 
 PROTOCOL_VERSION: Literal["1"] = "1"
@@ -52,6 +52,26 @@ class DataObject(_Message):
     name: str
 
 
+class Replay(_Message):
+    """Do (a part of) an earlier run again, instead of the next load. An engine without it: ``unsupported``.
+
+    The resyncs re-read a scope of the source into the sink: every key (for strategies that replace slices:
+    every row) that has a row in the scope on either side becomes what the source has now; all else in the
+    sink stays as it is, and so does the engine's state. ``resume`` goes on from the last committed checkpoint
+    of a load that broke, and fails with ``state`` where there is none.
+    """
+
+    kind: ReplayKind
+    run_id: str
+    """The earlier run, for the engine's own log; it need not remember it."""
+    column: str | None = None
+    """The scope's column: the partition column or the one column of the primary key. Required to resync."""
+    start: str | None = None
+    """Inclusive; for ``partition`` the one value. As the source writes it: an ISO date, an integer."""
+    stop: str | None = None
+    """Exclusive; not for ``partition``."""
+
+
 class LoadOptions(_Message):
     """Strategy options. An engine that cannot honour one it was given answers ``error: unsupported``."""
 
@@ -70,6 +90,8 @@ class LoadOptions(_Message):
     staging_retention: Literal["drop", "keep"] = "drop"
     artifact: Literal["auto", "memory", "stream", "file", "partitioned_files", "object_storage"] = "auto"
     """Which canonical artifact (seed 002) the source should hand to the sink."""
+    replay: Replay | None = None
+    """Not the next load, but an earlier one again."""
 
 
 class Describe(_Message):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -23,10 +23,18 @@ from certification_pipeline.harness.oracle.model.expected import Expectations
 from certification_pipeline.harness.oracle.model.projection import Field
 from certification_pipeline.harness.oracle.raw_streams import TooDifferent
 from certification_pipeline.harness.oracle.readers.opening import FOLDS_CASE, Missing, open_table
-from certification_pipeline.harness.oracle.terms import History, Semantics, SinkView, Unreadable
+from certification_pipeline.harness.oracle.sql import literal
+from certification_pipeline.harness.oracle.terms import (
+    History,
+    Region,
+    Resync,
+    Semantics,
+    SinkView,
+    Unreadable,
+)
 from certification_pipeline.harness.workload.spec import LogicalType, TableSpec
 
-__all__ = ["History", "Oracle", "Semantics", "SinkView", "Unreadable"]
+__all__ = ["History", "Oracle", "Region", "Resync", "Semantics", "SinkView", "Unreadable"]
 
 
 class Oracle:
@@ -104,9 +112,16 @@ class Oracle:
             return copy.judge(ours, theirs)
 
     def fingerprint_sink(
-        self, sink: SinkView, spec: TableSpec, added_columns: tuple[str, ...] = ()
+        self,
+        sink: SinkView,
+        spec: TableSpec,
+        added_columns: tuple[str, ...] = (),
+        outside: Region | None = None,
+        besides: Collection[int] = (),
     ) -> Fingerprint:
         """Digest of all rows and columns but ``added_columns``, to tell whether a load changed anything.
+
+        With ``outside`` only of the rows that are not in that region, nor have one of the keys ``besides``.
 
         A table that is not there has the fingerprint ``rows=0, digest="absent"``. Raises
         :class:`Unreadable` when it is there and cannot be read.
@@ -122,7 +137,14 @@ class Oracle:
                 if rows.table is not None:
                     connection.register("sink_rows", rows.table)
                 columns = [f"c{i}" for i in matching.present]
-                found = fingerprint(connection, rows.relation or "sink_rows", columns)
+                relation = rows.relation or "sink_rows"
+                if outside is not None:
+                    where = f"NOT {_held(outside, fields)}"
+                    if besides:
+                        key = next(i for i, f in enumerate(fields) if f.name == spec.primary_key[0])
+                        where += f" AND c{key} NOT IN ({', '.join(literal(str(one)) for one in besides)})"
+                    relation = f"(SELECT * FROM {relation} WHERE {where})"
+                found = fingerprint(connection, relation, columns)
                 shape = "\0".join(matching.present.values()).encode()
                 digest = f"{found.digest}:{hashlib.blake2b(shape, digest_size=8).hexdigest()}"
                 return Fingerprint(rows=found.rows, digest=digest)
@@ -153,3 +175,11 @@ class Oracle:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _held(region: Region, fields: list[Field]) -> str:
+    """Condition on rows of canonical text."""
+    position = next(i for i, field in enumerate(fields) if field.name == region.column)
+    text = f"c{position}"
+    days = f"TRY_CAST({text} AS DATE) - DATE '1970-01-01'"
+    return region.holds(days if region.of == "partition" else f"TRY_CAST({text} AS BIGINT)")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from certification_pipeline.catalog.models import TypeRule
 from certification_pipeline.catalog.vocabulary import DriftBehaviour, Strategy
@@ -16,6 +16,37 @@ from certification_pipeline.harness.engines.protocol import LoadOptions
 
 if TYPE_CHECKING:
     from certification_pipeline.harness.workload.rounds import Workload
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """A part of a table: the rows whose partition date or integer key lies in ``[start, stop)``.
+
+    Dates are days since 1970-01-01. A row without a value is in no region.
+    """
+
+    of: Literal["partition", "key"]
+    column: str
+    start: int
+    stop: int
+
+    def holds(self, value: str) -> str:
+        """SQL condition over the value as an integer; never NULL."""
+        return f"coalesce({value} >= {self.start} AND {value} < {self.stop}, false)"
+
+
+@dataclass(frozen=True, slots=True)
+class Resync:
+    """A region was read again after ``after`` loads, when ``round`` change rounds had been applied.
+
+    ``by_key``: every key with a row in the region on either side became the source's; else the region's
+    rows were replaced by the source's rows in it.
+    """
+
+    region: Region
+    after: int
+    round: int
+    by_key: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +62,13 @@ class History:
     workload: Workload
     loads: tuple[int, ...]
     load_options: tuple[LoadOptions, ...] = ()
+    resyncs: tuple[Resync, ...] = ()
+    """In order. Not for ``incremental_append`` and ``scd2``: their sinks hold what the source has no more."""
+
+    @property
+    def last_round(self) -> int:
+        """The last change round that any load or resync could see."""
+        return max((*self.loads, *(resync.round for resync in self.resyncs)), default=0)
 
     def __post_init__(self) -> None:
         if any(later < earlier for earlier, later in zip(self.loads, self.loads[1:], strict=False)):

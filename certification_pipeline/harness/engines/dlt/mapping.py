@@ -105,6 +105,10 @@ def refuse_unsupported(request: Request) -> None:
         raise UnsupportedError(f"this driver reads from postgres, not from {request['source']['system']}")
     if strategy not in STRATEGIES_OF_SINK.get(sink, ()):
         raise UnsupportedError(f"dlt documents no {strategy} for a {sink} destination")
+    if options.get("replay"):
+        raise UnsupportedError(
+            "dlt documents no replay of an earlier run; a full or sliced load is a new run"
+        )
     if options.get("artifact", "auto") not in ("auto", "file"):
         raise UnsupportedError(
             f"dlt hands data over in files; artifact {options['artifact']!r} is not offered"

@@ -85,6 +85,7 @@ class Expectations:
         identity = (
             history.workload.identity,
             history.loads,
+            history.resyncs,
             logic,
             semantics.strategy,
             semantics.propagates_deletes,
@@ -96,7 +97,7 @@ class Expectations:
                 self._answers.move_to_end(identity)
                 return self._answers[identity][0]
             log = self._log(history)
-            loads = Loads(history.loads, options, semantics.propagates_deletes)
+            loads = Loads(history.loads, options, semantics.propagates_deletes, history.resyncs)
             state = Model(self._connection, log, loads).build(semantics.strategy)
             expected = self._expected(log, history, semantics, state, identity)
             if expected.table is not None:
@@ -112,7 +113,7 @@ class Expectations:
         if log is None:
             log = self._logs[name] = SourceLog(self._connection, history.workload)
         self._logs.move_to_end(name)
-        log.ensure(max(history.loads, default=0))
+        log.ensure(history.last_round)
         return log
 
     def _forget(self) -> None:
@@ -158,7 +159,7 @@ class Expectations:
         if count * len(fields) <= _SMALL_CELLS:
             by = ", ".join(_sort_key(fields[i].type, i) for i in order)
             table = self._connection.sql(f"{query} ORDER BY {by}").to_arrow_table()
-        last = max(history.loads, default=0)
+        last = history.last_round
         return Expected(
             fields=tuple(fields),
             keys=keys,

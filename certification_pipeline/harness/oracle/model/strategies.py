@@ -18,6 +18,7 @@ from certification_pipeline.catalog.vocabulary import Strategy
 from certification_pipeline.harness.engines.protocol import LoadOptions
 from certification_pipeline.harness.oracle.model.source_log import SourceLog
 from certification_pipeline.harness.oracle.sql import one_row
+from certification_pipeline.harness.oracle.terms import Resync
 
 _NAMES = itertools.count()
 _EPOCH = dt.date(1970, 1, 1)
@@ -30,6 +31,7 @@ class Loads:
     rounds: tuple[int, ...]
     options: tuple[LoadOptions, ...]
     propagates_deletes: bool | None
+    resyncs: tuple[Resync, ...] = ()
 
 
 class Model:
@@ -48,7 +50,8 @@ class Model:
             f"closed INTEGER)"
         )
         if self.loads.rounds:
-            _DEFINITIONS[strategy](self)
+            definitions = _STEP_BY_STEP if self.loads.resyncs else _DEFINITIONS
+            definitions[strategy](self)
         return self.state
 
     # --- whole-table strategies ---------------------------------------------------------------------
@@ -87,6 +90,49 @@ class Model:
         cases = " ".join(f"WHEN round <= {seen} THEN {load}" for load, seen in enumerate(rounds))
         return f"(CASE {cases} END)"
 
+    # --- the same, load by load, for histories in which regions were read again between loads ----------
+
+    def mirrored_step_by_step(self) -> None:
+        """full_refresh and mirrors: each load makes the sink the source."""
+        if self.loads.propagates_deletes is False:
+            return self.upserted_step_by_step()
+        for load, round_ in enumerate(self.loads.rounds):
+            self.connection.execute(f"DELETE FROM {self.state}")
+            self._put(self.log.current(round_), load)
+            self._resynced(load)
+        return None
+
+    def upserted_step_by_step(self) -> None:
+        """xmin: each load upserts the images that it sees and no load or resync before it saw."""
+        if self.loads.propagates_deletes:
+            return self.mirrored_step_by_step()
+        for load, round_ in enumerate(self.loads.rounds):
+            now = self._scratch(self.log.current(round_))
+            self.connection.execute(f"DELETE FROM {self.state} WHERE k IN (SELECT k FROM {now})")
+            self._put(f"SELECT * FROM {now}", load)
+            self.connection.execute(f"DROP TABLE {now}")
+            self._resynced(load)
+        return None
+
+    def _resynced(self, load: int) -> None:
+        """Apply the resyncs that came after this load and before the next."""
+        for resync in self.loads.resyncs:
+            if resync.after != load + 1:
+                continue
+            inside = resync.region.holds("part" if resync.region.of == "partition" else "k::BIGINT")
+            current = self.log.current(resync.round)
+            chosen = inside
+            if resync.by_key:
+                keys = self._scratch(
+                    f"SELECT k FROM {self.state} WHERE {inside} "
+                    f"UNION SELECT k FROM ({current}) WHERE {inside}"
+                )
+                chosen = f"k IN (SELECT k FROM {keys})"
+            self.connection.execute(f"DELETE FROM {self.state} WHERE {chosen}")
+            self._put(f"SELECT * FROM ({current}) WHERE {chosen}", load)
+            if resync.by_key:
+                self.connection.execute(f"DROP TABLE {keys}")
+
     # --- cursor strategies --------------------------------------------------------------------------
 
     def append(self) -> None:
@@ -108,6 +154,7 @@ class Model:
             if self.loads.propagates_deletes:
                 present = f"SELECT k FROM ({self.log.current(round_)})"
                 self.connection.execute(f"DELETE FROM {self.state} WHERE k NOT IN ({present})")
+            self._resynced(load)
 
     def _selected(self, load: int) -> str:
         """Visible rows with cursor >= high water - lookback, or NULL cursor where those are included.
@@ -146,6 +193,7 @@ class Model:
             inside = _slice(self.loads.options[load])
             self.connection.execute(f"DELETE FROM {self.state} WHERE {inside}")
             self._put(f"SELECT * FROM ({self.log.current(round_)}) WHERE {inside}", load)
+            self._resynced(load)
 
     def partition_replace(self) -> None:
         """Every partition in the extract replaces that partition; vanished partitions stay."""
@@ -157,6 +205,7 @@ class Model:
                 f"WHERE s.part IS NOT DISTINCT FROM t.part)"
             )
             self._put(extract, load)
+            self._resynced(load)
 
     def backfill(self) -> None:
         """Each day of the slice as it was at the first load that covered it; committed days are skipped."""
@@ -172,6 +221,7 @@ class Model:
                 load,
             )
             committed.append((first, last))
+            self._resynced(load)
 
     def _days(self, load: int, round_: int) -> tuple[int | None, int | None]:
         """First and last day that a backfill covers; open ends reach to what the source has then."""
@@ -244,3 +294,15 @@ _DEFINITIONS: dict[Strategy, Callable[[Model], None]] = {
     Strategy.SCD2: Model.scd2,
     Strategy.BACKFILL: Model.backfill,
 }
+
+_STEP_BY_STEP: dict[Strategy, Callable[[Model], None]] = {
+    Strategy.FULL_REFRESH: Model.mirrored_step_by_step,
+    Strategy.REPLACE: Model.replace,
+    Strategy.INCREMENTAL_MERGE: Model.merge,
+    Strategy.SNAPSHOT_DIFF: Model.mirrored_step_by_step,
+    Strategy.XMIN: Model.upserted_step_by_step,
+    Strategy.CDC: Model.mirrored_step_by_step,
+    Strategy.PARTITION_REPLACE: Model.partition_replace,
+    Strategy.BACKFILL: Model.backfill,
+}
+"""The strategies that a resync is defined for."""
