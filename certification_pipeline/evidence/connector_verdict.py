@@ -93,7 +93,11 @@ def judge_connectors(
         connectors=table,
         missing_required=tuple(f"{cap.connector}.{cap.capability}" for cap in open_),
         outcome=Outcome.worst(outcomes),
-        blockers=(*(blocker for _, blocker in general), *(_blocker(cap, again) for cap in open_)),
+        blockers=(
+            *(blocker for _, blocker in general),
+            *(_unreached(connector, again) for connector in scope if connector.required and connector.reason),
+            *(_blocker(cap, again) for cap in open_ if cap.connector in names),
+        ),
     )
 
 
@@ -214,6 +218,15 @@ def _disagreement(report: JUnitReport, exit_code: int | None) -> str | None:
         return None
     told = "was killed" if exit_code is None else f"ended with code {exit_code}"
     return f"pytest {told}, its report has {report.failures} failures and {report.errors} errors"
+
+
+def _unreached(connector: Connector, again: str) -> Blocker:
+    """One for the whole connector: none of its items could be tested, for one reason."""
+    return Blocker(
+        code=f"connector.{connector.name}.untested",
+        message=connector.detail or f"not tested: {connector.reason}",
+        next_step=f"{connector.remedy}; then: {again}" if connector.remedy else again,
+    )
 
 
 def _blocker(capability: Capability, again: str) -> Blocker:

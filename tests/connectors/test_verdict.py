@@ -188,6 +188,17 @@ def test_a_plan_without_connectors_is_no_pass(made: tuple[SubjectDir, Certificat
     assert codes(result) == ["connector_certification.no_connectors"]
 
 
+def test_a_required_connector_that_cannot_be_reached_is_one_blocker(
+    made: tuple[SubjectDir, CertificationPlan],
+) -> None:
+    cells = tuple(cell.model_copy(update={"required": True}) for cell in made[1].cells)
+    plan = made[1].model_copy(update={"cells": cells})
+    result = judged(plan, report(cases(systems())))
+    assert result.outcome is Outcome.UNTESTED
+    assert codes(result) == ["connector.reference/clickhouse.untested"]
+    assert "CERTIFY_CLICKHOUSE_DSN" in result.blockers[0].next_step
+
+
 def test_the_live_profile_demands_live_tests(made: tuple[SubjectDir, CertificationPlan]) -> None:
     live = {"markers": (*ASKED, TestMarker.INTEGRATION_LIVE), "profile": "live"}
     told = {

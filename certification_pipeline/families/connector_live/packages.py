@@ -11,15 +11,19 @@ from collections.abc import Mapping
 CORE: Mapping[str, frozenset[str]] = {
     # Rows travel as Arrow; PostgreSQL is the only source.
     "reference": frozenset({"pyarrow", "psycopg"}),
-    # Its driver imports one environment for all destinations (driver.py, dependencies).
-    "dlt": frozenset({"pyarrow", "pandas", "numpy", "duckdb", "sqlalchemy", "psycopg2", "dlt"}),
+    # Its driver imports one environment for all destinations (driver.py, dependencies); dlt itself sqlglot.
+    "dlt": frozenset(
+        {
+            *("pyarrow", "pandas", "numpy", "duckdb", "sqlalchemy", "psycopg2", "dlt", "sqlglot"),
+            *("adbc_driver_postgresql", "adbc_driver_manager"),
+        }
+    ),
 }
 
 CLIENTS: Mapping[tuple[str, str], frozenset[str]] = {
     ("reference", "duckdb"): frozenset({"duckdb"}),
     # The files are merged by DuckDB, which reads and writes Parquet.
     ("reference", "parquet"): frozenset({"duckdb"}),
-    ("dlt", "postgres"): frozenset({"adbc_driver_postgresql", "adbc_driver_manager"}),
 }
 
 OPTIONAL = frozenset(
