@@ -11,6 +11,7 @@ from certification_pipeline.cli import (
     bundles,
     chain,
     connectors,
+    dbt_lineage,
     decide,
     lineage,
     look,
@@ -56,6 +57,7 @@ app.command("strategy-bundle")(bundles.strategy_bundle)
 app.command("evidence-bundle")(bundles.evidence_bundle)
 app.command()(lineage.lineage)
 app.command()(connectors.connectors)
+app.command("dbt-lineage")(dbt_lineage.dbt_lineage)
 app.command()(decide.suite)
 app.command("release-summary")(decide.release_summary)
 app.command()(look.doctor)

@@ -18,6 +18,7 @@ from certification_pipeline.evidence.bundle import (
     StrategyCertificationBundle,
 )
 from certification_pipeline.evidence.connectors import ChecklistItem, ConnectorCertification
+from certification_pipeline.evidence.dbt_lineage import DbtLineage
 from certification_pipeline.evidence.index import ArtifactIndex
 from certification_pipeline.evidence.openlineage import OpenLineageReport
 from certification_pipeline.evidence.plan import CertificationPlan, Selection
@@ -245,6 +246,42 @@ def _replay(replay: ReplayEvidence) -> str:
     table = _table(("route", "strategy", "support"), declared)
     facts = (("mode", replay.mode), ("replays", len(replay.items)))
     return _page(_headline(replay), replay, facts, "## Replays", _table(head, rows), "## Declared", table)
+
+
+@markdown.register
+def _dbt_lineage(lineage: DbtLineage) -> str:
+    nodes = [
+        (target.target, node.name, node.kind, node.materialized, node.state, len(node.columns))
+        for target in lineage.targets
+        for node in target.nodes
+    ]
+    columns = [
+        (target.target, edge.upstream, edge.upstream_column, edge.downstream, edge.downstream_column)
+        for target in lineage.targets
+        for edge in target.column_edges
+    ]
+    tests = [
+        (target.target, test.name, test.state, test.failures, test.message)
+        for target in lineage.targets
+        for test in target.tests
+    ]
+    by_us = lineage.source == "executed"
+    facts = (
+        ("evidence", "loaded, judged and built by us" if by_us else "given by the caller: a claim"),
+        *((f"dbt on {each.target}", each.dbt_version or "did not run") for each in lineage.targets),
+        *((f"left out: {each.target}", each.why) for each in lineage.left_out),
+    )
+    return _page(
+        _headline(lineage),
+        lineage,
+        facts,
+        "## Nodes",
+        _table(("target", "name", "kind", "materialized", "state", "columns"), nodes),
+        "## Tests",
+        _table(("target", "test", "state", "failures", "message"), tests),
+        "## Columns",
+        _table(("target", "from", "column", "to", "column"), columns),
+    )
 
 
 @markdown.register

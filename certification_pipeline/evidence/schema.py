@@ -17,6 +17,7 @@ from certification_pipeline.evidence.bundle import OpsEvidenceBundle, StrategyCe
 from certification_pipeline.evidence.cell import CellEvidence
 from certification_pipeline.evidence.chain import EvidenceChainEntry
 from certification_pipeline.evidence.connectors import ConnectorCertification
+from certification_pipeline.evidence.dbt_lineage import DbtLineage
 from certification_pipeline.evidence.files import write_atomically
 from certification_pipeline.evidence.index import ArtifactIndex
 from certification_pipeline.evidence.openlineage import OpenLineageReport
@@ -38,6 +39,7 @@ ARTIFACTS: tuple[type[Artifact], ...] = (
     OpenLineageReport,
     ConnectorCertification,
     ReplayEvidence,
+    DbtLineage,
     CertificationSuite,
     CertificationSuiteIndex,
     ArtifactIndex,

@@ -14,12 +14,14 @@ from certification_pipeline.catalog.vocabulary import Family as CatalogFamily
 from certification_pipeline.evidence.benchmark import BenchmarkBaseline
 from certification_pipeline.evidence.bundle import OpsEvidenceBundle, StrategyCertificationBundle
 from certification_pipeline.evidence.connectors import ConnectorCertification
+from certification_pipeline.evidence.dbt_lineage import DbtLineage
 from certification_pipeline.evidence.openlineage import OpenLineageReport
 from certification_pipeline.evidence.replay import ReplayEvidence
 from certification_pipeline.evidence.report import CertificationReport
 from certification_pipeline.evidence.suite import ItemName
 from certification_pipeline.gates.benchmark_baseline import verify_benchmark
 from certification_pipeline.gates.connectors import verify_connectors
+from certification_pipeline.gates.dbt_lineage import verify_dbt_lineage
 from certification_pipeline.gates.evidence_bundle import verify_evidence_bundle
 from certification_pipeline.gates.flaky import remembers_failures
 from certification_pipeline.gates.matrix_verifier import verify_report
@@ -51,9 +53,7 @@ FAMILIES: Mapping[ItemName, Family] = MappingProxyType(
         ItemName.LINEAGE_REPORT: Family(
             "openlineage_report.json", OpenLineageReport.schema_name(), "lineage"
         ),
-        ItemName.DBT_LINEAGE_REPORT: Family(
-            "dbt_lineage.json", "certification_pipeline.dbt_lineage.v1", "dbt-lineage"
-        ),
+        ItemName.DBT_LINEAGE_REPORT: Family("dbt_lineage.json", DbtLineage.schema_name(), "dbt-lineage"),
         ItemName.STRATEGY_CERTIFICATION_BUNDLE: Family(
             "strategy_certification_bundle.json",
             StrategyCertificationBundle.schema_name(),
@@ -95,6 +95,7 @@ VERIFIERS = Registry(
         # Remembers failures by itself: a mended document is a change, though the engine is the same.
         ConnectorCertification.schema_name(): verify_connectors,
         ReplayEvidence.schema_name(): remembers_failures(CatalogFamily.REPLAY, verify_replay),
+        DbtLineage.schema_name(): remembers_failures(CatalogFamily.DBT_LINEAGE, verify_dbt_lineage),
     },
     {
         StrategyCertificationBundle.schema_name(): verify_strategy_bundle,

@@ -14,6 +14,7 @@ from certification_pipeline.gates.decide import write_benchmark
 from certification_pipeline.gates.verification import read_plan
 from tests.connectors.junit import report
 from tests.connectors.test_verdict import write as write_connectors
+from tests.dbt_lineage.material import Recorded
 from tests.gates.benchmarks import BASELINE, METRICS
 from tests.gates.releases import decided_release
 from tests.openlineage.releases import exported
@@ -54,7 +55,8 @@ def test_what_is_written_obeys_its_schema(tmp_path: Path) -> None:
     by_version = {artifact.schema_name(): schema_of(artifact) for artifact in ARTIFACTS}
     seen = set()
     entry = next((tmp_path / "chain").glob("*/*__*.json"))
-    for path in (*directory.path.rglob("*.json"), entry):
+    dbt_run, *_ = Recorded().on_disk(tmp_path / "dbt")
+    for path in (*directory.path.rglob("*.json"), entry, dbt_run.path / "dbt_lineage.json"):
         value = json.loads(path.read_text())
         jsonschema.validate(value, by_version[value["schema_version"]])
         seen.add(value["schema_version"])
