@@ -120,10 +120,11 @@ def release_summary(
 ) -> None:
     """Decide on a release again.
 
-    Report, suite, index and summary are recomputed from the plan and the cells, and written.
+    Report, bundles, suite, index and summary are recomputed from the plan, the cells and the families'
+    artifacts, and written. A decision that lay there and was none is replaced, told, and red this once.
     """
     from certification_pipeline.cli.evidence import subject_dirs  # noqa: PLC0415 - lazy on purpose
-    from certification_pipeline.gates.decide import decide  # noqa: PLC0415
+    from certification_pipeline.gates.decide import decide, no_evidence  # noqa: PLC0415
 
     given = (
         certification_report,
@@ -142,12 +143,16 @@ def release_summary(
         require_evidence,
     )
     decisions: list[Decision] = []
+    replaced: list[str] = []
     for directory in subject_dirs(evidence_dir, release_id, engine):
         paths = _paths(directory, given)
+        replaced += [f"{directory.engine}: {told}" for told in no_evidence(directory)]
         decided = decide(directory, str(uuid4()), suite_id=suite_id, require=require, paths=paths)
         decisions.append(decided.summary)
         _copy(directory, _DECISIONS, output_dir)
-    _answer(decisions, form)
+    for told in replaced:
+        typer.echo(f"✗ {told}. It was no evidence, and was replaced by what the evidence shows", err=True)
+    _answer(decisions, form, red=bool(replaced))
 
 
 _DECISIONS = (
@@ -188,7 +193,7 @@ def _copy(directory: SubjectDir, names: tuple[str, ...], output_dir: Path | None
             write_atomically(Path(output_dir or ".") / directory.engine / (name + suffix), data)
 
 
-def _answer(decisions: list[Decision], form: Format) -> None:
+def _answer(decisions: list[Decision], form: Format, *, red: bool = False) -> None:
     from certification_pipeline.cli.output import answer  # noqa: PLC0415 - lazy on purpose
 
-    raise typer.Exit(answer(decisions, form))
+    raise typer.Exit(answer(decisions, form) or int(red))

@@ -12,6 +12,7 @@ from certification_pipeline.catalog.vocabulary import Outcome
 from certification_pipeline.evidence import layout
 from certification_pipeline.evidence.benchmark import BenchmarkBaseline
 from certification_pipeline.evidence.bundle import OpsEvidenceBundle, StrategyCertificationBundle
+from certification_pipeline.evidence.decision import Decision
 from certification_pipeline.evidence.errors import EvidenceError, ProblemKind
 from certification_pipeline.evidence.index import ArtifactIndex
 from certification_pipeline.evidence.markdown import markdown
@@ -85,6 +86,31 @@ def decide(
     # From disk once more: what is remembered above was true when it was read.
     index, summary = write_summary(directory, run_id, require=require)
     return Decided(report, strategy, evidence, suite, index, summary)
+
+
+def no_evidence(directory: SubjectDir) -> tuple[str, ...]:
+    """Decisions that lie there and are none: typed by hand, edited, of another release. To be asked before
+    deciding again, which replaces them: whoever put them there must hear it.
+    """
+    found = []
+    for model in _DECISIONS:
+        path = f"{model.KIND}.json"
+        try:
+            directory.read(path, model)
+        except EvidenceError as error:
+            if error.kind is not ProblemKind.MISSING:
+                found.append(f"{path}: {error.field or 'the file'}: {error.problem}")
+    return tuple(found)
+
+
+_DECISIONS: tuple[type[Decision], ...] = (
+    CertificationReport,
+    StrategyCertificationBundle,
+    OpsEvidenceBundle,
+    CertificationSuite,
+    ArtifactIndex,
+    ReleaseSummary,
+)
 
 
 def read_matrix(directory: SubjectDir, run_id: str) -> CertificationReport:
