@@ -21,6 +21,7 @@ from certification_pipeline.catalog.models import Catalog
 from certification_pipeline.catalog.vocabulary import Family, Outcome, ReasonCode
 from certification_pipeline.evidence import layout
 from certification_pipeline.evidence.artifact import Subject
+from certification_pipeline.evidence.benchmark import BenchmarkBaseline
 from certification_pipeline.evidence.cell import CellEvidence, CellKey
 from certification_pipeline.evidence.decision import Decision
 from certification_pipeline.evidence.earlier import keep_failure
@@ -30,6 +31,8 @@ from certification_pipeline.evidence.openlineage import OpenLineageReport
 from certification_pipeline.evidence.plan import CertificationPlan, PlannedCell
 from certification_pipeline.evidence.provenance import environment, producer
 from certification_pipeline.evidence.store import EvidenceError, EvidenceStore
+from certification_pipeline.families.benchmark.asked import Asked
+from certification_pipeline.families.benchmark.produce import measure
 from certification_pipeline.families.matrix import Take, cells_to_run, run_matrix
 from certification_pipeline.families.openlineage import export
 from certification_pipeline.families.plan import PlanError, build_plan
@@ -234,10 +237,11 @@ def run_family(
     family: Family,
     engines: Collection[str],
     produce: Produce | None = None,
+    systems: Collection[str] | None = None,
 ) -> None:
     """Make one evidence family of these engines; of one that cannot be started it stays missing.
 
-    ``produce`` is used in place of the family's own, e.g. with options of a command.
+    ``produce`` and ``systems`` are used in place of the family's own, e.g. with options of a command.
 
     A family that breaks leaves a ``FamilyFinished`` that says how, a traceback in the release's harness.log,
     and no artifact: the gates call that missing. Raises ``EvidenceError`` when evidence cannot be written.
@@ -250,7 +254,7 @@ def run_family(
     with open_workshop(
         catalog,
         run_id=release.run_id,
-        systems=dict.fromkeys(system for plan in plans for system in producer.systems(plan)),
+        systems=dict.fromkeys(system for plan in plans for system in systems or producer.systems(plan)),
         engines=release.engines,
         on_event=on_event,
         cancel=cancel,
@@ -274,6 +278,7 @@ def remake_family(
     family: Family,
     engines: Iterable[str],
     produce: Produce | None = None,
+    systems: Collection[str] | None = None,
 ) -> Mapping[str, Decision]:
     """Make one family of a release that is there, under its sealed plans; what was made, by engine.
 
@@ -290,7 +295,17 @@ def remake_family(
     with _alone(settings):
         names = tuple(engines)
         release = reopen_release(settings, catalog, names, on_event)
-        run_family(settings, catalog, release, on_event, cancel, family=family, engines=names, produce=kept)
+        run_family(
+            settings,
+            catalog,
+            release,
+            on_event,
+            cancel,
+            family=family,
+            engines=names,
+            produce=kept,
+            systems=systems,
+        )
     return made
 
 
@@ -337,6 +352,32 @@ def export_lineage(
             )
             for directory in directories
         )
+
+
+def measure_benchmark(
+    settings: RunSettings,
+    catalog: Catalog,
+    engine: str,
+    on_event: OnEvent,
+    cancel: threading.Event,
+    *,
+    asked: Asked,
+) -> BenchmarkBaseline | None:
+    """Measure another benchmark than a profile's run does, in the release that is there.
+
+    ``None`` when nothing was written: it was cancelled, or broke (events and harness.log say how).
+    """
+    made = remake_family(
+        settings,
+        catalog,
+        on_event,
+        cancel,
+        family=Family.BENCHMARK,
+        engines=(engine,),
+        produce=lambda work: measure(work, asked),
+        systems=(asked.source, asked.sink),
+    ).get(engine)
+    return made if isinstance(made, BenchmarkBaseline) else None
 
 
 def _keep_log(written: Path, kept: Path) -> None:

@@ -58,6 +58,7 @@ def expected_code(error: Exception) -> int | None:
     """The exit code of an error a user can cause or mend; ``None`` for a defect of ours."""
     from certification_pipeline.catalog.problems import CatalogError  # noqa: PLC0415 - heavy
     from certification_pipeline.evidence.errors import EvidenceError, ProblemKind  # noqa: PLC0415
+    from certification_pipeline.families.benchmark.asked import AskedError  # noqa: PLC0415
     from certification_pipeline.families.openlineage.errors import EmissionError  # noqa: PLC0415
     from certification_pipeline.families.plan import PlanError  # noqa: PLC0415
     from certification_pipeline.gates.benchmark_request import RequestError  # noqa: PLC0415
@@ -66,7 +67,7 @@ def expected_code(error: Exception) -> int | None:
     from certification_pipeline.settings import SettingsError  # noqa: PLC0415
 
     match error:
-        case SettingsError() | PlanError() | CatalogError() | RequestError():
+        case SettingsError() | PlanError() | CatalogError() | RequestError() | AskedError():
             return USAGE
         case EvidenceError():
             codes = {ProblemKind.MISSING: USAGE, ProblemKind.REFUSED: INCONCLUSIVE}

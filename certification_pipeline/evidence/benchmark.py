@@ -1,4 +1,4 @@
-"""``benchmark_baseline.json``: figures somebody gives, held against the baseline they must not fall behind.
+"""``benchmark_baseline.json``: figures, given or measured, held against what they must not fall behind.
 
 Keeps dpone's fields (``items[].metric … action``, ``output_dir``) beside its own. Knows the shapes and
 what a figure may be; how an item is judged is for the gate.
@@ -7,11 +7,12 @@ what a figure may be; how an item is judged is for the gate.
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, model_validator
 
 from certification_pipeline.evidence.artifact import Model
+from certification_pipeline.evidence.benchmark_samples import Comparison, FalseAlarms, Measurement
 from certification_pipeline.evidence.decision import Decision
 
 LARGEST_FIGURE = 1e300
@@ -68,15 +69,33 @@ Baseline = Annotated[dict[MetricName, BaselineFigure], Field(min_length=1)]
 
 
 class BenchmarkBaseline(Decision):
-    """Green when both sides name the same metrics and none is worse than its threshold."""
+    """Given: both sides name the same metrics and none is worse than its threshold.
+
+    Measured: each gated metric is proven to be within what it may lose, against the baseline rerun beside it.
+    """
 
     KIND: ClassVar[str] = "benchmark_baseline"
 
-    source: Literal["given"] = Field(
-        description="given: the caller's claim, nothing here measured it; only the comparison is ours"
+    source: Literal["given", "measured"] = Field(
+        description="given: the caller's claim, nothing measured it; measured: real loads, see measurement"
     )
     allowed_regression_ratio: AllowedRatio
-    metrics: Metrics = Field(description="as given")
-    baseline: Baseline = Field(description="as given")
-    items: tuple[BenchmarkItem, ...]
+    metrics: Metrics = Field(description="given: as given; measured: medians of the contender")
+    baseline: dict[MetricName, BaselineFigure] = Field(
+        description="given: as given, never empty; measured: medians of the baseline"
+    )
+    items: tuple[BenchmarkItem, ...] = Field(description="measured: the gated metrics")
+    measurement: Measurement | None = Field(None, description="measured only")
+    comparisons: tuple[Comparison, ...] = Field((), description="measured only: every metric, gated or not")
+    aa: FalseAlarms | None = Field(None, description="measured only: how often this gate cries wolf")
     output_dir: str = "."
+
+    @model_validator(mode="after")
+    def _of_one_form(self) -> Self:
+        if (self.source == "measured") != (self.measurement is not None):
+            raise ValueError(
+                f"source is {self.source} but measurement is {'there' if self.measurement else 'not'}"
+            )
+        if self.source == "given" and (not self.baseline or self.comparisons or self.aa):
+            raise ValueError("given figures need a baseline, and nothing of them was measured")
+        return self

@@ -11,6 +11,7 @@ from functools import singledispatch
 from certification_pipeline.catalog.vocabulary import Outcome
 from certification_pipeline.evidence.artifact import Artifact
 from certification_pipeline.evidence.benchmark import BenchmarkBaseline
+from certification_pipeline.evidence.benchmark_page import measured_facts, measured_tables
 from certification_pipeline.evidence.bundle import (
     BundleCounts,
     BundleItem,
@@ -117,12 +118,15 @@ def _benchmark(benchmark: BenchmarkBaseline) -> str:
         )
         for item in benchmark.items
     ]
-    facts = (
-        ("figures", "given by the caller: a claim, nothing was measured here"),
-        ("allowed regression ratio", benchmark.allowed_regression_ratio),
-    )
     head = ("metric", "outcome", "actual", "baseline", "better", "allowed", "action")
-    return _page(_headline(benchmark), benchmark, facts, "## Metrics", _table(head, rows))
+    allowed = ("allowed regression ratio", benchmark.allowed_regression_ratio)
+    if benchmark.measurement is not None:
+        title, facts = _headline(benchmark), (*measured_facts(benchmark, benchmark.measurement), allowed)
+        return _page(
+            title, benchmark, facts, "## Gated", _table(head, rows), *measured_tables(benchmark, _table)
+        )
+    given = ("figures", "given by the caller: a claim, nothing was measured here")
+    return _page(_headline(benchmark), benchmark, (given, allowed), "## Metrics", _table(head, rows))
 
 
 @markdown.register

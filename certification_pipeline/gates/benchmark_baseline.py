@@ -1,6 +1,6 @@
-"""The benchmark gate (seed 003): given figures against a given baseline, and its verifier.
+"""The benchmark gate (seed 003): given figures against a given baseline, and the verifier of both forms.
 
-The figures are a claim; that every metric is compared, and how, is not. Judging is a pure function.
+Given figures are a claim; that every metric is compared, and how, is not. Judging is a pure function.
 """
 
 from __future__ import annotations
@@ -17,7 +17,11 @@ from certification_pipeline.evidence.benchmark import (
     BenchmarkItem,
     Direction,
 )
+from certification_pipeline.evidence.benchmark_samples import ARTEFACT, Measurement
+from certification_pipeline.evidence.benchmark_verdict import contradictions, measured_benchmark
+from certification_pipeline.evidence.canonical import sha256
 from certification_pipeline.evidence.decision import verdict
+from certification_pipeline.evidence.errors import EvidenceError
 from certification_pipeline.evidence.provenance import Provenance
 from certification_pipeline.evidence.subject_dir import SubjectDir
 from certification_pipeline.gates.benchmark_request import BenchmarkRequest
@@ -68,8 +72,10 @@ def allowed_threshold(baseline: BaselineFigure, ratio: float) -> float:
 def verify_benchmark(
     directory: SubjectDir, file: EvidenceFile, sealed: SealedPlan, decided: Provenance
 ) -> Verification:
-    """Judge the file's own metrics and baseline again: every item and the verdict must come out the same."""
+    """Judge the file's own figures (given) or samples (measured) again: all must come out the same."""
     found = directory.load(file.data, file.path, BenchmarkBaseline)
+    if found.measurement is not None:
+        return _verify_measured(found, found.measurement, directory, sealed, decided)
     request = BenchmarkRequest(
         metrics=found.metrics,
         baseline=found.baseline,
@@ -94,6 +100,55 @@ def verify_benchmark(
             "allowed_regression_ratio": recomputed.allowed_regression_ratio,
         },
     )
+
+
+def _verify_measured(
+    found: BenchmarkBaseline,
+    measurement: Measurement,
+    directory: SubjectDir,
+    sealed: SealedPlan,
+    decided: Provenance,
+) -> Verification:
+    plan = sealed.plan
+    recomputed = measured_benchmark(
+        measurement,
+        found.allowed_regression_ratio,
+        release_id=directory.release_id,
+        subject=plan.subject,
+        profile=plan.profile,
+        provenance=provenance_of(found),
+    )
+    return Verification(
+        outcome=recomputed.outcome,
+        release_id=found.release_id,
+        problems=(
+            *stale(found, plan, decided),
+            *contradictions(found, plan.subject),
+            *_artefact_problems(measurement, directory),
+            *differences(found, recomputed),
+        ),
+        because=recomputed.blockers,
+        summary={
+            "source": recomputed.source,
+            "metrics": len(recomputed.items),
+            "passed": sum(item.passed for item in recomputed.items),
+            "allowed_regression_ratio": recomputed.allowed_regression_ratio,
+            "pairs": max((each.pairs for each in recomputed.comparisons), default=0),
+            "baseline": measurement.baseline.kind.value,
+        },
+    )
+
+
+def _artefact_problems(measurement: Measurement, directory: SubjectDir) -> Iterator[str]:
+    if measurement.artefact_sha256 is None:
+        return
+    try:
+        found = sha256(directory.read_bytes(ARTEFACT))
+    except EvidenceError as error:
+        yield f"measurement.artefact_sha256: {error}"
+        return
+    if found != measurement.artefact_sha256:
+        yield f"measurement.artefact_sha256: {ARTEFACT} is not the file that was measured"
 
 
 def _item(name: str, actual: float | None, baseline: BaselineFigure | None, ratio: float) -> BenchmarkItem:

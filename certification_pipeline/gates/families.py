@@ -25,7 +25,6 @@ from certification_pipeline.gates.dbt_lineage import verify_dbt_lineage
 from certification_pipeline.gates.evidence_bundle import verify_evidence_bundle
 from certification_pipeline.gates.flaky import remembers_failures
 from certification_pipeline.gates.matrix_verifier import verify_report
-from certification_pipeline.gates.next_step import BENCHMARK_INPUT
 from certification_pipeline.gates.openlineage import verify_openlineage
 from certification_pipeline.gates.replay import verify_replay
 from certification_pipeline.gates.strategy_bundle import verify_strategy_bundle
@@ -48,7 +47,7 @@ FAMILIES: Mapping[ItemName, Family] = MappingProxyType(
             "certification_report.json", CertificationReport.schema_name(), "release-summary"
         ),
         ItemName.BENCHMARK_BASELINE: Family(
-            "benchmark_baseline.json", BenchmarkBaseline.schema_name(), "benchmark", BENCHMARK_INPUT
+            "benchmark_baseline.json", BenchmarkBaseline.schema_name(), "benchmark"
         ),
         ItemName.LINEAGE_REPORT: Family(
             "openlineage_report.json", OpenLineageReport.schema_name(), "lineage"

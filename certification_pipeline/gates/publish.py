@@ -14,6 +14,7 @@ from certification_pipeline.evidence.provenance import stamp
 from certification_pipeline.evidence.store import EvidenceStore
 from certification_pipeline.evidence.subject_dir import SubjectDir
 from certification_pipeline.evidence.suite import ItemName
+from certification_pipeline.gates.benchmark_pin import pin_if_measured
 from certification_pipeline.gates.release_summary import verify_release_summary
 
 PUBLISHED = "published"
@@ -50,5 +51,7 @@ def publish(
             "Run the whole certification: `certify run`, or materialize all",
         )
     path = store.root / PUBLISHED / f"{directory.engine}.json"
+    # What is published is what the next release must not fall behind. Pinned first: green or not at all.
+    pin_if_measured(store, directory, run_id)
     write_atomically(path, seal(render(now, str(path)))[0])
     return path

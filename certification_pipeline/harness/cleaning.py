@@ -25,6 +25,14 @@ def clean_namespace(instance: Instance, namespace: str) -> None:
                 _remove(path)
 
 
+def clean_sink(instance: Instance, namespace: str) -> None:
+    """As :func:`clean_namespace`, but a source table of that namespace stays."""
+    if instance.system == "postgres":
+        _drop_schemas(instance.sink().dsn, namespace)
+    else:
+        clean_namespace(instance, namespace)
+
+
 def _drop_schemas(dsn: str, namespace: str) -> None:
     with psycopg.connect(dsn, autocommit=True) as connection:
         found = connection.execute(

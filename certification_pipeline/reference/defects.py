@@ -35,6 +35,8 @@ class Defect(StrEnum):
     """A resync stores 'now' as the position, though it read its scope only."""
     REPLAY_DOES_NOTHING = "replay_does_nothing"
     """A replay reports success without having read or written anything."""
+    SLOW_LOAD = "slow_load"
+    """Every load does its work and then burns CPU for as long again: right rows, half the speed."""
 
 
 def planted() -> Defect | None:

@@ -8,6 +8,7 @@ that commit.
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -18,6 +19,7 @@ from certification_pipeline.catalog.vocabulary import FailureCategory
 from certification_pipeline.harness.engines.protocol import Error, Load, Phase, Result
 from certification_pipeline.reference.defects import Defect
 from certification_pipeline.reference.failures import LoadError, redact
+from certification_pipeline.reference.planted import burn
 from certification_pipeline.reference.record import Ledger, reset_peak_memory
 from certification_pipeline.reference.request import check_capability, check_request
 from certification_pipeline.reference.resync import is_resync, resync_plan
@@ -34,7 +36,7 @@ Emit = Callable[[Phase | Result | Error], None]
 def run_load(load: Load, emit: Emit, defect: Defect | None = None) -> None:
     """Serve one request; always ends in exactly one ``result`` or ``error`` event."""
     reset_peak_memory()
-    ledger = Ledger(load)
+    ledger, began = Ledger(load), time.monotonic()
     log = structlog.get_logger().bind(run_id=load.run_id, strategy=str(load.strategy), sink=load.sink.system)
     secrets = (load.source.dsn, load.sink.dsn if "://" in load.sink.dsn else "")
 
@@ -50,6 +52,8 @@ def run_load(load: Load, emit: Emit, defect: Defect | None = None) -> None:
 
     try:
         with_retries(lambda: _attempt(load, ledger, phase, defect), note)
+        if defect is Defect.SLOW_LOAD:
+            burn(time.monotonic() - began)
     except LoadError as error:
         message = redact(error.message, *secrets)
         log.error("load failed", category=str(error.category), reason=message)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from certification_pipeline.reference.schema import Column
@@ -10,6 +11,13 @@ from certification_pipeline.reference.strategies.plan import Reads
 
 if TYPE_CHECKING:
     from certification_pipeline.reference.rounds import Attempt
+
+
+def burn(seconds: float) -> None:
+    """:attr:`Defect.SLOW_LOAD`: so much CPU of this process, however busy the machine is."""
+    until = time.process_time() + seconds
+    while time.process_time() < until:
+        pass
 
 
 def truncate_early(attempt: Attempt) -> None:

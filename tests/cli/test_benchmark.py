@@ -100,3 +100,30 @@ def test_figures_are_about_one_engine(certify: Certify, copy: Path) -> None:
 def test_files_can_be_given(certify: Certify, copy: Path, tmp_path: Path) -> None:
     (tmp_path / "metrics.json").write_text(METRICS)
     assert benchmark(certify, copy, metrics="@metrics.json").code == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--metrics-json", METRICS), "--baseline-json: is not given"),
+        (("--baseline-json", "{}"), "--metrics-json: is not given"),
+        (("--metrics-json", METRICS, "--baseline-json", "{}", "--pin"), "--pin: nothing is measured"),
+        (("--metrics-json", METRICS, "--baseline-json", "{}", "--rows", "100"), "--rows: nothing is"),
+        (("--route", "postgres"), "--route"),
+        (("--route", "postgres_to_nowhere"), "--route"),
+        (("--strategy", "guess"), "--strategy"),
+        (("--strategy", "cdc"), "--strategy"),
+        (("--pairs", "3"), "--pairs"),
+        (("--pairs", "30", "--max-pairs", "20"), "--max-pairs"),
+        (("--allowed-regression-ratio", "1"), "--allowed-regression-ratio"),
+        (("--baseline", "nowhere.zip"), "--baseline"),
+    ],
+)
+def test_what_cannot_be_measured_is_wrong_usage(
+    certify: Certify, copy: Path, words: tuple[str, ...], said: str
+) -> None:
+    answer = certify("benchmark", "--engine", "reference", *words, "--evidence-dir", copy)
+    assert answer.code == 2
+    assert said in answer.err
+    assert "Traceback" not in answer.err
+    assert not list(copy.rglob("benchmark_*"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -103,6 +104,18 @@ def test_count_extracted_as_loaded(to_postgres: Pipeline, defect: Defect | None)
     record = to_postgres.load(Strategy.INCREMENTAL_MERGE, defect)
     assert record.extracted_rows == 1
     assert record.loaded_rows == (0 if defect is None else 1)
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("defect", [None, Defect.SLOW_LOAD])
+def test_slow_load(to_postgres: Pipeline, defect: Defect | None) -> None:
+    seeded(to_postgres)
+    wall, cpu = time.monotonic(), time.process_time()
+    to_postgres.load(Strategy.FULL_REFRESH, defect)
+    wall, cpu = time.monotonic() - wall, time.process_time() - cpu
+    assert len(keys(to_postgres)) == 40, "the rows are right"
+    # Its wall time, burnt as CPU, is at least the half of what it then took.
+    assert defect is None or cpu > 0.4 * wall
 
 
 def test_the_engine_says_what_is_planted(monkeypatch: pytest.MonkeyPatch) -> None:

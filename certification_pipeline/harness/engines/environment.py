@@ -109,10 +109,10 @@ def _looks_secret(name: str, value: str) -> bool:
 def _prepare_command(engine_id: str, command: tuple[str, ...], folder: Path) -> PreparedEngine:
     program, *arguments = command
     if program == "python":
+        if is_ours(command):
+            return prepare_ours(engine_id, command, ENGINES.parents[2])
         digest = _module_digest(engine_id, arguments)
-        # Ours must be found by the child as it was by us, also in a source tree that nobody installed.
-        found = {"PYTHONPATH": str(ENGINES.parents[2])} if _is_ours(arguments) else {}
-        return PreparedEngine((sys.executable, *arguments), child_environment(found), digest)
+        return PreparedEngine((sys.executable, *arguments), child_environment(), digest)
     executable = str(folder / program) if program.startswith(".") else shutil.which(program)
     if executable is None or not os.access(executable, os.X_OK):
         raise EngineUnavailable(
@@ -122,12 +122,23 @@ def _prepare_command(engine_id: str, command: tuple[str, ...], folder: Path) -> 
     return PreparedEngine((str(path), *arguments), child_environment(), _digest(path.read_bytes()))
 
 
-def _is_ours(arguments: list[str]) -> bool:
-    return (
-        arguments[:1] == ["-m"]
-        and arguments[1:2] != []
-        and arguments[1].split(".")[0] == __package__.split(".")[0]
-    )
+def is_ours(command: tuple[str, ...]) -> bool:
+    """Whether the command runs a package inside this package."""
+    match command:
+        case ("python", "-m", module, *_):
+            return module.split(".")[0] == __package__.split(".")[0]
+    return False
+
+
+def prepare_ours(engine_id: str, command: tuple[str, ...], root: Path) -> PreparedEngine:
+    """Of our package as it lies in ``root``: here, in a tree that nobody installed, or an earlier version."""
+    _, _, module, *_ = command
+    path = root.joinpath(*module.split("."))
+    file = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+    if not file.is_file():
+        raise EngineUnavailable(f"{engine_id}: there is no {module} in {root}", "correct 'command'")
+    found = {"PYTHONPATH": str(root)}
+    return PreparedEngine((sys.executable, *command[1:]), child_environment(found), _code_digest(file))
 
 
 def _module_digest(engine_id: str, arguments: list[str]) -> str:
@@ -145,6 +156,10 @@ def _module_digest(engine_id: str, arguments: list[str]) -> str:
             f"{engine_id}: cannot find what 'python {' '.join(arguments)}' runs",
             "correct 'command' in the catalogue",
         )
+    return _code_digest(origin)
+
+
+def _code_digest(origin: Path) -> str:
     files = sorted(origin.parent.rglob("*.py")) if origin.name == "__init__.py" else [origin]
     parts = (f"{file.relative_to(origin.parent)}\0{_digest(file.read_bytes())}\n" for file in files)
     return _digest("".join(parts).encode())

@@ -1,0 +1,76 @@
+"""The pinned baseline of an engine: the artefact of a published release, kept so that it can be run again.
+
+``<root>/baselines/<engine>/pinned.json`` names the file beside it that holds the artefact.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AwareDatetime, StringConstraints, TypeAdapter, ValidationError
+
+from certification_pipeline.evidence.artifact import DIGEST_PATTERN, Model
+from certification_pipeline.evidence.canonical import sha256
+from certification_pipeline.evidence.errors import EvidenceError, ProblemKind
+from certification_pipeline.evidence.files import read_no_follow, safe_segment, write_atomically
+
+BASELINES = "baselines"
+PINNED = "pinned.json"
+LARGEST_SNAPSHOT = 64 << 20
+_REMEDY = "Pin a green release again: `certify benchmark --pin`"
+
+KnownDigest = Annotated[str, StringConstraints(pattern=DIGEST_PATTERN)]
+
+
+class PinnedBaseline(Model):
+    """What later releases of this engine are measured against."""
+
+    engine: str
+    version: str
+    artifact_digest: KnownDigest
+    sha256: KnownDigest
+    release_id: str
+    pinned_at: AwareDatetime
+
+    @property
+    def file(self) -> str:
+        """Name of the artefact's file, beside ``pinned.json``."""
+        return f"{self.sha256.removeprefix('sha256:')[:16]}.zip"
+
+
+def write_pin(root: Path, pin: PinnedBaseline, artefact: bytes) -> None:
+    """Keep the artefact, then point at it: killed in between, the earlier pin is in force."""
+    folder = root / BASELINES / safe_segment(pin.engine, "engine name")
+    write_atomically(folder / pin.file, artefact)
+    write_atomically(folder / PINNED, (pin.model_dump_json(indent=2) + "\n").encode())
+
+
+def read_pin(root: Path, engine: str) -> tuple[PinnedBaseline, bytes] | None:
+    """The pin in force and its artefact, or ``None`` when nothing was ever pinned.
+
+    Raises ``EvidenceError`` when either is damaged: a lost baseline is not a first release.
+    """
+    folder = root / BASELINES / safe_segment(engine, "engine name")
+    path = folder / PINNED
+    try:
+        data = read_no_follow(path, str(path), 1 << 16)
+    except EvidenceError as error:
+        if error.kind is ProblemKind.MISSING:
+            return None
+        raise
+    try:
+        pin = _PIN.validate_json(data, strict=True)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        field = ".".join(map(str, first["loc"])) or None
+        raise EvidenceError(str(path), field, first["msg"], _REMEDY) from None
+    if pin.engine != engine:
+        raise EvidenceError(str(path), "engine", f"is {pin.engine!r}, not {engine!r}", _REMEDY)
+    artefact = read_no_follow(folder / pin.file, str(folder / pin.file), LARGEST_SNAPSHOT)
+    if sha256(artefact) != pin.sha256:
+        raise EvidenceError(str(folder / pin.file), None, "is not the file that was pinned", _REMEDY)
+    return pin, artefact
+
+
+_PIN: TypeAdapter[PinnedBaseline] = TypeAdapter(PinnedBaseline)

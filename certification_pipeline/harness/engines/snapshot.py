@@ -1,0 +1,86 @@
+"""An engine's artefact as one file, so that a later release can run it again beside its successor.
+
+Of an engine that is a module of this package: the package's Python source. Of an engine that is a script:
+its folder's script files and the lock file, from which the environment is made again. Of any other command
+nothing is kept: it is not ours to copy.
+"""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from certification_pipeline.catalog.models import DriverSpec
+from certification_pipeline.harness.engines.environment import (
+    ENGINES,
+    EngineUnavailable,
+    PreparedEngine,
+    is_ours,
+    prepare,
+    prepare_ours,
+)
+
+PACKAGE = ENGINES.parents[1]
+LARGEST = 64 << 20
+"""Bytes of all files of a snapshot; more is no source code."""
+_LONG_AGO = (1980, 1, 1, 0, 0, 0)
+
+
+def snapshot(engine_id: str, driver: DriverSpec, *, engines: Path = ENGINES) -> bytes | None:
+    """A zip file that is the same for the same content; ``None`` for an engine that cannot be kept."""
+    found = dict(_files(engine_id, driver, engines))
+    if not found:
+        return None
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, path in sorted(found.items()):
+            archive.writestr(zipfile.ZipInfo(name, _LONG_AGO), path.read_bytes(), zipfile.ZIP_DEFLATED)
+    return buffer.getvalue()
+
+
+def restore(
+    engine_id: str,
+    driver: DriverSpec,
+    data: bytes,
+    folder: Path,
+    on_progress: Callable[[str], None] | None = None,
+) -> PreparedEngine:
+    """Unpack a snapshot into ``folder`` (empty) and make ready what is in it.
+
+    Raises :class:`EngineUnavailable` for a file that is no snapshot of this engine.
+    """
+    try:
+        _unpack(data, folder)
+    except (zipfile.BadZipFile, OSError, ValueError) as error:
+        raise EngineUnavailable(
+            f"{engine_id}: the pinned artefact cannot be unpacked: {error}", "pin a baseline again"
+        ) from None
+    if driver.script:
+        return prepare(engine_id, driver, on_progress, engines=folder)
+    return prepare_ours(engine_id, driver.command, folder)
+
+
+def _files(engine_id: str, driver: DriverSpec, engines: Path) -> Iterator[tuple[str, Path]]:
+    if driver.script and driver.lock:
+        folder = engines / engine_id
+        for path in (*sorted(folder.glob("*.py")), folder / driver.lock):
+            yield f"{engine_id}/{path.name}", path
+    elif is_ours(driver.command):
+        for path in PACKAGE.rglob("*.py"):
+            yield f"{PACKAGE.name}/{path.relative_to(PACKAGE).as_posix()}", path
+
+
+def _unpack(data: bytes, folder: Path) -> None:
+    """Plain files below ``folder`` and nothing else."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        if sum(entry.file_size for entry in archive.infolist()) > LARGEST:
+            raise ValueError(f"it holds more than {LARGEST} bytes")
+        for entry in archive.infolist():
+            parts = entry.filename.split("/")
+            if entry.filename.startswith("/") or not all(part and part != ".." for part in parts):
+                raise ValueError(f"{entry.filename!r} is no path inside it")
+            target = folder.joinpath(*parts)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(archive.read(entry))
