@@ -18,10 +18,12 @@ from certification_pipeline.evidence.artifact import Blocker
 from certification_pipeline.evidence.benchmark import BenchmarkBaseline
 from certification_pipeline.evidence.bundle import OpsEvidenceBundle, StrategyCertificationBundle
 from certification_pipeline.evidence.chain_dir import ChainDir
+from certification_pipeline.evidence.connectors import ConnectorCertification
 from certification_pipeline.evidence.decision import Decision
 from certification_pipeline.evidence.errors import EvidenceError
 from certification_pipeline.evidence.openlineage import OpenLineageReport
 from certification_pipeline.evidence.provenance import Provenance
+from certification_pipeline.evidence.replay import ReplayEvidence
 from certification_pipeline.evidence.report import CertificationReport
 from certification_pipeline.evidence.store import EvidenceStore
 from certification_pipeline.evidence.subject_dir import SubjectDir
@@ -79,6 +81,8 @@ _ENTRIES = (
     _entry(Family.MATRIX, "Matrix", CertificationReport),
     _entry(Family.BENCHMARK, "Benchmark", BenchmarkBaseline),
     _entry(Family.OPENLINEAGE, "OpenLineage", OpenLineageReport),
+    _entry(Family.REPLAY, "Replay", ReplayEvidence),
+    _entry(Family.CONNECTOR_LIVE, "Connectors", ConnectorCertification),
     _Entry("strategy_bundle", "Strategy bundle", layout.STRATEGY_BUNDLE, StrategyCertificationBundle, None),
     _Entry("evidence_bundle", "Evidence bundle", layout.EVIDENCE_BUNDLE, OpsEvidenceBundle, None),
 )

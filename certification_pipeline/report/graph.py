@@ -14,13 +14,13 @@ from markupsafe import Markup, escape
 
 from certification_pipeline.report.visible import visible
 
-BOX_WIDTH, BOX_HEIGHT = 172, 50
-_GAP_X, _GAP_Y = 52, 18
+BOX_WIDTH, BOX_HEIGHT = 186, 50
+_GAP_X, _GAP_Y = 44, 18
 _BEND_HEIGHT = 10
 """Where a long arrow passes a layer it needs this much room."""
 _SWEEPS = 6
-LONGEST_TITLE = 23
-LONGEST_NOTE = 29
+LONGEST_TITLE = 21
+LONGEST_NOTE = 27
 LONGEST_TIP = 1_200
 UNKNOWN = "unknown"
 

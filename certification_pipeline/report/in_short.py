@@ -6,8 +6,10 @@ from functools import singledispatch
 
 from certification_pipeline.evidence.benchmark import BenchmarkBaseline
 from certification_pipeline.evidence.bundle import OpsEvidenceBundle, StrategyCertificationBundle
+from certification_pipeline.evidence.connectors import ConnectorCertification
 from certification_pipeline.evidence.decision import Decision
 from certification_pipeline.evidence.openlineage import OpenLineageReport
+from certification_pipeline.evidence.replay import ReplayEvidence
 from certification_pipeline.evidence.report import CertificationReport
 from certification_pipeline.report.families import FamilyView
 
@@ -42,6 +44,23 @@ def _openlineage(made: OpenLineageReport) -> str:
     wrong = sum(not item.passed for item in made.items)
     said = f"{wrong} disagree with the oracle" if wrong else "all agree with the oracle"
     return f"{made.event_count:,} events of {made.run_count:,} loads, {said}"
+
+
+@_line.register
+def _replay(made: ReplayEvidence) -> str:
+    passed = sum(item.passed for item in made.items)
+    routes = len({item.route_id for item in made.items})
+    planned = ", planned only" if made.mode == "plan" else ""
+    return (
+        f"{passed} of {len(made.items)} replays hold, on {routes} route{'' if routes == 1 else 's'}{planned}"
+    )
+
+
+@_line.register
+def _connectors(made: ConnectorCertification) -> str:
+    required = [each for items in made.connectors.values() for each in items.values() if each.required]
+    proven = len(required) - len(made.missing_required)
+    return f"{proven} of {len(required)} required checklist items proven, for {len(made.scope)} connectors"
 
 
 @_line.register(StrategyCertificationBundle)

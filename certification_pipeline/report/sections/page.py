@@ -7,13 +7,17 @@ from typing import TypeVar
 from urllib.parse import quote
 
 from certification_pipeline.evidence.artifact import Blocker
+from certification_pipeline.evidence.connectors import ConnectorCertification
 from certification_pipeline.evidence.decision import Decision
 from certification_pipeline.evidence.openlineage import OpenLineageReport
+from certification_pipeline.evidence.replay import ReplayEvidence
 from certification_pipeline.evidence.summary import ReleaseSummary, SummaryItem
 from certification_pipeline.report.families import FamilyView
 from certification_pipeline.report.in_short import in_short
 from certification_pipeline.report.release import SubjectView
+from certification_pipeline.report.sections.connectors import ConnectorsView, connectors_view
 from certification_pipeline.report.sections.openlineage import OpenLineageView, openlineage_view
+from certification_pipeline.report.sections.replay import ReplaysView, replays_view
 from certification_pipeline.report.steps import Step, split_step
 
 D = TypeVar("D", bound=Decision)
@@ -49,6 +53,8 @@ class FamiliesPage:
     lines: tuple[FamilyLine, ...]
     gate: tuple[SummaryItem, ...]
     openlineage: OpenLineageView | None
+    replays: ReplaysView | None
+    connectors: ConnectorsView | None
 
     @property
     def unverified(self) -> frozenset[str]:
@@ -62,10 +68,14 @@ def families_page(subject: SubjectView, links: str) -> FamiliesPage:
     """``links`` leads from the page to the release's directory, with its slash; empty when it lies there."""
     engine = subject.subject.engine
     events = _artifact(subject, OpenLineageReport)
+    replays = _artifact(subject, ReplayEvidence)
+    connectors = _artifact(subject, ConnectorCertification)
     return FamiliesPage(
         lines=tuple(_line(view, engine, links) for view in subject.families),
         gate=subject.summary.items if isinstance(subject.summary, ReleaseSummary) else (),
         openlineage=openlineage_view(events) if events else None,
+        replays=replays_view(replays) if replays else None,
+        connectors=connectors_view(connectors) if connectors else None,
     )
 
 
