@@ -118,6 +118,14 @@ def choose(declared: Sequence[DeclaredReplay], runs: Sequence[EarlierRun]) -> tu
             run = fitting[strategy]
             scope = usual_scope(rebuilt_workload(run, SMALL_ROWS), kind)
             chosen.append(plan_replay(run, scope, SMALL_ROWS))
+    # With few routes there are more strategies than turns.
+    for one in declared:
+        if one.kinds and not taken[one.strategy]:
+            left = _best(runs, one.route_id, one.strategy)
+            if left is not None:
+                taken[one.strategy] += 1
+                scope = usual_scope(rebuilt_workload(left, SMALL_ROWS), one.kinds[0])
+                chosen.append(plan_replay(left, scope, SMALL_ROWS))
     return tuple(chosen)
 
 
