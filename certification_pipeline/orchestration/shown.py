@@ -5,14 +5,17 @@ Names of figures are the same in every run, or there would be no line to draw.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from functools import singledispatch
 
 import dagster as dg
 import pandas as pd
 
+from certification_pipeline.catalog.vocabulary import Outcome
 from certification_pipeline.evidence.benchmark import BenchmarkBaseline
 from certification_pipeline.evidence.bundle import BundleItem, OpsEvidenceBundle, StrategyCertificationBundle
+from certification_pipeline.evidence.connectors import ConnectorCertification
 from certification_pipeline.evidence.decision import Decision
 from certification_pipeline.evidence.openlineage import OpenLineageReport
 from certification_pipeline.evidence.suite import CertificationSuite
@@ -50,6 +53,31 @@ def _openlineage(made: OpenLineageReport) -> Metadata:
     ]
     figures = {"events": made.event_count, "runs": made.run_count, "judged_runs": made.judged_runs}
     return _shown(rows, figures)
+
+
+@shown.register
+def _connectors(made: ConnectorCertification) -> Metadata:
+    items = [each for checklist in made.connectors.values() for each in checklist.values()]
+    rows = [
+        {
+            "outcome": each.status.value,
+            "connector": each.connector,
+            "item": each.capability.value,
+            "required": each.required,
+            "detail": each.detail,
+            "do": each.remedy,
+        }
+        for each in sorted(items, key=lambda each: (each.status is Outcome.PASSED, not each.required))
+    ]
+    return _shown(
+        rows,
+        {
+            "connectors": len(made.connectors),
+            **_count(each.status for each in items),
+            "missing_required": len(made.missing_required),
+            "tests": made.junit.tests if made.junit else None,
+        },
+    )
 
 
 @shown.register
@@ -92,6 +120,16 @@ def _bundle(items: Sequence[BundleItem]) -> Metadata:
         rows,
         {"items_present": sum(item.present for item in items), "items_passed": sum(i.passed for i in items)},
     )
+
+
+def _count(outcomes: Iterable[Outcome]) -> dict[str, float]:
+    counted = Counter(outcomes)
+    return {
+        "passed": counted[Outcome.PASSED],
+        "failed": counted[Outcome.FAILED],
+        "cant_tell": counted[Outcome.CANT_TELL],
+        "untested": counted[Outcome.UNTESTED],
+    }
 
 
 def _shown(rows: Sequence[Mapping[str, object]], figures: Mapping[str, float | None]) -> Metadata:
