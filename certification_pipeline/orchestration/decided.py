@@ -27,8 +27,9 @@ def decided(
     *,
     recomputed: Recomputed | None = None,
     blocking: bool = False,
+    key: dg.AssetKey | None = None,
 ) -> dg.MaterializeResult:
-    """Verdict, blockers with what to do about them, ``more``, and paths.
+    """Verdict, blockers with what to do about them, ``more``, and paths. ``key`` where a step has several.
 
     Red is ERROR, no verdict either way is WARN; a blocking check is always ERROR, or it would not block.
     """
@@ -44,10 +45,12 @@ def decided(
         **file_paths(directory.path, f"{decision.KIND}.json", f"{decision.KIND}.md"),
     }
     return dg.MaterializeResult(
+        asset_key=key,
         data_version=dg.DataVersion(decision.content_digest),
         metadata=dict(sorted(metadata.items())),
         check_results=[
             dg.AssetCheckResult(
+                asset_key=key,
                 check_name=check,
                 passed=outcome is Outcome.PASSED,
                 severity=dg.AssetCheckSeverity.ERROR if red else dg.AssetCheckSeverity.WARN,

@@ -80,6 +80,7 @@ def decided_keys(engine: str) -> tuple[dg.AssetKey, ...]:
         strategy_bundle_key(engine),
         evidence_bundle_key(engine),
         suite_key(engine),
+        chain_key(engine),
         summary_key(engine),
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import threading
 from pathlib import Path
 
@@ -15,12 +16,15 @@ from certification_pipeline.evidence.artifact import Artifact
 from certification_pipeline.evidence.benchmark import BenchmarkBaseline
 from certification_pipeline.evidence.plan import CertificationPlan
 from certification_pipeline.evidence.report import CertificationReport
+from certification_pipeline.evidence.store import EvidenceStore
 from certification_pipeline.evidence.suite import CertificationSuite
 from certification_pipeline.evidence.summary import ReleaseSummary
 from certification_pipeline.families.work import Work
+from certification_pipeline.orchestration.chained import chained
 from certification_pipeline.orchestration.names import (
     PLAN,
     PUBLISHABLE,
+    chain_key,
     decided_keys,
     family_key,
     publish_key,
@@ -151,7 +155,7 @@ def test_materialize_on_a_route_reruns_that_route_only(
 
 def test_red_is_evidence_and_only_publish_is_held_back(house: House, red: dg.ExecuteInProcessResult) -> None:
     assert not red.success
-    assert list(failures(red)) == [summary_key("reference").to_python_identifier()]
+    assert list(failures(red)) == ["decide_reference"]
     assert materialized(red) == {
         "plan",
         "matrix/reference/postgres/duckdb",
@@ -232,6 +236,27 @@ def test_a_family_that_passes_after_it_failed_is_amber_as_the_gates_have_it(
     assert checks(lucky) == {"benchmark_baseline/passed": (False, "WARN")}
     (said,) = lucky.get_asset_check_evaluations()
     assert "benchmark.flaky" in (said.description or "")
+
+
+def test_the_chain_shows_a_file_that_was_edited_after_the_decision(
+    house: House, green: dg.ExecuteInProcessResult, tmp_path: Path
+) -> None:
+    assert green.success
+    store = EvidenceStore(shutil.copytree(house.store.root, tmp_path / "evidence"))
+    directory, key = store.release("green", "reference"), chain_key("reference")
+    assert chain_check(chained(store, directory, key)).passed
+    cell = next((directory.path / "cells").glob("*.json"))
+    cell.write_bytes(cell.read_bytes().replace(b'"passed"', b'"failed"'))
+    check = chain_check(chained(store, directory, key))
+    assert not check.passed
+    assert f"{cell.name} was edited" in (check.description or "")
+    shutil.rmtree(store.root / "chain")
+    assert "has no entry yet" in (chain_check(chained(store, directory, key)).description or "")
+
+
+def chain_check(result: dg.MaterializeResult) -> dg.AssetCheckResult:
+    (check,) = result.check_results or ()
+    return check
 
 
 # --- sealed for less ------------------------------------------------------------------------------------

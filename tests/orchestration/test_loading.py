@@ -124,7 +124,8 @@ def test_the_graph_reads_as_the_seed_draws_it() -> None:
                 "strategy_certification_bundle",
                 "ops_evidence_bundle",
             },
-            "release_summary": {"certification_suite"},
+            "evidence_chain": {"certification_suite"},
+            "release_summary": {"evidence_chain"},
         }
 
 

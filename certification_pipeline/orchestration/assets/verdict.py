@@ -1,9 +1,9 @@
-"""The gates of one engine: both bundles, the suite, the release summary. The one blocking check is in here.
+"""The gates of one engine: bundles, suite, chain, release summary. The one blocking check is in here.
 
 Edges as seed 003 draws them: replay and connector evidence reach the suite through the strategy bundle.
 """
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import NamedTuple
 
 import dagster as dg
@@ -19,12 +19,14 @@ from certification_pipeline.gates.decide import (
     write_suite,
     write_summary,
 )
+from certification_pipeline.orchestration.chained import CHAIN_CHECK, chained
 from certification_pipeline.orchestration.decided import decided
 from certification_pipeline.orchestration.failures import told_plainly
 from certification_pipeline.orchestration.freshness import DAILY_VERDICT
 from certification_pipeline.orchestration.names import (
     OWNERS,
     PUBLISHABLE,
+    chain_key,
     evidence_bundle_key,
     family_key,
     report_key,
@@ -77,7 +79,7 @@ SUITE = Gate(
 def verdict_assets(
     catalog: Catalog, profile: Profile, engine: Engine, families: Collection[Family]
 ) -> list[dg.AssetsDefinition]:
-    """Evidence → bundles → ``certification_suite`` → ``release_summary``."""
+    """Evidence → bundles → ``certification_suite`` → ``evidence_chain`` → ``release_summary``."""
 
     def evidence(*wanted: Family) -> list[dg.AssetKey]:
         made = (family_key(engine.id, family) for family in wanted if family in families)
@@ -90,7 +92,7 @@ def verdict_assets(
         _gate(engine, profile, STRATEGY_BUNDLE, strategies),
         _gate(engine, profile, EVIDENCE_BUNDLE, [*evidence(*families), strategy]),
         _gate(engine, profile, SUITE, [*items, strategy, bundle]),
-        _summary(catalog, engine, profile),
+        _chain_and_summary(catalog, engine, profile),
     ]
 
 
@@ -122,49 +124,73 @@ def _gate(engine: Engine, profile: Profile, gate: Gate, deps: Iterable[dg.AssetK
     return decision
 
 
-def _summary(catalog: Catalog, engine: Engine, profile: Profile) -> dg.AssetsDefinition:
-    key = summary_key(engine.id)
+def _chain_and_summary(catalog: Catalog, engine: Engine, profile: Profile) -> dg.AssetsDefinition:
+    """Both in one step: the summary names the chain's entry, and the entry is made for the summary."""
+    chain, summary = chain_key(engine.id), summary_key(engine.id)
 
-    @dg.asset(
-        key=key,
-        deps=[suite_key(engine.id)],
-        group_name="verdict",
-        owners=OWNERS,
-        kinds={"json"},
-        tags=tags_of(engine, profile),
-        freshness_policy=DAILY_VERDICT,
+    def spec(key: dg.AssetKey, dep: dg.AssetKey, description: str) -> dg.AssetSpec:
+        return dg.AssetSpec(
+            key,
+            deps=[dep],
+            group_name="verdict",
+            owners=OWNERS,
+            kinds={"json"},
+            tags=tags_of(engine, profile),
+            freshness_policy=DAILY_VERDICT,
+            description=description,
+        )
+
+    @dg.multi_asset(
+        name=f"decide_{engine.id}",
+        specs=[
+            spec(
+                chain,
+                suite_key(engine.id),
+                f"The append-only hash chain of **{engine.title}**, over every file of every release: an "
+                "edited, deleted, added or reordered piece shows. Keep the newest hash elsewhere: a chain that "
+                "was written anew shows only there (`certify chain verify --anchor`).",
+            ),
+            spec(
+                summary,
+                chain,
+                f"`release_summary.json` of **{engine.title}**: the decision, recomputed from the files on "
+                "disk, and `report.html` of the whole release.",
+            ),
+        ],
         check_specs=[
             dg.AssetCheckSpec(
+                CHAIN_CHECK,
+                asset=chain,
+                description="Every link follows from the one before it, and every file is as it was chained.",
+            ),
+            dg.AssetCheckSpec(
                 PUBLISHABLE,
-                asset=key,
+                asset=summary,
                 blocking=True,
                 description="The release may go out. The only blocking check: it stands before `publish`.",
-            )
+            ),
         ],
-        description=(
-            f"`release_summary.json` of **{engine.title}**: the decision, recomputed from the files on disk, "
-            "and `report.html` of the whole release."
-        ),
     )
-    def release_summary(
+    def decide(
         context: dg.AssetExecutionContext, certification: CertificationResource
-    ) -> dg.MaterializeResult:
+    ) -> Iterator[dg.MaterializeResult]:
         with told_plainly():
             directory = certification.directory(context.run, engine.id)
             required = certification.settings().required
-            _, summary = write_summary(directory, context.run.run_id, require=required)
+            _, decision = write_summary(directory, context.run.run_id, require=required)
             store = certification.store()
             release = load_release(store, directory.release_id, require=required)
             html = store.release_path(directory.release_id) / "report.html"
             write_html(release, catalog, html)
+        yield chained(store, directory, chain)
         view = next(one for one in release.subjects if one.subject.engine == engine.id)
         more = {
             "1_matrix": matrix(view),
             "2_what_to_do_next": what_to_do(view),
             **figures(view.lines),
-            "to_read": page(markdown(summary)),
+            "to_read": page(markdown(decision)),
             **file_paths(html.parent, html.name),
         }
-        return decided(directory, summary, PUBLISHABLE, more, blocking=True)
+        yield decided(directory, decision, PUBLISHABLE, more, blocking=True, key=summary)
 
-    return release_summary
+    return decide
