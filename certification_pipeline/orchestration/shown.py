@@ -18,6 +18,7 @@ from certification_pipeline.evidence.bundle import BundleItem, OpsEvidenceBundle
 from certification_pipeline.evidence.connectors import ConnectorCertification
 from certification_pipeline.evidence.decision import Decision
 from certification_pipeline.evidence.openlineage import OpenLineageReport
+from certification_pipeline.evidence.replay import ReplayEvidence
 from certification_pipeline.evidence.suite import CertificationSuite
 from certification_pipeline.orchestration.render import Metadata, table
 
@@ -53,6 +54,29 @@ def _openlineage(made: OpenLineageReport) -> Metadata:
     ]
     figures = {"events": made.event_count, "runs": made.run_count, "judged_runs": made.judged_runs}
     return _shown(rows, figures)
+
+
+@shown.register
+def _replay(made: ReplayEvidence) -> Metadata:
+    rows = [
+        {
+            "outcome": item.outcome.value,
+            "replay": item.title,
+            "status": item.status,
+            "rows in scope": item.rows_in_scope,
+            "seconds": item.seconds,
+            "detail": item.detail,
+        }
+        for item in sorted(made.items, key=lambda item: item.passed)
+    ]
+    return _shown(
+        rows,
+        {
+            "replays": len(made.items),
+            **_count(item.outcome for item in made.items),
+            "rows_in_scope": sum(item.rows_in_scope for item in made.items),
+        },
+    )
 
 
 @shown.register

@@ -251,7 +251,7 @@ def test_the_chain_shows_a_file_that_was_edited_after_the_decision(
     assert not check.passed
     assert f"{cell.name} was edited" in (check.description or "")
     shutil.rmtree(store.root / "chain")
-    assert "has no entry yet" in (chain_check(chained(store, directory, key)).description or "")
+    assert "is no chain" in (chain_check(chained(store, directory, key)).description or "")
 
 
 def chain_check(result: dg.MaterializeResult) -> dg.AssetCheckResult:

@@ -99,7 +99,7 @@ def test_the_graph_reads_as_the_seed_draws_it() -> None:
             "benchmark_baseline": {"plan"},
             "openlineage_export": routes,
             "dbt_lineage": {"plan"},
-            "replay_evidence": {"plan"},
+            "replay_evidence": routes,
             "connector_live_tests": {"plan"},
             "strategy_certification_bundle": {
                 "certification_report",

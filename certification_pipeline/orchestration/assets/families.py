@@ -81,6 +81,7 @@ ABOUT: Mapping[Family, About] = MappingProxyType(
             "Resyncs and resumes of real runs: rows inside exact, rows outside untouched, twice is once.",
             "Read which rows differ; the replay is planned first and can be executed alone.",
             ("postgresql", "json"),
+            (Family.MATRIX,),
         ),
         Family.CONNECTOR_LIVE: About(
             "Each connector's checklist (seed 000), item by item, from JUnit results and not from flags.",

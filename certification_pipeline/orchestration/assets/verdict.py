@@ -147,8 +147,8 @@ def _chain_and_summary(catalog: Catalog, engine: Engine, profile: Profile) -> dg
                 chain,
                 suite_key(engine.id),
                 f"The append-only hash chain of **{engine.title}**, over every file of every release: an "
-                "edited, deleted, added or reordered piece shows. Keep the newest hash elsewhere: a chain that "
-                "was written anew shows only there (`certify chain verify --anchor`).",
+                "edited, deleted, added or reordered piece shows. Keep the newest hash elsewhere: a "
+                "chain that was written anew shows only there (`certify chain verify --anchor`).",
             ),
             spec(
                 summary,
