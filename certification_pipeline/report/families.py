@@ -19,6 +19,7 @@ from certification_pipeline.evidence.benchmark import BenchmarkBaseline
 from certification_pipeline.evidence.bundle import OpsEvidenceBundle, StrategyCertificationBundle
 from certification_pipeline.evidence.chain_dir import ChainDir
 from certification_pipeline.evidence.connectors import ConnectorCertification
+from certification_pipeline.evidence.dbt_lineage import DbtLineage
 from certification_pipeline.evidence.decision import Decision
 from certification_pipeline.evidence.errors import EvidenceError
 from certification_pipeline.evidence.openlineage import OpenLineageReport
@@ -81,6 +82,7 @@ _ENTRIES = (
     _entry(Family.MATRIX, "Matrix", CertificationReport),
     _entry(Family.BENCHMARK, "Benchmark", BenchmarkBaseline),
     _entry(Family.OPENLINEAGE, "OpenLineage", OpenLineageReport),
+    _entry(Family.DBT_LINEAGE, "dbt lineage", DbtLineage),
     _entry(Family.REPLAY, "Replay", ReplayEvidence),
     _entry(Family.CONNECTOR_LIVE, "Connectors", ConnectorCertification),
     _Entry("strategy_bundle", "Strategy bundle", layout.STRATEGY_BUNDLE, StrategyCertificationBundle, None),

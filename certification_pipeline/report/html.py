@@ -22,10 +22,11 @@ from markupsafe import Markup
 from pydantic import JsonValue
 
 from certification_pipeline.catalog.models import Catalog, Scenario
-from certification_pipeline.catalog.vocabulary import Outcome
+from certification_pipeline.catalog.vocabulary import Family, Outcome
 from certification_pipeline.evidence.artifact import utc_now
 from certification_pipeline.evidence.cell import CheckJudgement, RowJudgement
 from certification_pipeline.evidence.files import write_atomically
+from certification_pipeline.gates.benchmark_history import HistoryRow, benchmark_history
 from certification_pipeline.report.causes import Cause, Gap, Sample, causes, fact, reasons, samples_of
 from certification_pipeline.report.release import CellLine, ReleaseView, SubjectView
 from certification_pipeline.report.sections.page import FamiliesPage, families_page
@@ -160,10 +161,13 @@ class SubjectPage:
 
 def write_html(release: ReleaseView, catalog: Catalog, path: Path) -> None:
     """Write the report atomically. Raises ``EvidenceError`` for what the system refuses."""
-    write_atomically(path, render_html(release, catalog, _links(release, path)).encode())
+    page = render_html(release, catalog, _links(release, path), _history(release))
+    write_atomically(path, page.encode())
 
 
-def render_html(release: ReleaseView, catalog: Catalog, links: str = "") -> str:
+def render_html(
+    release: ReleaseView, catalog: Catalog, links: str = "", history: Sequence[HistoryRow] = ()
+) -> str:
     """The whole page. ``links`` leads from it to the release's directory: empty when it lies in there."""
     environment = Environment(
         loader=FileSystemLoader(_TEMPLATES),
@@ -182,7 +186,7 @@ def render_html(release: ReleaseView, catalog: Catalog, links: str = "") -> str:
     budget = iter(range(DETAILED_CELLS))
     return environment.get_template("report.html.j2").render(
         release=release,
-        subjects=[_subject_page(subject, catalog, budget, links) for subject in release.subjects],
+        subjects=[_subject_page(subject, catalog, budget, links, history) for subject in release.subjects],
         steps=[
             (step.engine, step.why, split_step(str(step.do)))
             for step in next_steps(release).itertuples(index=False)
@@ -206,13 +210,26 @@ def render_html(release: ReleaseView, catalog: Catalog, links: str = "") -> str:
 
 def _links(release: ReleaseView, path: Path) -> str:
     """Relative, so that evidence and page can be moved and served together."""
-    if release.path is None:
+    if release.store is None:
         return ""
-    way = Path(os.path.relpath(release.path, path.absolute().parent)).as_posix()
+    there = release.store.release_path(release.release_id)
+    way = Path(os.path.relpath(there, path.absolute().parent)).as_posix()
     return "" if way == "." else f"{quote(way)}/"
 
 
-def _subject_page(subject: SubjectView, catalog: Catalog, budget: Iterator[int], links: str) -> SubjectPage:
+def _history(release: ReleaseView) -> tuple[HistoryRow, ...]:
+    """What was measured in this and the other releases of its store; nothing when nothing was in this one."""
+    measured = any(view.name == Family.BENCHMARK for s in release.subjects for view in s.families)
+    return benchmark_history(release.store) if measured and release.store is not None else ()
+
+
+def _subject_page(
+    subject: SubjectView,
+    catalog: Catalog,
+    budget: Iterator[int],
+    links: str,
+    history: Sequence[HistoryRow],
+) -> SubjectPage:
     engine = catalog.engines.get(subject.subject.engine)
     red = causes(subject)
     ran = sorted(
@@ -238,7 +255,7 @@ def _subject_page(subject: SubjectView, catalog: Catalog, budget: Iterator[int],
         seconds=tuple(line.seconds or 0.0 for line in ran),
         slowest=tuple(ran[:SLOWEST]),
         groups=_groups(anchor, subject.lines),
-        families=families_page(subject, links),
+        families=families_page(subject, links, history),
     )
 
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 from functools import singledispatch
 
 from certification_pipeline.evidence.benchmark import BenchmarkBaseline
+from certification_pipeline.evidence.benchmark_samples import Comparison
 from certification_pipeline.evidence.bundle import OpsEvidenceBundle, StrategyCertificationBundle
 from certification_pipeline.evidence.connectors import ConnectorCertification
+from certification_pipeline.evidence.dbt_lineage import DbtLineage
 from certification_pipeline.evidence.decision import Decision
 from certification_pipeline.evidence.openlineage import OpenLineageReport
 from certification_pipeline.evidence.replay import ReplayEvidence
 from certification_pipeline.evidence.report import CertificationReport
 from certification_pipeline.report.families import FamilyView
+from certification_pipeline.report.sections.benchmark import metric_name
 
 
 def in_short(view: FamilyView) -> str:
@@ -35,8 +38,20 @@ def _matrix(made: CertificationReport) -> str:
 
 @_line.register
 def _benchmark(made: BenchmarkBaseline) -> str:
-    passed = sum(item.passed for item in made.items)
-    return f"{passed} of {len(made.items)} given metrics within {made.allowed_regression_ratio:.0%} of theirs"
+    if made.measurement is None:
+        passed = sum(item.passed for item in made.items)
+        allowed = f"{made.allowed_regression_ratio:.0%}"
+        return f"{passed} of {len(made.items)} given metrics within {allowed} of theirs"
+    return "; ".join(_compared(each) for each in made.comparisons if each.gated)
+
+
+def _compared(each: Comparison) -> str:
+    name = metric_name(each.metric)
+    if each.ratio is None or each.lower is None or each.upper is None:
+        return f"{name}: {each.pairs} pairs, too few to tell"
+    bounds = f"95 % bounds {each.lower:.3f} and {each.upper:.3f}"
+    raw = f", {each.to_raw:.2f} × raw COPY" if each.to_raw is not None else ""
+    return f"{name} {each.ratio:.3f} × the baseline ({bounds}, allowed {each.allowed:g}){raw}"
 
 
 @_line.register
@@ -44,6 +59,14 @@ def _openlineage(made: OpenLineageReport) -> str:
     wrong = sum(not item.passed for item in made.items)
     said = f"{wrong} disagree with the oracle" if wrong else "all agree with the oracle"
     return f"{made.event_count:,} events of {made.run_count:,} loads, {said}"
+
+
+@_line.register
+def _dbt_lineage(made: DbtLineage) -> str:
+    built = sum(node.state == "passed" for _, node in made.models)
+    tests = sum(test.state == "passed" for target in made.targets for test in target.tests)
+    where = ", ".join(target.target for target in made.targets) or "no target"
+    return f"{built} of {len(made.models)} models built, {tests} of {made.test_count} tests passed on {where}"
 
 
 @_line.register

@@ -47,7 +47,7 @@ def load_release(
     subjects = tuple(
         load_subject(store.release(release_id, name), require=require, store=store) for name in names
     )
-    return ReleaseView(release_id, subjects, store.release_path(release_id))
+    return ReleaseView(release_id, subjects, store)
 
 
 def load_subject(

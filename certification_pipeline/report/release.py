@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
-from pathlib import Path
 
 from certification_pipeline.catalog.vocabulary import Outcome, ReasonCode
 from certification_pipeline.evidence.artifact import Blocker, Subject
@@ -16,6 +15,7 @@ from certification_pipeline.evidence.cell import CellEvidence, CellKey, ServiceU
 from certification_pipeline.evidence.decision import Decision
 from certification_pipeline.evidence.plan import CertificationPlan, PlannedCell
 from certification_pipeline.evidence.report import CertificationReport, ReportRow
+from certification_pipeline.evidence.store import EvidenceStore
 from certification_pipeline.report.families import FamilyView
 from certification_pipeline.report.tally import WORST_FIRST, Tally
 
@@ -153,8 +153,8 @@ class ReleaseView:
 
     release_id: str
     subjects: tuple[SubjectView, ...]
-    path: Path | None = None
-    """The release's directory, for links to its files; ``None`` for one that is not on disk."""
+    store: EvidenceStore | None = None
+    """Where it lies, for links to its files; ``None`` for one that is not on disk."""
 
     def select(self, selection: Selection) -> ReleaseView:
         """The same release with fewer engines and cells on show."""

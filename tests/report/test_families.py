@@ -19,6 +19,7 @@ from certification_pipeline.report.steps import split_step
 from certification_pipeline.report.tables import families_table, next_steps
 from certification_pipeline.report.terminal import final_screen
 from tests.evidence.builders import RELEASE
+from tests.gates.releases import write_json
 from tests.report.sample import make_release
 from tests.report.test_html import HOSTILE, Page
 from tests.report.with_families import certified, family, loaded, page, view_of, written
@@ -136,12 +137,15 @@ def test_an_edited_file_shows_what_the_gates_find_not_what_it_says(tmp_path: Pat
     directory = certified(tmp_path, seconds=12)
     path = directory.path / "benchmark_baseline.json"
     value = json.loads(path.read_text())
-    path.write_text(json.dumps(value | {"outcome": "passed", "passed": True, "blockers": []}))
+    forged = {"outcome": "passed", "passed": True, "blockers": [], "evidence_status": "PASS"}
+    write_json(path, value | forged, resealed=True)
     release = loaded(tmp_path)
     view = family(release, "benchmark")
     assert view.outcome is Outcome.FAILED
     assert not view.verified
     assert any("not_verified" in blocker.code for blocker in view.blockers)
+    assert view.artifact is not None, "it can be read, and so it is shown"
+    assert "✗ not verified What follows is what the file says" in words(page(release))
     assert release.outcome is Outcome.FAILED
 
 
@@ -268,5 +272,5 @@ def test_families_survive_a_selection_of_cells(tmp_path: Path) -> None:
     release = loaded(tmp_path)
     selected = release.select(Selection(strategies=("scd2",)))
     assert selected.subjects[0].families == release.subjects[0].families
-    assert selected.path == release.path
+    assert selected.store is release.store
     assert Family.BENCHMARK in release.subjects[0].plan.families

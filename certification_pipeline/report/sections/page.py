@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 from urllib.parse import quote
 
 from certification_pipeline.evidence.artifact import Blocker
+from certification_pipeline.evidence.benchmark import BenchmarkBaseline
 from certification_pipeline.evidence.connectors import ConnectorCertification
+from certification_pipeline.evidence.dbt_lineage import DbtLineage
 from certification_pipeline.evidence.decision import Decision
 from certification_pipeline.evidence.openlineage import OpenLineageReport
 from certification_pipeline.evidence.replay import ReplayEvidence
 from certification_pipeline.evidence.summary import ReleaseSummary, SummaryItem
+from certification_pipeline.gates.benchmark_history import HistoryRow
 from certification_pipeline.report.families import FamilyView
 from certification_pipeline.report.in_short import in_short
 from certification_pipeline.report.release import SubjectView
+from certification_pipeline.report.sections.benchmark import BenchmarkView, benchmark_view
 from certification_pipeline.report.sections.connectors import ConnectorsView, connectors_view
+from certification_pipeline.report.sections.lineage import TargetView, target_views
 from certification_pipeline.report.sections.openlineage import OpenLineageView, openlineage_view
 from certification_pipeline.report.sections.replay import ReplaysView, replays_view
 from certification_pipeline.report.steps import Step, split_step
@@ -52,6 +58,8 @@ class FamiliesPage:
 
     lines: tuple[FamilyLine, ...]
     gate: tuple[SummaryItem, ...]
+    benchmark: BenchmarkView | None
+    lineage: tuple[TargetView, ...]
     openlineage: OpenLineageView | None
     replays: ReplaysView | None
     connectors: ConnectorsView | None
@@ -64,15 +72,22 @@ class FamiliesPage:
         )
 
 
-def families_page(subject: SubjectView, links: str) -> FamiliesPage:
-    """``links`` leads from the page to the release's directory, with its slash; empty when it lies there."""
+def families_page(subject: SubjectView, links: str, history: Sequence[HistoryRow] = ()) -> FamiliesPage:
+    """``links`` leads from the page to the release's directory, with its slash; empty when it lies there.
+
+    ``history``: what was measured in all releases, for the benchmark's plot over time.
+    """
     engine = subject.subject.engine
+    benchmark = _artifact(subject, BenchmarkBaseline)
+    lineage = _artifact(subject, DbtLineage)
     events = _artifact(subject, OpenLineageReport)
     replays = _artifact(subject, ReplayEvidence)
     connectors = _artifact(subject, ConnectorCertification)
     return FamiliesPage(
         lines=tuple(_line(view, engine, links) for view in subject.families),
         gate=subject.summary.items if isinstance(subject.summary, ReleaseSummary) else (),
+        benchmark=benchmark_view(benchmark, history) if benchmark else None,
+        lineage=target_views(lineage) if lineage else (),
         openlineage=openlineage_view(events) if events else None,
         replays=replays_view(replays) if replays else None,
         connectors=connectors_view(connectors) if connectors else None,
