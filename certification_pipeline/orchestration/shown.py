@@ -16,6 +16,7 @@ from certification_pipeline.catalog.vocabulary import Outcome
 from certification_pipeline.evidence.benchmark import BenchmarkBaseline
 from certification_pipeline.evidence.bundle import BundleItem, OpsEvidenceBundle, StrategyCertificationBundle
 from certification_pipeline.evidence.connectors import ConnectorCertification
+from certification_pipeline.evidence.dbt_lineage import DbtLineage
 from certification_pipeline.evidence.decision import Decision
 from certification_pipeline.evidence.openlineage import OpenLineageReport
 from certification_pipeline.evidence.replay import ReplayEvidence
@@ -31,18 +32,48 @@ def shown(decision: Decision) -> Metadata:
 
 @shown.register
 def _benchmark(made: BenchmarkBaseline) -> Metadata:
+    if made.source == "given":
+        given = [
+            {
+                "metric": item.metric,
+                "passed": item.passed,
+                "actual": item.actual,
+                "baseline": item.baseline,
+                "allowed": item.allowed_threshold,
+                "do": item.action.value,
+            }
+            for item in made.items
+        ]
+        return _shown(given, {item.metric: item.actual for item in made.items})
     rows = [
         {
-            "metric": item.metric,
-            "passed": item.passed,
-            "actual": item.actual,
-            "baseline": item.baseline,
-            "allowed": item.allowed_threshold,
-            "do": item.action.value,
+            "metric": each.metric.value,
+            "gated": each.gated,
+            "outcome": each.outcome.value,
+            "ratio": each.ratio,
+            "from": each.lower,
+            "to": each.upper,
+            "allowed": each.allowed,
+            "contender": each.contender,
+            "baseline": each.baseline,
+            "to raw COPY": each.to_raw,
+            "pairs": each.pairs,
         }
-        for item in made.items
+        for each in sorted(made.comparisons, key=lambda each: not each.gated)
     ]
-    return _shown(rows, {item.metric: item.actual for item in made.items})
+    figures = {
+        f"{each.metric.value}_{name}": value
+        for each in made.comparisons
+        for name, value in {
+            "ratio": each.ratio,
+            "ratio_lower": each.lower,
+            "ratio_upper": each.upper,
+            "contender": each.contender,
+            "baseline": each.baseline,
+            "to_raw": each.to_raw,
+        }.items()
+    }
+    return _shown(rows, {**figures, "false_alarm_rate": made.aa.rate if made.aa else None})
 
 
 @shown.register
@@ -54,6 +85,33 @@ def _openlineage(made: OpenLineageReport) -> Metadata:
     ]
     figures = {"events": made.event_count, "runs": made.run_count, "judged_runs": made.judged_runs}
     return _shown(rows, figures)
+
+
+@shown.register
+def _dbt(made: DbtLineage) -> Metadata:
+    rows = [
+        {
+            "target": target,
+            "kind": node.kind,
+            "name": node.name,
+            "state": node.state,
+            "materialized": node.materialized,
+            "columns": len(node.columns),
+            "seconds": node.seconds,
+            "message": node.message,
+        }
+        for target, node in sorted(made.models, key=lambda model: model[1].state == "passed")
+    ]
+    return _shown(
+        rows,
+        {
+            "models": len(rows),
+            "models_passed": sum(node.state == "passed" for _, node in made.models),
+            "tests": made.test_count,
+            "tests_passed": sum(test.state == "passed" for each in made.targets for test in each.tests),
+            "column_edges": sum(len(each.column_edges) for each in made.targets),
+        },
+    )
 
 
 @shown.register

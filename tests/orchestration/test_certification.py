@@ -242,6 +242,7 @@ def test_the_chain_shows_a_file_that_was_edited_after_the_decision(
     house: House, green: dg.ExecuteInProcessResult, tmp_path: Path
 ) -> None:
     assert green.success
+    house.job("verdict", "green")
     store = EvidenceStore(shutil.copytree(house.store.root, tmp_path / "evidence"))
     directory, key = store.release("green", "reference"), chain_key("reference")
     assert chain_check(chained(store, directory, key)).passed

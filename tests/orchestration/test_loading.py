@@ -13,11 +13,13 @@ import yaml
 
 from certification_pipeline.catalog.loading import load_catalog
 from certification_pipeline.catalog.vocabulary import Family
+from certification_pipeline.evidence.artifact import Artifact
 from certification_pipeline.evidence.layout import FAMILY_ARTIFACTS
 from certification_pipeline.orchestration.assets.families import ABOUT
 from certification_pipeline.orchestration.build import build_defs
 from certification_pipeline.orchestration.names import FAMILY_ASSETS, PLAN, PUBLISHABLE, summary_key
 from certification_pipeline.orchestration.resources import CertificationResource
+from certification_pipeline.orchestration.shown import shown
 from certification_pipeline.settings import SettingsError
 from tests.orchestration.conftest import every_family
 
@@ -145,6 +147,11 @@ def test_a_family_is_an_asset_of_just_the_engines_it_is_made_for() -> None:
 def test_every_family_beside_the_matrix_has_its_asset() -> None:
     assert {*FAMILY_ASSETS, Family.MATRIX} == {*Family} == {*FAMILY_ARTIFACTS}
     assert set(ABOUT) == set(FAMILY_ASSETS)
+
+
+def test_every_family_shows_its_items() -> None:
+    kinds = {Path(path).stem for family, path in FAMILY_ARTIFACTS.items() if family in FAMILY_ASSETS}
+    assert kinds <= {model.KIND for model in shown.registry if issubclass(model, Artifact)}
 
 
 def test_the_one_blocking_check_stands_before_publish() -> None:
