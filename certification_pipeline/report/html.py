@@ -29,7 +29,7 @@ from certification_pipeline.evidence.files import write_atomically
 from certification_pipeline.gates.benchmark_history import HistoryRow, benchmark_history
 from certification_pipeline.report.causes import Cause, Gap, Sample, causes, fact, reasons, samples_of
 from certification_pipeline.report.release import CellLine, ReleaseView, SubjectView
-from certification_pipeline.report.sections.page import FamiliesPage, families_page
+from certification_pipeline.report.sections.page import FamiliesPage, counted, families_page
 from certification_pipeline.report.sections.samples import SampleView, sample_view
 from certification_pipeline.report.steps import split_step
 from certification_pipeline.report.svg import Timed, time_strip
@@ -177,6 +177,7 @@ def render_html(
         lstrip_blocks=True,
     )
     environment.filters["visible"] = lambda text: short(str(text))
+    environment.filters["counted"] = counted
     environment.filters["command"] = lambda text: visible(text[:LONGEST_COMMAND])
     script = _TEMPLATES.joinpath("report.js").read_text(encoding="utf-8")
     style = "".join(

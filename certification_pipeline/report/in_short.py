@@ -23,7 +23,8 @@ def in_short(view: FamilyView) -> str:
         return _line(view.artifact)
     if not view.present:
         return f"{view.path} is not there"
-    return ", ".join(f"{value:,} {name}" for name, value in view.figures.items() if isinstance(value, int))
+    counted = ((name, value) for name, value in view.figures.items() if isinstance(value, int))
+    return ", ".join(f"{name} {value:,}" for name, value in counted)
 
 
 @singledispatch

@@ -10,11 +10,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from pydantic import JsonValue
 from rich.console import Console
 
 from certification_pipeline.catalog.vocabulary import Family, Outcome
 from certification_pipeline.report.release import ReleaseView
-from certification_pipeline.report.sections.page import MOST_BLOCKERS
+from certification_pipeline.report.sections.page import MOST_BLOCKERS, counted
 from certification_pipeline.report.steps import split_step
 from certification_pipeline.report.tables import families_table, next_steps
 from certification_pipeline.report.terminal import final_screen
@@ -157,7 +158,22 @@ def test_the_gates_items_are_shown_with_what_was_counted(tmp_path: Path) -> None
         assert item["path"] in text
         assert (item["sha256"] or "–")[:26] in text
         for name, value in item["summary"].items():
-            assert f"{name.replace('_', ' ')} {value}" in text
+            assert f"{name.replace('_', ' ')} {counted(value)}" in text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (9_267_315, "9,267,315"),
+        (True, "True"),
+        (["unit", "integration"], "unit, integration"),
+        ("sha256:" + "ab" * 32, "sha256:" + "ab" * 9 + "a…"),
+        ("nightly", "nightly"),
+        (None, "None"),
+    ],
+)
+def test_what_was_counted_is_readable(value: JsonValue, text: str) -> None:
+    assert counted(value) == text
 
 
 # --- the chain -------------------------------------------------------------------------------------
@@ -167,7 +183,7 @@ def test_the_chain_that_holds_the_release_is_shown_and_an_edit_turns_it_red(tmp_
     directory = certified(tmp_path)
     chained = family(loaded(tmp_path), "chain")
     assert chained.outcome is Outcome.PASSED
-    assert f"1 entries, {chained.figures['files']} files" in words(page(loaded(tmp_path)))
+    assert f"entries 1, files {chained.figures['files']}" in words(page(loaded(tmp_path)))
     (directory.path / "benchmark_baseline.md").write_text("all is well")
     red = family(loaded(tmp_path), "chain")
     assert red.outcome is Outcome.FAILED

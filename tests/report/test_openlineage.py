@@ -81,4 +81,4 @@ def test_many_loads_are_counted_not_listed(tmp_path: Path) -> None:
     many = report.model_copy(update={"items": report.items * MOST_LISTED})
     view = openlineage_view(many)
     assert len(view.agree) == MOST_LISTED
-    assert view.hidden == len(many.items) - MOST_LISTED
+    assert (view.agreeing, view.hidden) == (len(many.items), len(many.items) - MOST_LISTED)

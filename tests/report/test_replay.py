@@ -14,7 +14,7 @@ from tests.replay.builders import evidence, item, whole
 from tests.report.shown import said, shown
 from tests.report.test_html import HOSTILE
 
-ROUTE = "postgres_to_duckdb"
+ROUTE = "postgres → duckdb"
 
 
 def field(made: ReplayEvidence, kind: ReplayKind) -> Tally:

@@ -26,6 +26,8 @@ class OpenLineageView:
     """Event type and how many, in the order of a load's life."""
     disagree: tuple[LineageItem, ...]
     agree: tuple[LineageItem, ...]
+    agreeing: int
+    """All that agree, also those beyond the cap."""
     hidden: int
     """Loads beyond the cap, of both kinds."""
     drawn: Markup
@@ -45,6 +47,7 @@ def openlineage_view(made: OpenLineageReport) -> OpenLineageView:
         by_type=tuple((name, types[name]) for name in names),
         disagree=tuple(wrong[:MOST_LISTED]),
         agree=tuple(right[:MOST_LISTED]),
+        agreeing=len(right),
         hidden=max(0, len(wrong) - MOST_LISTED) + max(0, len(right) - MOST_LISTED),
         drawn=_drawn(made.items),
     )

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 from urllib.parse import quote
 
-from certification_pipeline.evidence.artifact import Blocker
+from pydantic import JsonValue
+
+from certification_pipeline.evidence.artifact import DIGEST_PATTERN, Blocker
 from certification_pipeline.evidence.benchmark import BenchmarkBaseline
 from certification_pipeline.evidence.connectors import ConnectorCertification
 from certification_pipeline.evidence.dbt_lineage import DbtLineage
@@ -25,9 +28,12 @@ from certification_pipeline.report.sections.lineage import TargetView, target_vi
 from certification_pipeline.report.sections.openlineage import OpenLineageView, openlineage_view
 from certification_pipeline.report.sections.replay import ReplaysView, replays_view
 from certification_pipeline.report.steps import Step, split_step
+from certification_pipeline.report.visible import short
 
 D = TypeVar("D", bound=Decision)
 
+DIGEST_SHOWN = 26
+"""Characters of a digest; enough to tell files apart, the file has it whole."""
 MOST_BLOCKERS = 12
 """Of one family; the rest is counted, and in its file."""
 
@@ -98,6 +104,16 @@ def _artifact(subject: SubjectView, model: type[D]) -> D | None:
     """What lies there, verified or not: the line above says which."""
     found = (view.artifact for view in subject.families)
     return next((artifact for artifact in found if isinstance(artifact, model)), None)
+
+
+def counted(value: JsonValue) -> str:
+    """What a gate counted: a number as a number, a list in one line, a digest by its beginning."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
+    if isinstance(value, list):
+        return short(", ".join(str(each) for each in value))
+    text = str(value)
+    return f"{text[:DIGEST_SHOWN]}…" if re.fullmatch(DIGEST_PATTERN, text) else short(text)
 
 
 def _line(view: FamilyView, engine: str, links: str) -> FamilyLine:

@@ -73,7 +73,12 @@ def _grid(made: ReplayEvidence) -> pd.DataFrame:
     routes = sorted({route for route, _ in found})
     body = [[Tally.of(found.get((route, kind), ())) for kind in ReplayKind] for route in routes]
     names = [kind.value.replace("_", " ") for kind in ReplayKind]
-    frame = pd.DataFrame(body, index=pd.Index(routes, dtype=object), columns=names, dtype=object)
+    frame = pd.DataFrame(
+        body,
+        index=pd.Index([route.replace("_to_", " → ") for route in routes], dtype=object),
+        columns=names,
+        dtype=object,
+    )
     frame.index.name = "route"
     return frame
 
