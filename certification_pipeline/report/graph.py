@@ -6,6 +6,7 @@ to a box nobody gave gets a box of its own, and a cycle is drawn as the cycle it
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -83,15 +84,26 @@ def _strangers(boxes: Sequence[Box], arrows: Sequence[Arrow]) -> Iterator[Box]:
 
 def _layers(ids: Sequence[str], arrows: Sequence[Arrow]) -> dict[str, int]:
     """Longest way from a beginning; what a cycle holds back is placed after what leads to it."""
-    ways = [(arrow.start, arrow.end) for arrow in arrows if arrow.start != arrow.end]
+    before: dict[str, set[str]] = {name: set() for name in ids}
+    after: dict[str, set[str]] = {name: set() for name in ids}
+    for arrow in arrows:
+        if arrow.start != arrow.end:
+            before[arrow.end].add(arrow.start)
+            after[arrow.start].add(arrow.end)
     layer: dict[str, int] = {}
-    waiting = list(ids)
-    while waiting:
-        free = [i for i in waiting if all(start in layer for start, end in ways if end == i)]
-        for chosen in free or waiting[:1]:
-            before = (layer[start] for start, end in ways if end == chosen and start in layer)
-            layer[chosen] = max((at + 1 for at in before), default=0)
-            waiting.remove(chosen)
+    open_ = {name: len(before[name]) for name in ids}
+    free = deque(name for name in ids if not open_[name])
+    rest = iter(ids)
+    while len(layer) < len(ids):
+        # Nothing is free and something is left: a cycle, which is entered where it was named first.
+        chosen = free.popleft() if free else next(name for name in rest if name not in layer)
+        if chosen in layer:
+            continue
+        layer[chosen] = max((layer[name] + 1 for name in before[chosen] if name in layer), default=0)
+        for name in after[chosen]:
+            open_[name] -= 1
+            if not open_[name]:
+                free.append(name)
     return layer
 
 
@@ -117,7 +129,10 @@ def _ordered(rows: list[list[_Item]], arrows: Sequence[Arrow], layer: Mapping[st
     for sweep in range(_SWEEPS):
         step = 1 if sweep % 2 == 0 else -1
         for number in list(range(len(rows)))[::step]:
-            place = {item: (n + 0.5) / len(row) for row in rows for n, item in enumerate(row)}
+            beside = rows[number - step] if 0 <= number - step < len(rows) else []
+            place = {
+                item: (n + 0.5) / len(row) for row in (rows[number], beside) for n, item in enumerate(row)
+            }
             middles = {}
             for item in rows[number]:
                 near = [place[o] for o in joined.get(item, ()) if at[o] == number - step]

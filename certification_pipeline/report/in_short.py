@@ -50,9 +50,9 @@ def _compared(each: Comparison) -> str:
     name = metric_name(each.metric)
     if each.ratio is None or each.lower is None or each.upper is None:
         return f"{name}: {each.pairs} pairs, too few to tell"
-    bounds = f"95 % bounds {each.lower:.3f} and {each.upper:.3f}"
-    raw = f", {each.to_raw:.2f} × raw COPY" if each.to_raw is not None else ""
-    return f"{name} {each.ratio:.3f} × the baseline ({bounds}, allowed {each.allowed:g}){raw}"
+    bounds = f"95 %: {each.lower:.3f} to {each.upper:.3f}"
+    raw = f", {each.to_raw:.2f} × raw" if each.to_raw is not None else ""
+    return f"{name} {each.ratio:.3f} × baseline ({bounds}; allowed {each.allowed:g}){raw}"
 
 
 @_line.register

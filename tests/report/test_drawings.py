@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from html.parser import HTMLParser
+from time import perf_counter
 
 import pytest
 from hypothesis import given
@@ -77,6 +78,16 @@ def test_data_flows_from_left_to_right() -> None:
     boxes = Drawn(layered_graph([box(name) for name in names], [Arrow(*way) for way in ways], "g")).boxes
     for start, end in ways:
         assert boxes[start][0] < boxes[end][0]
+
+
+def test_a_project_of_thousands_of_models_is_drawn_in_no_time() -> None:
+    names = [f"m{n}" for n in range(3_000)]
+    ways = [Arrow(f"m{n}", f"m{n + step}") for step in (1, 7) for n in range(0, 2_990) if n % 40]
+    begun = perf_counter()
+    drawn = Drawn(layered_graph([box(name) for name in names], ways, "g"))
+    assert perf_counter() - begun < 20
+    assert len(drawn.boxes) == len(names)
+    assert len(drawn.edges) == len(ways)
 
 
 def test_nothing_is_an_empty_drawing() -> None:

@@ -11,6 +11,7 @@ from certification_pipeline.evidence.openlineage import OpenLineageReport
 from certification_pipeline.gates.decide import decide
 from certification_pipeline.report.sections.openlineage import MOST_LISTED, openlineage_view
 from tests.openlineage import releases
+from tests.report.shown import shown
 from tests.report.test_families import words
 from tests.report.test_html import HOSTILE
 from tests.report.with_families import family, loaded, page
@@ -82,3 +83,11 @@ def test_many_loads_are_counted_not_listed(tmp_path: Path) -> None:
     view = openlineage_view(many)
     assert len(view.agree) == MOST_LISTED
     assert (view.agreeing, view.hidden) == (len(many.items), len(many.items) - MOST_LISTED)
+
+
+def test_ten_thousand_loads_that_disagree_stay_under_three_megabytes(tmp_path: Path) -> None:
+    report = made(tmp_path, wrong_count)
+    (bad, *_) = openlineage_view(report).disagree
+    problem = bad.problems[0].model_copy(update={"message": "<\0" * 2_000})
+    items = (bad.model_copy(update={"problems": (problem,) * 3}),) * 10_000
+    assert len(shown(report.model_copy(update={"items": items})).encode()) < 3_000_000

@@ -1,13 +1,19 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
+from certification_pipeline.catalog.vocabulary import Outcome, ReplayKind
+from certification_pipeline.evidence.replay import Aspect
+from certification_pipeline.report.families import FamilyView
 from certification_pipeline.report.release import ReleaseView
 from certification_pipeline.report.terminal import final_screen
+from tests.benchmark.samples import judged, measurement
+from tests.replay.builders import evidence, item
 from tests.report.sample import make_release, make_subject
 from tests.report.test_html import HOSTILE, poisoned
 
@@ -32,6 +38,27 @@ def test_final_screen(name: str) -> None:
     }
     path = GOLDEN / f"final_screen_{name}.txt"
     assert screen(releases[name]()) == path.read_text(encoding="utf-8"), f"look, then update {path.name}"
+
+
+def test_final_screen_with_families() -> None:
+    """Every family has its line; what is not green says why and how to go on, once."""
+    path = GOLDEN / "final_screen_families.txt"
+    assert screen(with_families()) == path.read_text(encoding="utf-8"), f"look, then update {path.name}"
+
+
+def with_families() -> ReleaseView:
+    regressed = judged(measurement(1.5))
+    replays = evidence(item(red=Aspect.OUTSIDE), item(ReplayKind.RESUME))
+    views = (
+        FamilyView(
+            "benchmark", "Benchmark", "b.json", regressed.outcome, True, regressed.blockers, regressed
+        ),
+        FamilyView("replay", "Replay", "r.json", replays.outcome, True, replays.blockers, replays),
+        FamilyView(
+            "chain", "Evidence chain", "chain/reference", Outcome.PASSED, True, figures={"entries": 3}
+        ),
+    )
+    return ReleaseView("2026.06", (replace(make_subject("reference"), families=views, summary=regressed),))
 
 
 def test_commands_are_never_wrapped() -> None:
