@@ -88,6 +88,8 @@ _ENTRIES = (
     _Entry("strategy_bundle", "Strategy bundle", layout.STRATEGY_BUNDLE, StrategyCertificationBundle, None),
     _Entry("evidence_bundle", "Evidence bundle", layout.EVIDENCE_BUNDLE, OpsEvidenceBundle, None),
 )
+BUNDLES = ("strategy_bundle", "evidence_bundle")
+"""Families that hold other families' artifacts."""
 _BUNDLES = {
     layout.STRATEGY_BUNDLE: (ItemName.STRATEGY_CERTIFICATION_BUNDLE, "strategy-bundle"),
     layout.EVIDENCE_BUNDLE: (ItemName.EVIDENCE_BUNDLE, "evidence-bundle"),

@@ -58,7 +58,11 @@ def _compared(each: Comparison) -> str:
 @_line.register
 def _openlineage(made: OpenLineageReport) -> str:
     wrong = sum(not item.passed for item in made.items)
-    said = f"{wrong} disagree with the oracle" if wrong else "all agree with the oracle"
+    said = (
+        f"{wrong} disagree{'s' if wrong == 1 else ''} with the oracle"
+        if wrong
+        else "all agree with the oracle"
+    )
     return f"{made.event_count:,} events of {made.run_count:,} loads, {said}"
 
 

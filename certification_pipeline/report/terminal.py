@@ -168,12 +168,14 @@ def _families(console: Console, subject: SubjectView) -> None:
         return
     _heading(console, f"{name_of(subject)}, evidence families")
     width = max(len(view.title) for view in subject.families)
+    said: set[str] = set()
     for view in subject.families:
         text = Text(f"{SYMBOL[view.outcome]} {view.title:<{width}}", STYLE[view.outcome])
         text.append(f"  {visible(in_short(view))}", "default")
         _line(console, text)
-        if not _told(view):
-            continue
+        if not _told(view) or view.blockers[0].next_step in said:
+            continue  # what a bundle holds was told of the artifact itself
+        said.add(view.blockers[0].next_step)
         first, more = view.blockers[0], len(view.blockers) - 1
         others = f" (and {more} more)" if more else ""
         _line(console, Text(f"{visible(first.message[:LONGEST_BLOCKER])}{others}", "dim"), 4)

@@ -226,8 +226,8 @@ def test_the_screen_says_each_step_once(tmp_path: Path) -> None:
     release = loaded(tmp_path)
     shown = screen(release)
     for view in release.subjects[0].families[1:]:
-        if view.blockers:
-            assert shown.count(f" {view.blockers[0].next_step}\n") <= len(release.subjects[0].families)
+        for blocker in view.blockers[:1]:
+            assert shown.count(f" {blocker.next_step}\n") == 1
     after = shown[shown.index("What to do next") :]
     assert family(release, "benchmark").blockers[0].next_step not in after
     assert "Nothing is open" not in after
@@ -279,6 +279,18 @@ def test_many_blockers_are_counted_not_listed() -> None:
     many = replace(one, blockers=one.blockers * (MOST_BLOCKERS + 30))
     text = page(replace(release, subjects=(replace(release.subjects[0], families=(many,)),)))
     assert "… and 30 more, in the file" in words(text)
+
+
+def test_blockers_of_the_matrix_are_folded_as_its_causes_are_told() -> None:
+    release = make_release()
+    for name, told in (("matrix", False), ("replay", True)):
+        families = (view_of(name, step=f"certify {name} again"),)
+        text = page(replace(release, subjects=(replace(release.subjects[0], families=families),)))
+        row = text[text.index(f'<tr id="f-dlt-{name}">') :]
+        row = row[: row.index("</tr>")]
+        assert f"certify {name} again" in row
+        assert ("<details>" not in row) == told
+        assert ("told by what it holds" in row) != told
 
 
 def test_families_survive_a_selection_of_cells(tmp_path: Path) -> None:

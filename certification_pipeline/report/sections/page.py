@@ -19,7 +19,7 @@ from certification_pipeline.evidence.openlineage import OpenLineageReport
 from certification_pipeline.evidence.replay import ReplayEvidence
 from certification_pipeline.evidence.summary import ReleaseSummary, SummaryItem
 from certification_pipeline.gates.benchmark_history import HistoryRow
-from certification_pipeline.report.families import FamilyView
+from certification_pipeline.report.families import BUNDLES, MATRIX, FamilyView
 from certification_pipeline.report.in_short import in_short
 from certification_pipeline.report.release import SubjectView
 from certification_pipeline.report.sections.benchmark import BenchmarkView, benchmark_view
@@ -34,6 +34,8 @@ D = TypeVar("D", bound=Decision)
 
 DIGEST_SHOWN = 26
 """Characters of a digest; enough to tell files apart, the file has it whole."""
+TOLD_BLOCKERS = 3
+"""Of one family at once, the others unfold."""
 MOST_BLOCKERS = 12
 """Of one family; the rest is counted, and in its file."""
 
@@ -56,6 +58,20 @@ class FamilyLine:
     hidden: int
     link: str
     anchor: str
+
+    @property
+    def told(self) -> tuple[BlockerLine, ...]:
+        """Those a reader sees at once; what an artifact or a cell tells by itself is not told twice."""
+        own = [line for line in self.blockers if not self._elsewhere(line)]
+        return tuple(own[:TOLD_BLOCKERS])
+
+    @property
+    def folded(self) -> tuple[BlockerLine, ...]:
+        """Those behind a click."""
+        return tuple(line for line in self.blockers if line not in self.told)
+
+    def _elsewhere(self, line: BlockerLine) -> bool:
+        return self.view.name == MATRIX or (self.view.name in BUNDLES and ".not_passed:" in line.blocker.code)
 
 
 @dataclass(frozen=True, slots=True)
