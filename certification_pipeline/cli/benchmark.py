@@ -182,7 +182,7 @@ def _measured(root: Path, directory: SubjectDir, asked: Asked) -> BenchmarkBasel
     catalog = load_catalog()
     asked.check(catalog, directory.engine)
     settings = load_settings(evidence_dir=root, release_id=directory.release_id, engines=[directory.engine])
-    from certification_pipeline.pipeline import measure_benchmark  # noqa: PLC0415 - heavy
+    from certification_pipeline.pipeline.families import measure_benchmark  # noqa: PLC0415 - heavy
 
     with cancelled_by_signals() as cancel, RunProgress() as progress:
         made = measure_benchmark(settings, catalog, directory.engine, progress.on_event, cancel, asked=asked)

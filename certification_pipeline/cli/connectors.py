@@ -69,7 +69,7 @@ def connectors(
     )
     from certification_pipeline.gates.exit_code import exit_code  # noqa: PLC0415
     from certification_pipeline.gates.verification import read_plan  # noqa: PLC0415
-    from certification_pipeline.pipeline import remake_family  # noqa: PLC0415 - heavy
+    from certification_pipeline.pipeline.families import remake_family  # noqa: PLC0415 - heavy
     from certification_pipeline.report.terminal import print_decision  # noqa: PLC0415
     from certification_pipeline.settings import load_settings, must_match  # noqa: PLC0415
 

@@ -118,7 +118,7 @@ def _executed(root: Path, release: str, engines: tuple[str, ...], targets: list[
     from certification_pipeline.cli.run import cancelled_by_signals  # noqa: PLC0415
     from certification_pipeline.evidence.dbt_lineage import DbtLineage  # noqa: PLC0415
     from certification_pipeline.families.dbt_lineage.produce import produce  # noqa: PLC0415
-    from certification_pipeline.pipeline import remake_family  # noqa: PLC0415 - heavy
+    from certification_pipeline.pipeline.families import remake_family  # noqa: PLC0415 - heavy
     from certification_pipeline.settings import load_settings  # noqa: PLC0415
 
     settings = load_settings(evidence_dir=root, release_id=release)

@@ -59,7 +59,7 @@ def lineage(
     from certification_pipeline.cli.output import console, emit  # noqa: PLC0415
     from certification_pipeline.families.openlineage.emission import Receiver  # noqa: PLC0415
     from certification_pipeline.gates.exit_code import exit_code  # noqa: PLC0415
-    from certification_pipeline.pipeline import export_lineage  # noqa: PLC0415
+    from certification_pipeline.pipeline.families import export_lineage  # noqa: PLC0415
     from certification_pipeline.report.terminal import print_decision  # noqa: PLC0415
     from certification_pipeline.settings import load_settings, must_match  # noqa: PLC0415
 

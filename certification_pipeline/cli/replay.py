@@ -138,7 +138,7 @@ def replay_execute(
     from certification_pipeline.gates.benchmark_request import the_only  # noqa: PLC0415
     from certification_pipeline.gates.exit_code import exit_code  # noqa: PLC0415
     from certification_pipeline.gates.verification import read_plan  # noqa: PLC0415
-    from certification_pipeline.pipeline import remake_family  # noqa: PLC0415
+    from certification_pipeline.pipeline.families import remake_family  # noqa: PLC0415
     from certification_pipeline.settings import load_settings  # noqa: PLC0415
 
     asked = asked_for(

@@ -83,7 +83,7 @@ def run(
     )
     catalog = load_catalog()
     settings.check(catalog)
-    from certification_pipeline.pipeline import certify  # noqa: PLC0415 - heavy; wrong usage is told first
+    from certification_pipeline.pipeline.certify import certify  # noqa: PLC0415 - heavy; wrong usage is told first
 
     with cancelled_by_signals() as cancel, RunProgress() as progress:
         certify(settings, catalog, progress.on_event, cancel)

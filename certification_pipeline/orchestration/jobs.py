@@ -8,7 +8,7 @@ import dagster as dg
 
 from certification_pipeline.catalog.vocabulary import Family
 from certification_pipeline.orchestration.names import FAMILY_ASSETS, FAMILY_TAG
-from certification_pipeline.pipeline import FOLLOWS_FROM_CELLS
+from certification_pipeline.pipeline.families import FOLLOWS_FROM_CELLS
 
 DAILY_FAMILIES = (Family.CONNECTOR_LIVE,)
 """Beside the matrix; the rest is measured weekly."""

@@ -28,7 +28,8 @@ from certification_pipeline.harness.engines.environment import prepare
 from certification_pipeline.harness.engines.snapshot import snapshot
 from certification_pipeline.harness.events import FamilyStep, RunEvent
 from certification_pipeline.harness.workshop import DEFECT_VARIABLE
-from certification_pipeline.pipeline import measure_benchmark, seal_plans
+from certification_pipeline.pipeline.families import measure_benchmark
+from certification_pipeline.pipeline.releases import seal_plans
 from certification_pipeline.settings import RunSettings
 from tests.benchmark.samples import words
 

@@ -36,7 +36,7 @@ Fake = Callable[[RunSettings, Catalog, OnEvent, threading.Event], object]
 
 def stand_in(monkeypatch: pytest.MonkeyPatch, fake: Fake) -> None:
     """Replace the run itself; what is under test here is everything around it."""
-    module = ModuleType("certification_pipeline.pipeline")
+    module = ModuleType("certification_pipeline.pipeline.certify")
     module.certify = fake  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, module.__name__, module)
     monkeypatch.setattr("certification_pipeline.catalog.loading.load_catalog", make_catalog)

@@ -30,7 +30,7 @@ def made(tmp_path: Path) -> tuple[SubjectDir, CertificationPlan]:
 
 def answers(monkeypatch: pytest.MonkeyPatch, made: dict[str, ConnectorCertification]) -> None:
     """In place of testing connectors."""
-    monkeypatch.setattr("certification_pipeline.pipeline.remake_family", lambda *_, **__: made)
+    monkeypatch.setattr("certification_pipeline.pipeline.families.remake_family", lambda *_, **__: made)
 
 
 def test_an_unknown_connector_is_told_with_the_nearest(

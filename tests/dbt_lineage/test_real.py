@@ -14,7 +14,7 @@ from certification_pipeline.catalog.vocabulary import Family
 from certification_pipeline.evidence.dbt_lineage import DbtLineage
 from certification_pipeline.families.dbt_lineage import produce as family
 from certification_pipeline.families.work import Work
-from certification_pipeline.pipeline import remake_family
+from certification_pipeline.pipeline.families import remake_family
 from certification_pipeline.settings import RunSettings
 from tests.pipeline.conftest import Release, Run, catalog, run, server  # noqa: F401 - fixtures
 

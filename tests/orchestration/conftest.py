@@ -172,7 +172,7 @@ def failures(result: dg.ExecuteInProcessResult) -> dict[str, str]:
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     made = House(tmp_path_factory.mktemp("house"))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("certification_pipeline.pipeline.PRODUCERS", FAMILIES)
+        patch.setattr("certification_pipeline.pipeline.families.PRODUCERS", FAMILIES)
         yield made
     made.instance.dispose()
 

@@ -10,7 +10,6 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from certification_pipeline import pipeline
 from certification_pipeline.catalog.vocabulary import Anomaly, Family, Outcome
 from certification_pipeline.evidence.artifact import Artifact
 from certification_pipeline.evidence.benchmark import BenchmarkBaseline
@@ -31,6 +30,7 @@ from certification_pipeline.orchestration.names import (
     route_key,
     summary_key,
 )
+from certification_pipeline.pipeline.certify import certify
 from tests.gates.benchmarks import METRICS
 from tests.orchestration.conftest import FAMILIES, SIZE, House, failures, produce, with_benchmark
 
@@ -68,7 +68,7 @@ def test_materialize_all_is_green_and_publishes(house: House, green: dg.ExecuteI
 def test_it_writes_what_certify_run_writes(house: House, green: dg.ExecuteInProcessResult) -> None:
     assert green.success
     settings = house.resource.settings("by-hand", **SIZE)
-    pipeline.certify(settings, house.catalog, lambda event: None, threading.Event())
+    certify(settings, house.catalog, lambda event: None, threading.Event())
     ours, theirs = house.directory("green"), house.directory("by-hand")
     assert files(ours.path) == files(theirs.path)
     assert (
@@ -225,7 +225,7 @@ def test_a_family_that_passes_after_it_failed_is_amber_as_the_gates_have_it(
         return produce(work, METRICS.replace("95000", "9"))
 
     with monkeypatch.context() as patch:
-        patch.setattr("certification_pipeline.pipeline.PRODUCERS", with_benchmark(slow))
+        patch.setattr("certification_pipeline.pipeline.families.PRODUCERS", with_benchmark(slow))
         failed = house.only(key, release="flaky")
     assert failed.success, "red is evidence"
     assert checks(failed) == {"benchmark_baseline/passed": (False, "ERROR")}

@@ -116,7 +116,7 @@ def broken(work: Work) -> BenchmarkBaseline:
 @pytest.fixture(scope="module")
 def without_benchmark(house: House) -> Iterator[dg.ExecuteInProcessResult]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("certification_pipeline.pipeline.PRODUCERS", with_benchmark(broken))
+        patch.setattr("certification_pipeline.pipeline.families.PRODUCERS", with_benchmark(broken))
         yield house.job("full_certification", "without-benchmark", SIZE)
 
 
@@ -154,7 +154,7 @@ def test_what_was_made_before_is_not_shown_as_made_now(
     assert green.success
     before = (house.directory("green").path / "benchmark_baseline.json").read_bytes()
     with monkeypatch.context() as patch:
-        patch.setattr("certification_pipeline.pipeline.PRODUCERS", with_benchmark(broken))
+        patch.setattr("certification_pipeline.pipeline.families.PRODUCERS", with_benchmark(broken))
         result = house.only(BENCHMARK, release="green")
     assert "Nothing was made" in next(iter(failures(result).values()))
     assert not result.get_asset_materialization_events()
@@ -166,7 +166,8 @@ def test_an_engine_that_cannot_start_says_how_to_get_it(
 ) -> None:
     missing = MissingEngine("it has no interpreter", "Install one")
     monkeypatch.setattr(
-        "certification_pipeline.pipeline.ready_engines", lambda catalog, names, tell: {"reference": missing}
+        "certification_pipeline.pipeline.releases.ready_engines",
+        lambda catalog, names, tell: {"reference": missing},
     )
     result = house.job("full_certification", "no-engine", SIZE)
     message = failures(result)[BENCHMARK.to_python_identifier()]

@@ -21,7 +21,7 @@ from certification_pipeline.harness.events import CellFinished, RunEvent
 from certification_pipeline.harness.services.guardian import Guardian
 from certification_pipeline.harness.services.postgres_dsn import SOURCE_VARIABLE
 from certification_pipeline.harness.services.postgres_wheel import PostgresWheelProvider
-from certification_pipeline.pipeline import certify
+from certification_pipeline.pipeline.certify import certify
 from certification_pipeline.redaction import Redactor
 from certification_pipeline.settings import RunSettings
 

@@ -51,7 +51,7 @@ def catalog() -> Catalog:
 
 @pytest.fixture
 def producers(monkeypatch: pytest.MonkeyPatch) -> Callable[[Mapping[Family, Producer]], None]:
-    return lambda made: monkeypatch.setattr("certification_pipeline.pipeline.PRODUCERS", made)
+    return lambda made: monkeypatch.setattr("certification_pipeline.pipeline.families.PRODUCERS", made)
 
 
 Producers = Callable[[Mapping[Family, Producer]], None]

@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 import dagster as dg
 
-from certification_pipeline import pipeline
 from certification_pipeline.catalog.models import Catalog, Engine, Profile
 from certification_pipeline.catalog.vocabulary import Family, Outcome
 from certification_pipeline.evidence import layout
@@ -44,6 +43,8 @@ from certification_pipeline.orchestration.names import (
 from certification_pipeline.orchestration.render import page
 from certification_pipeline.orchestration.resources import CertificationResource
 from certification_pipeline.orchestration.shown import shown
+from certification_pipeline.pipeline.families import run_family
+from certification_pipeline.pipeline.releases import reopen_release
 
 
 class About(NamedTuple):
@@ -134,8 +135,8 @@ def _family(
             directory = certification.directory(context.run, engine.id)
             settings = certification.settings(directory.release_id)
             tell = _also(said, log_to(context.log))
-            release = pipeline.reopen_release(settings, catalog, (engine.id,), tell, context.run.run_id)
-            pipeline.run_family(
+            release = reopen_release(settings, catalog, (engine.id,), tell, context.run.run_id)
+            run_family(
                 settings, catalog, release, tell, threading.Event(), family=family, engines=(engine.id,)
             )
             made = _made(directory, family)

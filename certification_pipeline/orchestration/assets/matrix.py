@@ -10,7 +10,6 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from certification_pipeline import pipeline
 from certification_pipeline.catalog.models import Catalog, Engine, Profile, RouteClaims
 from certification_pipeline.catalog.vocabulary import Outcome, Strategy
 from certification_pipeline.evidence.plan import PlannedCell
@@ -19,6 +18,8 @@ from certification_pipeline.orchestration.failures import told_plainly
 from certification_pipeline.orchestration.names import OWNERS, PLAN, route_key, routes_of, tags_of
 from certification_pipeline.orchestration.render import cells_metadata
 from certification_pipeline.orchestration.resources import CertificationResource
+from certification_pipeline.pipeline.cells import run_cells
+from certification_pipeline.pipeline.releases import reopen_release
 from certification_pipeline.report.loading import load_subject
 from certification_pipeline.report.release import Selection, SubjectView
 from certification_pipeline.report.tables import why
@@ -70,8 +71,8 @@ def _source_assets(
             directory = certification.directory(context.run, engine.id)
             settings = certification.settings(directory.release_id)
             tell = log_to(context.log)
-            release = pipeline.reopen_release(settings, catalog, (engine.id,), tell, context.run.run_id)
-            pipeline.run_cells(settings, catalog, release, tell, threading.Event(), take=take)
+            release = reopen_release(settings, catalog, (engine.id,), tell, context.run.run_id)
+            run_cells(settings, catalog, release, tell, threading.Event(), take=take)
             view = load_subject(directory)
         for sink in sorted(whole):
             yield _materialized(_route(view, source, sink), engine.id, source, sink, certification)

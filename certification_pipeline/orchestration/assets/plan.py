@@ -7,7 +7,6 @@ import dagster as dg
 import pandas as pd
 from pydantic import Field
 
-from certification_pipeline import pipeline
 from certification_pipeline.catalog.models import Catalog, Profile
 from certification_pipeline.evidence.plan import CertificationPlan
 from certification_pipeline.orchestration.events import log_to
@@ -15,6 +14,7 @@ from certification_pipeline.orchestration.failures import told_plainly
 from certification_pipeline.orchestration.names import OWNERS, PLAN
 from certification_pipeline.orchestration.render import table
 from certification_pipeline.orchestration.resources import CertificationResource
+from certification_pipeline.pipeline.releases import seal_plans
 from certification_pipeline.settings import MAX_ROWS, MIN_ROWS
 
 
@@ -51,7 +51,7 @@ def plan_asset(catalog: Catalog, profile: Profile) -> dg.AssetsDefinition:
                 certification.planned_by(context.run), config.rows, config.seed, config.families
             )
             settings.check(catalog)
-            sealed = pipeline.seal_plans(settings, catalog, log_to(context.log))
+            sealed = seal_plans(settings, catalog, log_to(context.log))
         plans = list(sealed.plans.values())
         return dg.MaterializeResult(
             data_version=dg.DataVersion("+".join(plan.plan_digest for plan in plans)),
