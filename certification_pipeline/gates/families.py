@@ -11,13 +11,17 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from certification_pipeline.catalog.vocabulary import Family as CatalogFamily
+from certification_pipeline.evidence import layout
 from certification_pipeline.evidence.benchmark import BenchmarkBaseline
 from certification_pipeline.evidence.bundle import OpsEvidenceBundle, StrategyCertificationBundle
 from certification_pipeline.evidence.connectors import ConnectorCertification
 from certification_pipeline.evidence.dbt_lineage import DbtLineage
+from certification_pipeline.evidence.errors import EvidenceError
 from certification_pipeline.evidence.openlineage import OpenLineageReport
+from certification_pipeline.evidence.provenance import Provenance
 from certification_pipeline.evidence.replay import ReplayEvidence
 from certification_pipeline.evidence.report import CertificationReport
+from certification_pipeline.evidence.subject_dir import SubjectDir
 from certification_pipeline.evidence.suite import ItemName
 from certification_pipeline.gates.benchmark_baseline import verify_benchmark
 from certification_pipeline.gates.connectors import verify_connectors
@@ -28,6 +32,7 @@ from certification_pipeline.gates.matrix_verifier import verify_report
 from certification_pipeline.gates.openlineage import verify_openlineage
 from certification_pipeline.gates.replay import verify_replay
 from certification_pipeline.gates.strategy_bundle import verify_strategy_bundle
+from certification_pipeline.gates.verification import EvidenceFile, read_plan
 from certification_pipeline.gates.verifiers import Registry
 
 
@@ -102,3 +107,16 @@ VERIFIERS = Registry(
     },
 )
 """By ``schema_version``; the second half rests on other artifacts, and asks this registry about them."""
+
+
+def verifies(directory: SubjectDir, path: str, decided: Provenance) -> bool:
+    """Whether the artifact at ``path`` is what recomputing it gives, be that green or red.
+
+    Raises EvidenceError when there is no plan to check it against.
+    """
+    sealed = read_plan(directory)
+    try:
+        file = EvidenceFile(path, directory.read_bytes(path))
+        return not VERIFIERS[layout.schema_name(path)](directory, file, sealed, decided).problems
+    except EvidenceError:
+        return False

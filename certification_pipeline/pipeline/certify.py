@@ -11,13 +11,15 @@ from certification_pipeline.catalog.vocabulary import Family, Outcome
 from certification_pipeline.evidence import layout
 from certification_pipeline.evidence.cell import CellEvidence, CellKey
 from certification_pipeline.evidence.plan import CertificationPlan, PlannedCell
+from certification_pipeline.evidence.provenance import stamp
 from certification_pipeline.evidence.store import EvidenceStore
 from certification_pipeline.families.matrix import Take
 from certification_pipeline.families.plan import PlanError
 from certification_pipeline.gates.decide import Decided, decide
+from certification_pipeline.gates.families import verifies
 from certification_pipeline.harness.events import OnEvent
 from certification_pipeline.pipeline.cells import run_cells
-from certification_pipeline.pipeline.families import FOLLOWS_FROM_CELLS, make_families
+from certification_pipeline.pipeline.families import make_families
 from certification_pipeline.pipeline.releases import SealedRelease, alone, reopen_release, seal_plans
 from certification_pipeline.settings import RunSettings
 
@@ -34,12 +36,13 @@ def certify(
     with alone(settings):
         if settings.narrowed and (planned := _planned_engines(settings, catalog)):
             release = reopen_release(settings, catalog, planned, on_event)
-            take, families = _asked_again(settings, release), _families_again(settings, release)
+            take, rerun = _asked_again(settings, release), True
         else:
             release = seal_plans(settings, catalog, on_event)
-            take = _every_cell
-            families = {name: plan.families for name, plan in release.plans.items()}
+            take, rerun = _every_cell, False
         run_cells(settings, catalog, release, on_event, cancel, take=take)
+        # Only now: what rests on a cell that was run again does not verify any more.
+        families = _families_again(settings, release) if rerun else _every_family(release)
         make_families(settings, catalog, release, on_event, cancel, chosen=families)
         store = EvidenceStore(settings.evidence_dir)
         return {
@@ -52,6 +55,10 @@ def certify(
 
 def _every_cell(_: PlannedCell) -> bool:
     return True
+
+
+def _every_family(release: SealedRelease) -> dict[str, tuple[Family, ...]]:
+    return {name: plan.families for name, plan in release.plans.items()}
 
 
 def _planned_engines(settings: RunSettings, catalog: Catalog) -> tuple[str, ...]:
@@ -96,7 +103,7 @@ def _asked_again(settings: RunSettings, release: SealedRelease) -> Take:
 
 
 def _families_again(settings: RunSettings, release: SealedRelease) -> dict[str, tuple[Family, ...]]:
-    """Engine -> families that a rerun makes again: those asked for by name, else what follows from cells.
+    """Engine -> families that a rerun makes again: those asked for by name, else what no longer verifies.
 
     With ``resume`` those that are not there, too.
     """
@@ -106,8 +113,9 @@ def _families_again(settings: RunSettings, release: SealedRelease) -> dict[str, 
         if settings.families:
             return any(fnmatchcase(family, glob) for glob in settings.families)
         directory = store.release(plan.release_id, plan.subject.engine)
-        absent = not (directory.path / layout.FAMILY_ARTIFACTS[family]).exists()
-        return family in FOLLOWS_FROM_CELLS or (settings.resume and absent)
+        if not (directory.path / layout.FAMILY_ARTIFACTS[family]).exists():
+            return settings.resume
+        return not verifies(directory, layout.FAMILY_ARTIFACTS[family], stamp(release.run_id))
 
     return {
         name: tuple(family for family in plan.families if again(plan, family))

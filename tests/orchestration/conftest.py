@@ -168,16 +168,17 @@ def failures(result: dg.ExecuteInProcessResult) -> dict[str, str]:
     return said
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     made = House(tmp_path_factory.mktemp("house"))
+    # For this package's tests and no longer: others, in the same process, make the real families.
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("certification_pipeline.pipeline.families.PRODUCERS", FAMILIES)
         yield made
     made.instance.dispose()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def green(house: House) -> dg.ExecuteInProcessResult:
     """The release ``green``: the whole graph, the engine as it is."""
     result = house.job("full_certification", "green", SIZE)
@@ -185,7 +186,7 @@ def green(house: House) -> dg.ExecuteInProcessResult:
     return result
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def red(house: House) -> dg.ExecuteInProcessResult:
     """The release ``red``: the same, with a defect planted in the engine."""
     before = os.environ.get("CERTIFY_PLANTED_DEFECT")

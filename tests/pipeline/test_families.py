@@ -118,6 +118,11 @@ def test_a_family_alone_can_be_made_again(run: Run, producers: Producers) -> Non
     cells_only = run(scenarios=("batch.empty",))
     assert len(cells_only.ran()) == 1
     assert finished(cells_only) == [], "measuring does not follow from a cell that is run again"
+    artifact = cells_only.directory.path / "benchmark_baseline.json"
+    artifact.write_text(artifact.read_text().replace("95000", "95001"))
+    mended = run(scenarios=("batch.empty",))
+    assert len(finished(mended)) == 1, "what no longer verifies is made again"
+    assert "95001" not in artifact.read_text()
 
 
 def test_passed_after_failed_is_flaky_and_not_green(run: Run, producers: Producers) -> None:
