@@ -131,6 +131,7 @@ def test_a_fast_load_of_too_few_rows_is_red_at_once(place: Place, monkeypatch: p
     assert place.verified().outcome is Outcome.FAILED
 
 
+@pytest.mark.nightly
 def test_what_was_pinned_is_run_beside_its_successor(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     driver = CATALOG.engines["reference"].driver
     artefact, digest = snapshot("reference", driver), prepare("reference", driver).artifact_digest
@@ -172,6 +173,7 @@ def test_cancelled_it_leaves_what_was_there(place: Place) -> None:
     assert not list(place.root.rglob("benchmark_*"))
 
 
+@pytest.mark.nightly
 def test_other_sinks_and_strategies_are_measured_too(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(DEFECT_VARIABLE, "drop_last_batch")  # ends after one pair
     made = place.measure(Asked(sink="duckdb", strategy=Strategy.INCREMENTAL_MERGE, rows=300, loads=1))

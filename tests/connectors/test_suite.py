@@ -174,6 +174,7 @@ def test_no_secret_and_no_host_is_in_the_evidence(green: House, shop: Workshop) 
     assert f'hostname="{os.uname().nodename}"' not in (directory / JUNIT).read_text()
 
 
+@pytest.mark.nightly
 def test_a_defect_in_a_document_is_red_where_it_is(green: House, house: House) -> None:
     shutil.copytree(green.root / "evidence", house.root / "evidence")
     published = house.root / "evidence" / "published" / "reference.json"
@@ -204,6 +205,7 @@ def test_a_defect_in_a_document_is_red_where_it_is(green: House, house: House) -
     )
 
 
+@pytest.mark.nightly
 def test_a_defect_in_the_engine_is_red_where_it_is(house: House) -> None:
     engines = house.engine("leak", "crash_category", "foreign_package", "written_down")
     made, junit = examine(house.work(engines=engines), ConnectorRun(docs_dir=house.docs()))

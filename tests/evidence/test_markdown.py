@@ -10,7 +10,8 @@ from certification_pipeline.catalog.vocabulary import Outcome
 from certification_pipeline.evidence.artifact import Blocker
 from certification_pipeline.evidence.cell import CellEvidence
 from certification_pipeline.evidence.decision import verdict
-from certification_pipeline.evidence.markdown import MOST_ROWS, markdown
+from certification_pipeline.evidence.markdown import markdown
+from certification_pipeline.evidence.page import MOST_ROWS
 from certification_pipeline.evidence.summary import ReleaseSummary
 from tests.evidence.builders import RELEASE, SMALL, SUBJECT, cell, key, plan, planned, provenance
 

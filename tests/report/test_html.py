@@ -186,6 +186,7 @@ def large_release(cells: int) -> ReleaseView:
     return ReleaseView(RELEASE, (judge(plan, made),))
 
 
+@pytest.mark.nightly
 def test_ten_thousand_failures_stay_under_ten_megabytes() -> None:
     text = render_html(large_release(10_000), make_catalog())
     assert len(text.encode()) < 10_000_000
