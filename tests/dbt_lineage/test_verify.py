@@ -11,6 +11,7 @@ import pytest
 
 from certification_pipeline.catalog.vocabulary import Family, Outcome
 from certification_pipeline.evidence.dbt_lineage import DBT_EVENTS, DbtLineage
+from certification_pipeline.evidence.lineage_events import invalid
 from certification_pipeline.evidence.plan import CertificationPlan
 from certification_pipeline.evidence.subject_dir import SubjectDir
 from certification_pipeline.evidence.suite import ItemName
@@ -157,6 +158,16 @@ def test_each_model_starts_and_ends_and_names_its_load(green: SubjectDir) -> Non
     lineage = staged["outputs"][0]["facets"]["columnLineage"]["fields"]
     assert lineage["order_id"]["inputFields"][0]["field"] == "id"
     assert events[0]["run"]["runId"] == staged["run"]["runId"]
+
+
+def test_every_event_is_one_that_may_be_exported(green: SubjectDir, tmp_path: Path) -> None:
+    run = Recorded()
+    run.result(ORDERS).update(status="error", message="Binder Error: no such column")
+    failing, *_ = run.on_disk(tmp_path / "failing")
+    for directory in (green, failing):
+        lines = (directory.path / DBT_EVENTS).read_text().splitlines()
+        assert lines
+        assert [invalid(json.loads(line)) for line in lines] == [None] * len(lines)
 
 
 def test_a_failed_model_ends_in_fail_with_its_message(tmp_path: Path) -> None:

@@ -113,11 +113,11 @@ class _Writer:
             "run": {"runId": run_id},
             "job": {"namespace": self._namespace(), "name": f"dbt_lineage.{self.target.target}"},
         }
-        return _facet("1-1-0/ParentRunFacet", body)
+        return _facet("1-2-0/ParentRunFacet", body)
 
     def _dataset(self, node: GraphNode, *, lineage: bool = False) -> Json:
         fields: list[JsonValue] = [{"name": column} for column in node.columns]
-        facets: Json = {"schema": _facet("1-1-1/SchemaDatasetFacet", {"fields": fields})} if fields else {}
+        facets: Json = {"schema": _facet("1-2-0/SchemaDatasetFacet", {"fields": fields})} if fields else {}
         if node.state == "loaded" and self.target.loads:
             version: Json = {"datasetVersion": self.target.loads[-1].run_id}
             facets["version"] = _facet("1-0-1/DatasetVersionDatasetFacet", version)
