@@ -87,9 +87,9 @@ def benchmark(
     With --metrics-json and --baseline-json nothing is measured: the figures are a claim of whoever gives
     them. Decide on the release again afterwards: `certify release-summary --require-benchmark`.
     """
-    from certification_pipeline.cli.evidence import open_release  # noqa: PLC0415 - lazy on purpose
+    from certification_pipeline.cli.evidence import open_subject  # noqa: PLC0415 - lazy on purpose
     from certification_pipeline.cli.output import console, emit  # noqa: PLC0415
-    from certification_pipeline.gates.benchmark_request import benchmark_request, the_only  # noqa: PLC0415
+    from certification_pipeline.gates.benchmark_request import benchmark_request  # noqa: PLC0415
     from certification_pipeline.gates.decide import write_benchmark  # noqa: PLC0415
     from certification_pipeline.gates.exit_code import exit_code  # noqa: PLC0415
     from certification_pipeline.gates.next_step import decide_again  # noqa: PLC0415
@@ -110,8 +110,7 @@ def benchmark(
         request = benchmark_request(*figures, allowed_regression_ratio)
     else:
         asked = _asked(route, strategy, rows, pairs, max_pairs, allowed_regression_ratio, baseline, gate_wall)
-    store, release, engines = open_release(evidence_dir, release_id, [engine] if engine else None)
-    directory = store.release(release, the_only(engines))
+    store, directory = open_subject(evidence_dir, release_id, engine)
     if figures is not None:
         decided = write_benchmark(directory, str(uuid4()), request)
     else:
@@ -121,7 +120,7 @@ def benchmark(
     else:
         print_decision(console(), decided)
         _print_comparisons(decided)
-        again = decide_again("release-summary", decided.subject.engine, release, "--require-benchmark")
+        again = decide_again("release-summary", directory.engine, directory.release_id, "--require-benchmark")
         what = "given, not measured" if figures else "measured"
         typer.echo(f"These figures are {what}. Decide on the release again: {again}", err=True)
     if pin and decided.passed:

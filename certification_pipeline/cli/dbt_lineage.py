@@ -60,7 +60,7 @@ def dbt_lineage(
     With --manifest, dbt is not run: the artifacts of your own run are judged, as a claim of yours.
     """
     from certification_pipeline.catalog.vocabulary import Outcome  # noqa: PLC0415 - lazy on purpose
-    from certification_pipeline.cli.evidence import open_release  # noqa: PLC0415
+    from certification_pipeline.cli.evidence import open_release, open_subject  # noqa: PLC0415
     from certification_pipeline.cli.output import console, emit  # noqa: PLC0415
     from certification_pipeline.gates.exit_code import exit_code  # noqa: PLC0415
     from certification_pipeline.report.terminal import print_decision  # noqa: PLC0415
@@ -72,11 +72,11 @@ def dbt_lineage(
         from uuid import uuid4  # noqa: PLC0415
 
         from certification_pipeline.families.dbt_lineage.given import judge_given  # noqa: PLC0415
-        from certification_pipeline.gates.benchmark_request import the_only  # noqa: PLC0415
 
+        _, directory = open_subject(evidence_dir, release_id, engines[0] if len(engines) == 1 else None)
         made = [
             judge_given(
-                store.release(release, the_only(engines)),
+                directory,
                 str(uuid4()),
                 {"manifest": manifest, "run_results": run_results, "catalog": catalog},
                 loaded or (),

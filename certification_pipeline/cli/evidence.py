@@ -8,7 +8,7 @@ from certification_pipeline.evidence.errors import EvidenceError, ProblemKind
 from certification_pipeline.evidence.store import EvidenceStore
 from certification_pipeline.evidence.subject_dir import SubjectDir
 from certification_pipeline.report.loading import chosen_release
-from certification_pipeline.settings import load_settings
+from certification_pipeline.settings import SettingsError, load_settings
 
 
 def open_release(
@@ -27,6 +27,20 @@ def open_release(
             remedy = f"Choose from: {', '.join(there)}"
             raise EvidenceError(str(store.release_path(release)), None, what, remedy, ProblemKind.MISSING)
     return store, release, tuple(engines or there)
+
+
+def open_subject(
+    evidence_dir: Path | None, release_id: str | None, engine: str | None
+) -> tuple[EvidenceStore, SubjectDir]:
+    """As :func:`open_release`, for what is about one subject: the engine named, or the release's only one.
+
+    Raises ``SettingsError`` when there are several to choose from.
+    """
+    store, release, engines = open_release(evidence_dir, release_id, [engine] if engine else None)
+    if len(engines) != 1:
+        held = ", ".join(engines) or "no engine"
+        raise SettingsError(f"--engine is needed: release {release} holds {held}", "name one of them")
+    return store, store.release(release, engines[0])
 
 
 def subject_dirs(

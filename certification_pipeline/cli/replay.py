@@ -88,19 +88,17 @@ def replay_plan(
 ) -> None:
     """Show what a replay would do: scope, rows, route, strategy. Touches nothing and writes nothing."""
     from certification_pipeline.catalog.loading import load_catalog  # noqa: PLC0415 - lazy on purpose
-    from certification_pipeline.cli.evidence import open_release  # noqa: PLC0415
+    from certification_pipeline.cli.evidence import open_subject  # noqa: PLC0415
     from certification_pipeline.families.replay.execute import planned_item  # noqa: PLC0415
     from certification_pipeline.families.replay.produce import planned_run  # noqa: PLC0415
     from certification_pipeline.families.replay.scope import asked_for  # noqa: PLC0415
-    from certification_pipeline.gates.benchmark_request import the_only  # noqa: PLC0415
     from certification_pipeline.gates.verification import read_plan  # noqa: PLC0415
 
     asked = asked_for(
         action, window=(start, stop), partition=partition, keys=(key_from, key_to), run_id=run_id
     )
     assert asked is not None
-    store, release, engines = open_release(evidence_dir, release_id, [engine] if engine else None)
-    directory = store.release(release, the_only(engines))
+    _, directory = open_subject(evidence_dir, release_id, engine)
     planned = planned_run(directory, read_plan(directory).plan, load_catalog(), run_id, asked)
     _show(planned_item(planned), form)
 
@@ -128,14 +126,13 @@ def replay_execute(
     """
     from certification_pipeline.catalog.loading import load_catalog  # noqa: PLC0415 - lazy on purpose
     from certification_pipeline.catalog.vocabulary import Family  # noqa: PLC0415
-    from certification_pipeline.cli.evidence import open_release  # noqa: PLC0415
+    from certification_pipeline.cli.evidence import open_subject  # noqa: PLC0415
     from certification_pipeline.cli.output import answer  # noqa: PLC0415
     from certification_pipeline.cli.progress import RunProgress  # noqa: PLC0415
     from certification_pipeline.cli.run import cancelled_by_signals  # noqa: PLC0415
     from certification_pipeline.evidence.replay import ReplayEvidence  # noqa: PLC0415
     from certification_pipeline.families.replay.produce import one_replay, planned_run  # noqa: PLC0415
     from certification_pipeline.families.replay.scope import asked_for  # noqa: PLC0415
-    from certification_pipeline.gates.benchmark_request import the_only  # noqa: PLC0415
     from certification_pipeline.gates.exit_code import exit_code  # noqa: PLC0415
     from certification_pipeline.gates.verification import read_plan  # noqa: PLC0415
     from certification_pipeline.pipeline.families import remake_family  # noqa: PLC0415
@@ -144,10 +141,9 @@ def replay_execute(
     asked = asked_for(
         action, window=(start, stop), partition=partition, keys=(key_from, key_to), run_id=run_id
     )
-    store, release, engines = open_release(evidence_dir, release_id, [engine] if engine else None)
-    name = the_only(engines)
-    directory = store.release(release, name)
-    settings = load_settings(release_id=release, evidence_dir=evidence_dir)
+    _, directory = open_subject(evidence_dir, release_id, engine)
+    name = directory.engine
+    settings = load_settings(release_id=directory.release_id, evidence_dir=evidence_dir)
     catalog = load_catalog()
     plan = read_plan(directory).plan
     # What cannot be replayed is told before anything is started.

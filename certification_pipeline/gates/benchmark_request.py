@@ -60,14 +60,6 @@ def benchmark_request(metrics: str, baseline: str, ratio: float) -> BenchmarkReq
     return request
 
 
-def the_only(engines: tuple[str, ...]) -> str:
-    """Figures belong to one subject: the engine that was named, or the only one there is."""
-    if len(engines) != 1:
-        names = ", ".join(engines) or "no engine"
-        raise RequestError(f"--engine: the release holds {names}", "say whose figures these are")
-    return engines[0]
-
-
 def _ratio(ratio: float) -> float:
     try:
         return _RATIO.validate_python(ratio)

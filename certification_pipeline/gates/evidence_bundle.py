@@ -11,7 +11,7 @@ from certification_pipeline.evidence.decision import evidence_status, verdict
 from certification_pipeline.evidence.provenance import Provenance
 from certification_pipeline.evidence.subject_dir import SubjectDir
 from certification_pipeline.gates.certification_report import plan_blockers
-from certification_pipeline.gates.held import Held, Holder, Wanted, counts, made_by, overall
+from certification_pipeline.gates.held import Holder, Wanted, counts, made_by, overall
 from certification_pipeline.gates.next_step import decide_again
 from certification_pipeline.gates.verification import (
     EvidenceFile,
@@ -45,7 +45,10 @@ def evidence_bundle(
     holder = Holder(directory, sealed, provenance, verifiers)
     held = [holder.hold(wanted) for wanted in _wanted(sealed)]
     defects = tuple(plan_blockers(plan))
-    items = (_plan(sealed, sound=not defects), *(_item(each) for each in held))
+    items = (
+        _plan(sealed, sound=not defects),
+        *(BundleItem(name=each.wanted.kind, **each.fields()) for each in held),
+    )
     return OpsEvidenceBundle(
         **provenance.header(OpsEvidenceBundle, directory.release_id, plan.subject, plan.profile),
         **verdict(
@@ -106,18 +109,4 @@ def _plan(sealed: SealedPlan, *, sound: bool) -> BundleItem:
         evidence_status=evidence_status(outcome),
         sha256=sealed.sha256,
         summary={"cells": len(sealed.plan.cells), "families": [f.value for f in sealed.plan.families]},
-    )
-
-
-def _item(held: Held) -> BundleItem:
-    return BundleItem(
-        name=held.wanted.kind,
-        path=held.wanted.path,
-        required=held.wanted.required,
-        present=held.present,
-        outcome=held.outcome,
-        passed=held.outcome is Outcome.PASSED,
-        evidence_status=evidence_status(held.outcome),
-        sha256=held.sha256,
-        summary=held.summary,
     )

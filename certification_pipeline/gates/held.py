@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
+from typing import TypedDict
 
 from pydantic import JsonValue
 
@@ -13,6 +14,7 @@ from certification_pipeline.evidence import layout
 from certification_pipeline.evidence.artifact import Blocker, Digest
 from certification_pipeline.evidence.bundle import BundleCounts, BundleItem
 from certification_pipeline.evidence.canonical import sha256
+from certification_pipeline.evidence.decision import EvidenceStatus, evidence_status
 from certification_pipeline.evidence.errors import EvidenceError, ProblemKind
 from certification_pipeline.evidence.provenance import Provenance
 from certification_pipeline.evidence.subject_dir import SubjectDir
@@ -54,10 +56,36 @@ class Held:
         """The file's name without its suffix."""
         return PurePosixPath(self.wanted.path).stem
 
+    def fields(self) -> ItemFields:
+        """As an item of a bundle."""
+        return ItemFields(
+            path=self.wanted.path,
+            required=self.wanted.required,
+            present=self.present,
+            outcome=self.outcome,
+            passed=self.outcome is Outcome.PASSED,
+            evidence_status=evidence_status(self.outcome),
+            sha256=self.sha256,
+            summary=self.summary,
+        )
+
     @property
     def counts(self) -> bool:
         """What is required or present decides; what is neither is only shown."""
         return self.wanted.required or self.present
+
+
+class ItemFields(TypedDict):
+    """What an item of either bundle says of its artifact, but for its name."""
+
+    path: str
+    required: bool
+    present: bool
+    outcome: Outcome
+    passed: bool
+    evidence_status: EvidenceStatus
+    sha256: Digest | None
+    summary: dict[str, JsonValue]
 
 
 @dataclass(frozen=True)

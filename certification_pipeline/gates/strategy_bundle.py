@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from certification_pipeline.catalog.vocabulary import Family, Outcome
+from certification_pipeline.catalog.vocabulary import Family
 from certification_pipeline.evidence import layout
 from certification_pipeline.evidence.artifact import Blocker
 from certification_pipeline.evidence.bundle import (
@@ -12,11 +12,11 @@ from certification_pipeline.evidence.bundle import (
     StrategyCertificationBundle,
     StrategyItem,
 )
-from certification_pipeline.evidence.decision import evidence_status, verdict
+from certification_pipeline.evidence.decision import verdict
 from certification_pipeline.evidence.provenance import Provenance
 from certification_pipeline.evidence.subject_dir import SubjectDir
 from certification_pipeline.gates.docs_links import docs_links
-from certification_pipeline.gates.held import Held, Holder, Wanted, counts, made_by, overall
+from certification_pipeline.gates.held import Holder, Wanted, counts, made_by, overall
 from certification_pipeline.gates.next_step import decide_again
 from certification_pipeline.gates.verification import (
     EvidenceFile,
@@ -80,7 +80,7 @@ def strategy_bundle(
         for link in links
         if link.sha256 is None
     ]
-    items = tuple(_item(kind, each) for kind, each in held.items())
+    items = tuple(StrategyItem(kind=kind, name=each.name, **each.fields()) for kind, each in held.items())
     plan = sealed.plan
     return StrategyCertificationBundle(
         **provenance.header(StrategyCertificationBundle, directory.release_id, plan.subject, plan.profile),
@@ -136,19 +136,4 @@ def verify_strategy_bundle(
             "present": recomputed.summary.present_items,
             "passed": recomputed.summary.passed_items,
         },
-    )
-
-
-def _item(kind: EvidenceKind, held: Held) -> StrategyItem:
-    return StrategyItem(
-        kind=kind,
-        name=held.name,
-        path=held.wanted.path,
-        required=held.wanted.required,
-        present=held.present,
-        outcome=held.outcome,
-        passed=held.outcome is Outcome.PASSED,
-        evidence_status=evidence_status(held.outcome),
-        sha256=held.sha256,
-        summary=held.summary,
     )

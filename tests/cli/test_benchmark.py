@@ -127,3 +127,16 @@ def test_what_cannot_be_measured_is_wrong_usage(
     assert said in answer.err
     assert "Traceback" not in answer.err
     assert not list(copy.rglob("benchmark_*"))
+
+
+def test_between_several_engines_one_must_be_named(certify: Certify, copy: Path) -> None:
+    release = next((copy / "releases").iterdir())
+    (release / "second").mkdir()
+    for words in (
+        ("benchmark", "--metrics-json", METRICS, "--baseline-json", BASELINE),
+        ("replay", "plan", "--run-id", "x", "--partition", "2024-01-01"),
+    ):
+        answer = certify(*words, "--evidence-dir", copy)
+        assert answer.code == 2
+        assert "--engine is needed" in answer.err
+        assert "second" in answer.err

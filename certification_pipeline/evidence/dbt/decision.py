@@ -48,7 +48,7 @@ def left_out(plan: CertificationPlan) -> tuple[LeftOut, ...]:
             why = f"the plan has no claim of {claimed} on {SOURCE}_to_{target}"
             out.append(LeftOut(target=target, why=why))
         elif plan.profile == _EMBEDDED and target != TARGETS[0]:
-            why = "to end within two minutes; `local` and `live` build it there too"
+            why = "to keep the run short; `local` and `live` build it there too"
             out.append(LeftOut(target=target, why=why))
     return tuple(out)
 
