@@ -89,10 +89,10 @@ def benchmark(
     """
     from certification_pipeline.cli.evidence import open_subject  # noqa: PLC0415 - lazy on purpose
     from certification_pipeline.cli.output import console, emit  # noqa: PLC0415
+    from certification_pipeline.evidence.next_step import decide_again  # noqa: PLC0415
     from certification_pipeline.gates.benchmark_request import benchmark_request  # noqa: PLC0415
     from certification_pipeline.gates.decide import write_benchmark  # noqa: PLC0415
     from certification_pipeline.gates.exit_code import exit_code  # noqa: PLC0415
-    from certification_pipeline.gates.next_step import decide_again  # noqa: PLC0415
     from certification_pipeline.report.terminal import print_decision  # noqa: PLC0415
 
     measured = {

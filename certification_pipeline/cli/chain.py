@@ -43,9 +43,9 @@ def chain_append(
 
     from certification_pipeline.cli.evidence import open_release  # noqa: PLC0415
     from certification_pipeline.cli.output import emit  # noqa: PLC0415
+    from certification_pipeline.evidence.next_step import decide_again  # noqa: PLC0415
     from certification_pipeline.evidence.provenance import stamp  # noqa: PLC0415
     from certification_pipeline.gates.chain import append  # noqa: PLC0415
-    from certification_pipeline.gates.next_step import decide_again  # noqa: PLC0415
 
     store, release, names = open_release(evidence_dir, release_id, engine)
     rows: list[JsonValue] = []

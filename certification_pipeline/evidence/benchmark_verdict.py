@@ -6,7 +6,6 @@ whoever measures and by the gates alike.
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator
 
 from certification_pipeline.catalog.vocabulary import Outcome
@@ -26,6 +25,7 @@ from certification_pipeline.evidence.benchmark_figures import (
 )
 from certification_pipeline.evidence.benchmark_samples import Comparison, Measurement, Metric, Role, Sample
 from certification_pipeline.evidence.decision import verdict
+from certification_pipeline.evidence.next_step import decide_again
 from certification_pipeline.evidence.provenance import Provenance
 
 KIND = BenchmarkBaseline.KIND
@@ -194,6 +194,5 @@ def _item(each: Comparison, ratio: float) -> BenchmarkItem:
 
 def _again(measurement: Measurement, release_id: str) -> str:
     setup = measurement.setup
-    words = ["certify", "benchmark", "--engine", measurement.contender.engine, "--release-id", release_id]
-    words += ["--route", setup.route_id, "--strategy", setup.strategy.value, "--rows", str(setup.rows)]
-    return shlex.join(words)
+    what = ("--route", setup.route_id, "--strategy", setup.strategy.value, "--rows", str(setup.rows))
+    return decide_again("benchmark", measurement.contender.engine, release_id, *what)

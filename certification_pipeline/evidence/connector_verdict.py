@@ -6,7 +6,6 @@ differently from the other. A test counts only for the connector and item its ow
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -99,11 +98,6 @@ def judge_connectors(
             *(_blocker(cap, again) for cap in open_ if cap.connector in names),
         ),
     )
-
-
-def connectors_again(engine: str, release_id: str, *arguments: str) -> str:
-    """The command that runs the connector tests of a release again."""
-    return shlex.join(["certify", "connectors", "--engine", engine, "--release-id", release_id, *arguments])
 
 
 def _capability(

@@ -21,6 +21,7 @@ from certification_pipeline.evidence.errors import EvidenceError, ProblemKind
 from certification_pipeline.evidence.lineage_events import ReadEvent, read_events
 from certification_pipeline.evidence.lineage_run import run_item
 from certification_pipeline.evidence.load_lineage import JudgedLoad, foreign, judged_loads
+from certification_pipeline.evidence.next_step import decide_again, rerun_cell
 from certification_pipeline.evidence.openlineage import (
     OWN_CELLS,
     Emission,
@@ -225,14 +226,10 @@ def _blocker(code: str, message: str, next_step: str) -> Blocker:
 
 def _again(plan: CertificationPlan) -> str:
     """Export again from the cells there are."""
-    which = ["--engine", plan.subject.engine, "--release-id", plan.release_id]
-    return shlex.join(["certify", "lineage", *which])
+    return decide_again("lineage", plan.subject.engine, plan.release_id)
 
 
 def _run_again(plan: CertificationPlan, key: CellKey | None) -> str:
-    which = ["certify", "run", "--engine", plan.subject.engine]
     if key is not None:
-        which += ["--route", key.route_id, "--strategy", key.strategy.value, "--scenario", key.scenario]
-    else:
-        which += ["--scenario", OWN_CELLS]
-    return shlex.join([*which, "--release-id", plan.release_id])
+        return rerun_cell(key, plan.release_id)
+    return decide_again("run", plan.subject.engine, plan.release_id, "--scenario", OWN_CELLS)

@@ -6,7 +6,6 @@ it call the same function.
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple
 
@@ -15,6 +14,7 @@ from certification_pipeline.catalog.vocabulary import Outcome
 from certification_pipeline.evidence.artifact import Blocker
 from certification_pipeline.evidence.cell import CellEvidence, CheckJudgement, LoadEvidence, RowJudgement
 from certification_pipeline.evidence.decision import verdict
+from certification_pipeline.evidence.next_step import decide_again
 from certification_pipeline.evidence.plan import CertificationPlan
 from certification_pipeline.evidence.provenance import Provenance
 from certification_pipeline.evidence.replay import (
@@ -165,13 +165,10 @@ def recorded_runs(directory: SubjectDir, plan: CertificationPlan) -> dict[str, R
 
 def replay_again(engine: str, release_id: str, item: ReplayItem | None = None) -> str:
     """Do this one replay again, or all that are declared."""
-    words = ["certify", "replay", "execute", "--engine", engine, "--release-id", release_id]
-    if item is None:
-        return shlex.join(words)
-    words += ["--run-id", item.run_id, "--action", item.action]
-    if item.scope is not None:
+    words = [] if item is None else ["--run-id", item.run_id, "--action", item.action]
+    if item is not None and item.scope is not None:
         names = {"partition": ("--partition",), "key_range": ("--key-from", "--key-to")}
         values = (item.scope.start, item.scope.stop)
         for name, value in zip(names.get(item.kind, ("--from", "--to")), values, strict=False):
             words += [name, str(value)]
-    return shlex.join(words)
+    return decide_again("replay execute", engine, release_id, *words)

@@ -5,7 +5,6 @@ A run is looked up here by its id, and found in the file of its cell, whose dige
 
 from __future__ import annotations
 
-import shlex
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import ClassVar
@@ -18,6 +17,7 @@ from certification_pipeline.evidence.artifact import Blocker, Digest, Model
 from certification_pipeline.evidence.cell import CellEvidence
 from certification_pipeline.evidence.decision import Decision, verdict
 from certification_pipeline.evidence.load_lineage import foreign
+from certification_pipeline.evidence.next_step import rerun_cell, rerun_release
 from certification_pipeline.evidence.plan import CertificationPlan
 from certification_pipeline.evidence.provenance import Provenance
 from certification_pipeline.evidence.subject_dir import CellFile
@@ -146,10 +146,10 @@ def _runs(cell: CellEvidence) -> Iterator[RegistryRun]:
 
 
 def _blockers(plan: CertificationPlan, runs: list[RegistryRun]) -> Iterator[Blocker]:
-    again = ["certify", "run", "--engine", plan.subject.engine, "--release-id", plan.release_id]
     if not runs:
         message = "no cell of this release has done a load"
-        yield Blocker(code="run_registry.empty", message=message, next_step=shlex.join(again))
+        again = rerun_release(plan.subject.engine, plan.release_id)
+        yield Blocker(code="run_registry.empty", message=message, next_step=again)
     seen = Counter(run.run_id for run in runs)
     for word, wrong in (
         ("duplicate", [(run, f"{seen[run.run_id]} loads have it") for run in runs if seen[run.run_id] > 1]),
@@ -167,9 +167,8 @@ def _blockers(plan: CertificationPlan, runs: list[RegistryRun]) -> Iterator[Bloc
             left = len(wrong) - at if at == MOST_BLOCKERS else 0
             more = f" (and {left} more like it)" if left else ""
             cell = next(cell for cell in plan.cells if cell.key.cell_id == run.cell_id).key
-            which = ["--route", cell.route_id, "--strategy", cell.strategy.value, "--scenario", cell.scenario]
             yield Blocker(
                 code=f"run_registry.{word}:{run.run_id}",
                 message=f"{run.cell_id}, {run.step}: run {run.run_id} {why}{more}",
-                next_step=shlex.join([*again, *which]),
+                next_step=rerun_cell(cell, plan.release_id),
             )

@@ -16,9 +16,9 @@ from certification_pipeline.evidence.decision import verdict
 from certification_pipeline.evidence.errors import EvidenceError
 from certification_pipeline.evidence.files import is_temporary
 from certification_pipeline.evidence.index import ArtifactIndex, IndexEntry
+from certification_pipeline.evidence.next_step import rerun_release
 from certification_pipeline.evidence.provenance import Provenance
 from certification_pipeline.evidence.subject_dir import SubjectDir
-from certification_pipeline.gates.next_step import rerun_release
 from certification_pipeline.gates.verification import differences, provenance_of, read_plan, unknown_subject
 
 MADE_AFTERWARDS = frozenset(

@@ -22,10 +22,10 @@ from certification_pipeline.evidence.benchmark_verdict import contradictions, me
 from certification_pipeline.evidence.canonical import sha256
 from certification_pipeline.evidence.decision import verdict
 from certification_pipeline.evidence.errors import EvidenceError
+from certification_pipeline.evidence.next_step import benchmark_again
 from certification_pipeline.evidence.provenance import Provenance
 from certification_pipeline.evidence.subject_dir import SubjectDir
 from certification_pipeline.gates.benchmark_request import BenchmarkRequest
-from certification_pipeline.gates.next_step import benchmark_again
 from certification_pipeline.gates.verification import (
     EvidenceFile,
     SealedPlan,

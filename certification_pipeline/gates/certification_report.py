@@ -14,13 +14,13 @@ from certification_pipeline.evidence.artifact import Blocker, Digest
 from certification_pipeline.evidence.cell import CellEvidence
 from certification_pipeline.evidence.decision import verdict
 from certification_pipeline.evidence.errors import Problem
+from certification_pipeline.evidence.next_step import rerun_cell, rerun_release
 from certification_pipeline.evidence.plan import CertificationPlan
 from certification_pipeline.evidence.provenance import Provenance
 from certification_pipeline.evidence.report import CertificationReport, ReportRow
 from certification_pipeline.evidence.subject_dir import CellFile
 from certification_pipeline.gates.cell_row import cell_row
 from certification_pipeline.gates.collector import collector_paused
-from certification_pipeline.gates.next_step import rerun_cell, rerun_release
 
 _ORDER = tuple(Outcome)
 _PROVE_NOTHING = frozenset(

@@ -8,6 +8,7 @@ from certification_pipeline.catalog.vocabulary import Outcome
 from certification_pipeline.evidence.artifact import Blocker, Digest
 from certification_pipeline.evidence.decision import verdict
 from certification_pipeline.evidence.errors import EvidenceError, ProblemKind
+from certification_pipeline.evidence.next_step import rerun_release
 from certification_pipeline.evidence.provenance import Provenance
 from certification_pipeline.evidence.subject_dir import SubjectDir
 from certification_pipeline.evidence.suite import (
@@ -18,7 +19,6 @@ from certification_pipeline.evidence.suite import (
 )
 from certification_pipeline.gates.collector import collector_paused
 from certification_pipeline.gates.families import FAMILIES, VERIFIERS, required_by
-from certification_pipeline.gates.next_step import rerun_release
 from certification_pipeline.gates.suite_item import Evaluated, ItemGate
 from certification_pipeline.gates.verification import (
     SealedPlan,

@@ -28,6 +28,7 @@ from certification_pipeline.evidence.chain_dir import ChainDir, EntryName
 from certification_pipeline.evidence.errors import EvidenceError, ProblemKind
 from certification_pipeline.evidence.files import read_no_follow
 from certification_pipeline.evidence.index import ArtifactIndex
+from certification_pipeline.evidence.next_step import decide_again
 from certification_pipeline.evidence.provenance import Provenance
 from certification_pipeline.evidence.store import EvidenceStore
 from certification_pipeline.evidence.subject_dir import SubjectDir
@@ -37,7 +38,6 @@ from certification_pipeline.gates.certification_suite import evaluated_again
 from certification_pipeline.gates.chain_files import chained_paths, changed_files, hashed, shown, undecided
 from certification_pipeline.gates.chain_links import ChainProblem, Links, Tampering, read_links
 from certification_pipeline.gates.families import VERIFIERS
-from certification_pipeline.gates.next_step import decide_again
 from certification_pipeline.gates.verification import Verifier
 
 _HASH = re.compile(r"(?:sha256:)?([0-9a-f]{64})")

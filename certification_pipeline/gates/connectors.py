@@ -10,7 +10,6 @@ from certification_pipeline.evidence.canonical import parse_value, sha256
 from certification_pipeline.evidence.connector_scope import connector_scope
 from certification_pipeline.evidence.connector_snapshot import junit_file, snapshot_id
 from certification_pipeline.evidence.connector_verdict import (
-    connectors_again,
     judge_connectors,
     profile_markers,
 )
@@ -19,6 +18,7 @@ from certification_pipeline.evidence.decision import verdict
 from certification_pipeline.evidence.earlier import earlier_failures
 from certification_pipeline.evidence.errors import EvidenceError
 from certification_pipeline.evidence.junit import JUnitReport, parse_junit
+from certification_pipeline.evidence.next_step import decide_again
 from certification_pipeline.evidence.provenance import Provenance
 from certification_pipeline.evidence.subject_dir import SubjectDir
 from certification_pipeline.gates.verification import (
@@ -88,7 +88,7 @@ def _recomputed(
         markers=found.markers,
         profile=plan.profile,
         exit_code=found.pytest_exit_code,
-        again=connectors_again(plan.subject.engine, plan.release_id),
+        again=decide_again("connectors", plan.subject.engine, plan.release_id),
     )
     recomputed = ConnectorCertification(
         **provenance_of(found).header(

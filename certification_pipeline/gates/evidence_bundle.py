@@ -8,11 +8,11 @@ from certification_pipeline.catalog.vocabulary import Family, Outcome
 from certification_pipeline.evidence import layout
 from certification_pipeline.evidence.bundle import BundleItem, OpsEvidenceBundle
 from certification_pipeline.evidence.decision import evidence_status, verdict
+from certification_pipeline.evidence.next_step import decide_again
 from certification_pipeline.evidence.provenance import Provenance
 from certification_pipeline.evidence.subject_dir import SubjectDir
 from certification_pipeline.gates.certification_report import plan_blockers
 from certification_pipeline.gates.held import Holder, Wanted, counts, made_by, overall
-from certification_pipeline.gates.next_step import decide_again
 from certification_pipeline.gates.verification import (
     EvidenceFile,
     SealedPlan,

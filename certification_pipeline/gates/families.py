@@ -32,7 +32,7 @@ from certification_pipeline.gates.matrix_verifier import verify_report
 from certification_pipeline.gates.openlineage import verify_openlineage
 from certification_pipeline.gates.replay import verify_replay
 from certification_pipeline.gates.strategy_bundle import verify_strategy_bundle
-from certification_pipeline.gates.verification import EvidenceFile, read_plan
+from certification_pipeline.gates.verification import EvidenceFile, Verification, read_plan
 from certification_pipeline.gates.verifiers import Registry
 
 
@@ -109,14 +109,19 @@ VERIFIERS = Registry(
 """By ``schema_version``; the second half rests on other artifacts, and asks this registry about them."""
 
 
-def verifies(directory: SubjectDir, path: str, decided: Provenance) -> bool:
-    """Whether the artifact at ``path`` is what recomputing it gives, be that green or red.
+def verification_of(directory: SubjectDir, path: str, decided: Provenance) -> Verification:
+    """Recompute the artifact that lies at ``path``, with the verifier of its kind.
 
-    Raises EvidenceError when there is no plan to check it against.
+    Raises EvidenceError when it, or the plan to check it against, cannot be read.
     """
     sealed = read_plan(directory)
+    file = EvidenceFile(path, directory.read_bytes(path))
+    return VERIFIERS[layout.schema_name(path)](directory, file, sealed, decided)
+
+
+def verifies(directory: SubjectDir, path: str, decided: Provenance) -> bool:
+    """Whether the artifact at ``path`` is what recomputing it gives, be that green or red."""
     try:
-        file = EvidenceFile(path, directory.read_bytes(path))
-        return not VERIFIERS[layout.schema_name(path)](directory, file, sealed, decided).problems
+        return not verification_of(directory, path, decided).problems
     except EvidenceError:
         return False

@@ -16,9 +16,9 @@ from certification_pipeline.evidence.bundle import BundleCounts, BundleItem
 from certification_pipeline.evidence.canonical import sha256
 from certification_pipeline.evidence.decision import EvidenceStatus, evidence_status
 from certification_pipeline.evidence.errors import EvidenceError, ProblemKind
+from certification_pipeline.evidence.next_step import decide_again, make_family
 from certification_pipeline.evidence.provenance import Provenance
 from certification_pipeline.evidence.subject_dir import SubjectDir
-from certification_pipeline.gates.next_step import decide_again, make_family
 from certification_pipeline.gates.verification import EvidenceFile, SealedPlan, Verification
 from certification_pipeline.gates.verifiers import Verifiers
 

@@ -15,6 +15,7 @@ from certification_pipeline.evidence.decision import Decision, verdict
 from certification_pipeline.evidence.errors import EvidenceError, ProblemKind
 from certification_pipeline.evidence.index import ArtifactIndex
 from certification_pipeline.evidence.markdown import markdown
+from certification_pipeline.evidence.next_step import decide_release_again, rerun_release
 from certification_pipeline.evidence.plan import CertificationPlan
 from certification_pipeline.evidence.provenance import Provenance
 from certification_pipeline.evidence.subject_dir import SubjectDir
@@ -25,7 +26,6 @@ from certification_pipeline.gates.certification_report import plan_blockers
 from certification_pipeline.gates.certification_suite import evaluated_again
 from certification_pipeline.gates.families import VERIFIERS
 from certification_pipeline.gates.held import Holder, Wanted, made_by
-from certification_pipeline.gates.next_step import decide_release_again, rerun_release
 from certification_pipeline.gates.summary_chain import SeenChain, chain_item, see_chain
 from certification_pipeline.gates.verification import (
     SealedPlan,

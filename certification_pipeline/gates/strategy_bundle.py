@@ -13,11 +13,11 @@ from certification_pipeline.evidence.bundle import (
     StrategyItem,
 )
 from certification_pipeline.evidence.decision import verdict
+from certification_pipeline.evidence.next_step import decide_again
 from certification_pipeline.evidence.provenance import Provenance
 from certification_pipeline.evidence.subject_dir import SubjectDir
 from certification_pipeline.gates.docs_links import docs_links
 from certification_pipeline.gates.held import Holder, Wanted, counts, made_by, overall
-from certification_pipeline.gates.next_step import decide_again
 from certification_pipeline.gates.verification import (
     EvidenceFile,
     SealedPlan,

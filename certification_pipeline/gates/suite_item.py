@@ -14,11 +14,11 @@ from certification_pipeline.evidence.artifact import Blocker
 from certification_pipeline.evidence.canonical import parse_value, sha256
 from certification_pipeline.evidence.decision import evidence_status
 from certification_pipeline.evidence.errors import EvidenceError, ProblemKind
+from certification_pipeline.evidence.next_step import decide_again
 from certification_pipeline.evidence.provenance import Provenance
 from certification_pipeline.evidence.subject_dir import SubjectDir
 from certification_pipeline.evidence.suite import IdentityStatus, ItemName, SuiteItem
 from certification_pipeline.gates.families import FAMILIES
-from certification_pipeline.gates.next_step import decide_again
 from certification_pipeline.gates.verification import EvidenceFile, SealedPlan, Verification, Verifier
 
 

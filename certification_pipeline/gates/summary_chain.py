@@ -16,12 +16,12 @@ from certification_pipeline.evidence.canonical import render, sha256
 from certification_pipeline.evidence.chain import EvidenceChainEntry
 from certification_pipeline.evidence.chain_dir import EntryName
 from certification_pipeline.evidence.errors import EvidenceError, ProblemKind
+from certification_pipeline.evidence.next_step import decide_again, mend_chain
 from certification_pipeline.evidence.store import EvidenceStore
 from certification_pipeline.evidence.subject_dir import SubjectDir
 from certification_pipeline.evidence.summary import ChainLink, SummaryItem, SummaryItemName
 from certification_pipeline.gates.chain import verify
 from certification_pipeline.gates.chain_links import ChainProblem
-from certification_pipeline.gates.next_step import decide_again, mend_chain
 
 CHAINS: Mapping[SummaryItemName, tuple[str, ...]] = {
     SummaryItemName.MATRIX_CHAIN: (layout.PLAN, layout.REPORT, layout.SUITE),

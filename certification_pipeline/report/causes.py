@@ -14,7 +14,7 @@ from itertools import islice
 
 from certification_pipeline.catalog.vocabulary import Anomaly, Outcome, ReasonCode
 from certification_pipeline.evidence.cell import CheckJudgement, RowJudgement, RowSample
-from certification_pipeline.gates.next_step import rerun_cell
+from certification_pipeline.evidence.next_step import rerun_cell
 from certification_pipeline.report.release import CellLine, SubjectView
 from certification_pipeline.report.visible import visible
 

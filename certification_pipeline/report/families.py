@@ -22,6 +22,7 @@ from certification_pipeline.evidence.connectors import ConnectorCertification
 from certification_pipeline.evidence.dbt_lineage import DbtLineage
 from certification_pipeline.evidence.decision import Decision
 from certification_pipeline.evidence.errors import EvidenceError
+from certification_pipeline.evidence.next_step import decide_again
 from certification_pipeline.evidence.openlineage import OpenLineageReport
 from certification_pipeline.evidence.provenance import Provenance
 from certification_pipeline.evidence.replay import ReplayEvidence
@@ -32,7 +33,6 @@ from certification_pipeline.evidence.suite import CertificationSuite, ItemName
 from certification_pipeline.gates.chain import verify
 from certification_pipeline.gates.families import required_by
 from certification_pipeline.gates.held import Holder, Wanted, made_by
-from certification_pipeline.gates.next_step import decide_again
 from certification_pipeline.gates.verification import SealedPlan, provenance_of
 from certification_pipeline.gates.verifiers import Verifiers
 

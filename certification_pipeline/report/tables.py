@@ -15,7 +15,7 @@ import pandas as pd
 from certification_pipeline.catalog.models import MatrixPairs
 from certification_pipeline.catalog.vocabulary import Outcome, Strategy
 from certification_pipeline.evidence.cell import CellKey, CheckJudgement, RowJudgement
-from certification_pipeline.gates.next_step import rerun_cell
+from certification_pipeline.evidence.next_step import rerun_cell
 from certification_pipeline.report.causes import REASON_TITLES, Sample, causes, gaps, reasons, title_of
 from certification_pipeline.report.in_short import in_short
 from certification_pipeline.report.release import CellLine, ReleaseView, SubjectView

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
@@ -15,6 +14,7 @@ from certification_pipeline.evidence.dbt.events import events_of
 from certification_pipeline.evidence.dbt.findings import Finding
 from certification_pipeline.evidence.dbt_lineage import DbtLineage, DbtTarget, EventsFile, LeftOut
 from certification_pipeline.evidence.decision import verdict
+from certification_pipeline.evidence.next_step import decide_again
 from certification_pipeline.evidence.plan import CertificationPlan
 from certification_pipeline.evidence.provenance import Provenance
 
@@ -115,8 +115,6 @@ def _absent(there: set[str], spared: set[str]) -> list[Finding]:
 
 
 def _again(plan: CertificationPlan, source: str) -> str:
-    which = ["--engine", plan.subject.engine, "--release-id", plan.release_id]
-    if source == "given":
-        which += ["--manifest", "manifest.json", "--run-results", "run_results.json"]
-        which += ["--catalog", "catalog.json"]
-    return shlex.join(["certify", "dbt-lineage", *which])
+    given = ("--manifest", "manifest.json", "--run-results", "run_results.json", "--catalog", "catalog.json")
+    which = given if source == "given" else ()
+    return decide_again("dbt-lineage", plan.subject.engine, plan.release_id, *which)

@@ -19,7 +19,6 @@ from certification_pipeline.evidence.canonical import sha256
 from certification_pipeline.evidence.connector_scope import connector_scope, tested
 from certification_pipeline.evidence.connector_snapshot import junit_file, snapshot_id
 from certification_pipeline.evidence.connector_verdict import (
-    connectors_again,
     judge_connectors,
     profile_markers,
 )
@@ -34,6 +33,7 @@ from certification_pipeline.evidence.errors import EvidenceError
 from certification_pipeline.evidence.files import resolve_inside, write_atomically
 from certification_pipeline.evidence.junit import JUnitReport, parse_junit
 from certification_pipeline.evidence.markdown import markdown
+from certification_pipeline.evidence.next_step import decide_again
 from certification_pipeline.evidence.provenance import stamp
 from certification_pipeline.families.connector_live.context import SUITE, Context, Served, variables
 from certification_pipeline.families.connector_live.credentials import credential_variable
@@ -138,7 +138,7 @@ def examine(
         markers=markers,
         profile=plan.profile,
         exit_code=code,
-        again=connectors_again(work.engine, plan.release_id),
+        again=decide_again("connectors", work.engine, plan.release_id),
     )
     referred = junit_file(junit, report) if junit is not None and isinstance(report, JUnitReport) else None
     documents = _documents(docs, scope)

@@ -20,8 +20,7 @@ from certification_pipeline.evidence.markdown import markdown
 from certification_pipeline.evidence.provenance import stamp
 from certification_pipeline.evidence.schema import ARTIFACTS
 from certification_pipeline.evidence.subject_dir import SubjectDir
-from certification_pipeline.gates.families import VERIFIERS
-from certification_pipeline.gates.verification import EvidenceFile, read_plan
+from certification_pipeline.gates.families import verification_of
 from certification_pipeline.harness.events import FamilyFinished, OnEvent, RunEvent
 from certification_pipeline.harness.runner import HARNESS_LOG
 from certification_pipeline.harness.workshop import MissingEngine
@@ -196,14 +195,9 @@ def _made(directory: SubjectDir, family: Family) -> Decision | None:
     return made
 
 
-def _recomputed(directory: SubjectDir, made: Decision) -> Recomputed | None:
+def _recomputed(directory: SubjectDir, made: Decision) -> Recomputed:
     """The colour is what the gates will say, which know of earlier failures; not what the file says."""
-    verifier = VERIFIERS.get(made.schema_version)
-    if verifier is None:
-        return None
-    path = f"{made.KIND}.json"
-    file = EvidenceFile(path, directory.read_bytes(path))
-    found = verifier(directory, file, read_plan(directory), stamp(made.run_id))
+    found = verification_of(directory, f"{made.KIND}.json", stamp(made.run_id))
     if not found.problems:
         return Recomputed(found.outcome, found.because)
     unlike = Blocker(

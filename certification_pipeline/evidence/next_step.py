@@ -28,8 +28,10 @@ def make_family(family: Family, engine: str, release_id: str) -> str:
 
 
 def decide_again(command: str, engine: str, release_id: str, *arguments: str) -> str:
-    """Recompute a decision from the evidence that is there: ``certify suite`` or ``release-summary``."""
-    return shlex.join(["certify", command, "--engine", engine, "--release-id", release_id, *arguments])
+    """Have that command look at the release again: ``suite``, ``lineage``, ``replay execute`` …"""
+    return shlex.join(
+        ["certify", *command.split(), "--engine", engine, "--release-id", release_id, *arguments]
+    )
 
 
 _SWITCHES = {
