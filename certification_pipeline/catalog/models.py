@@ -5,9 +5,10 @@ The YAML under ``catalog/data`` is validated into these models; nothing here run
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from certification_pipeline.catalog.vocabulary import (
     DriftBehaviour,
@@ -85,7 +86,24 @@ class DriverSpec(Entry):
 
     command: tuple[str, ...] = ()
     script: str | None = Field(None, description="path relative to the engine's folder; PEP 723")
-    lock: str | None = Field(None, description="hash-pinned requirements for the script")
+    lock: str | None = Field(
+        None, description="hash-pinned requirements for the script; none: it may use Python alone"
+    )
+    folder: str | None = Field(
+        None, description="the driver's folder where several engines share one; default the engine's id"
+    )
+    config: dict[str, JsonValue] = Field(
+        {}, description="what the driver is told to be: in CERTIFY_ENGINE_CONFIG, as JSON"
+    )
+    environments: dict[str, str] = Field(
+        {}, description="name -> lock file of a program it starts: CERTIFY_ENV_<NAME> is the directory"
+    )
+    distribution: str | None = Field(
+        None, description="the package in `lock` that is the engine; default the engine's id"
+    )
+    home: Path | None = Field(
+        None, exclude=True, description="the folder of an engine outside this package; set when it is loaded"
+    )
 
 
 class Engine(Entry):

@@ -3,6 +3,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -14,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from certification_pipeline.catalog.models import DriverSpec
-from certification_pipeline.harness.engines import environment
+from certification_pipeline.harness.engines import venv
 from certification_pipeline.harness.engines.environment import (
     EngineUnavailable,
     child_environment,
@@ -87,7 +88,7 @@ def test_the_second_time_nothing_is_made_and_uv_is_not_asked(
     def fail(*_: object) -> None:
         raise AssertionError("uv was called")
 
-    monkeypatch.setattr(environment, "_run_uv", fail)
+    monkeypatch.setattr(venv, "_run_uv", fail)
     assert prepare("toy", SPEC, pytest.fail, engines=engines).command == first.command
 
 
@@ -128,13 +129,56 @@ def test_a_requirement_without_a_hash_is_refused(engines: Path, cache: Path) -> 
         prepare("toy", SPEC, engines=engines)
 
 
+def test_an_edited_file_of_the_engine_in_the_cache_is_refused(engines: Path, cache: Path) -> None:
+    home = Path(prepare("toy", SPEC, engines=engines).command[0]).parent.parent
+    (module,) = home.rglob("site-packages/toy.py")
+    module.unlink()  # uv may have linked it to its own cache
+    module.write_text("ANSWER = 43\n")
+    with pytest.raises(
+        EngineUnavailable, match=r"toy\.py in its environment is not what was installed"
+    ) as caught:
+        prepare("toy", SPEC, engines=engines)
+    assert str(home) in caught.value.remedy
+
+
+def test_a_script_without_a_lock_has_python_and_the_kit_and_nothing_else(engines: Path, cache: Path) -> None:
+    script = engines / "toy" / "driver.py"
+    script.write_text(
+        "import certify_driver\ntry:\n    import pydantic\nexcept ImportError:\n    print('bare')\n"
+    )
+    prepared = prepare("toy", DriverSpec(script="driver.py"), engines=engines)
+    ran = subprocess.run(prepared.command, env=dict(prepared.env), capture_output=True, text=True, check=True)
+    assert ran.stdout == "bare\n"
+    script.write_text(script.read_text() + "# changed\n")
+    assert prepare("toy", DriverSpec(script="driver.py"), engines=engines).artifact_digest != (
+        prepared.artifact_digest
+    )
+
+
+def test_programs_have_environments_of_their_own_and_count_as_part_of_the_engine(
+    engines: Path, cache: Path
+) -> None:
+    shutil.copy(engines / "toy" / "driver.lock", engines / "toy" / "toy.lock")
+    spec = SPEC.model_copy(update={"environments": {"tap-a": "toy.lock"}, "config": {"tap": "toy"}})
+    prepared = prepare("toy", spec, engines=engines)
+    assert (Path(prepared.env["CERTIFY_ENV_TAP_A"]) / "bin" / "python").exists()
+    assert prepared.env["CERTIFY_ENGINE_CONFIG"] == '{"tap": "toy"}'
+    assert prepared.artifact_digest != prepare("toy", SPEC, engines=engines).artifact_digest
+
+
+def test_engines_may_share_a_driver_and_name_the_package_they_are(engines: Path, cache: Path) -> None:
+    spec = SPEC.model_copy(update={"folder": "toy", "distribution": "toy"})
+    assert prepare("toy_fast", spec, engines=engines).artifact_digest == (
+        prepare("toy", SPEC, engines=engines).artifact_digest
+    )
+
+
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
         (DriverSpec(), "no 'script' and no 'command'"),
         (DriverSpec(script="driver.py", command=("x",)), "both 'script' and 'command'"),
         (DriverSpec(script="absent.py", lock="driver.lock"), "there is no script"),
-        (DriverSpec(script="driver.py"), "a script needs a 'lock'"),
         (DriverSpec(script="driver.py", lock="absent.lock"), "cannot read"),
         (
             DriverSpec(command=("no-such-engine-anywhere",)),

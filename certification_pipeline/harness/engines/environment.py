@@ -1,50 +1,43 @@
-"""What it takes to start an engine: its command, an environment of its own, and the digest of what runs.
+"""What it takes to start an engine: its command, its environments, and the digest of what runs.
 
 An engine with a script gets a virtual environment with exactly what its lock file pins, by hash; made once,
-kept in the cache, and usable offline from then on. Knows the catalogue's ``DriverSpec``, not the protocol.
+kept in the cache, and usable offline from then on (``venv.py``). Knows the catalogue's ``DriverSpec``, not
+the protocol.
 """
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
+import json
 import os
-import platform
 import re
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from certification_pipeline.catalog.models import DriverSpec
-from certification_pipeline.harness.services.cache import CacheError, built_once, cache_root
+from certification_pipeline.harness.engines.venv import (
+    PASSED_ON,
+    PASSED_ON_PREFIXES,
+    EngineUnavailable,
+    digest,
+    locked_digest,
+    read_lock,
+    virtual_environment,
+)
 from certification_pipeline.redaction import Redactor
 
-ENGINES = Path(__file__).resolve().parent
+__all__ = ["EngineUnavailable", "PreparedEngine", "child_environment", "locked_digest", "prepare"]
 
-PASSED_ON = frozenset({"PATH", "HOME", "LANG", "TMPDIR", "TZ", "PYTHONUTF8", "PYTHONHASHSEED"})
-PASSED_ON_PREFIXES = ("LC_", "UV_", "XDG_")
+ENGINES = Path(__file__).resolve().parent
+KIT = ENGINES / "kit"
+"""What a driver script may import: ``certify_driver``, on the path of every one."""
+
+CONFIG_VARIABLE = "CERTIFY_ENGINE_CONFIG"
 
 _SECRET_NAME = re.compile(r"PASSWORD|TOKEN|SECRET|CREDENTIAL|USERNAME|_KEY$", re.IGNORECASE)
-
-_FOR_DOWNLOADS = frozenset(
-    {"SSL_CERT_FILE", "SSL_CERT_DIR", "NETRC", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"}
-)
-_REQUIREMENT = re.compile(r"^(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^\]]*\])?\s*(?:==|@)")
-_HASH = re.compile(r"--hash=sha256:([0-9a-f]{64})")
-
-
-class EngineUnavailable(Exception):  # noqa: N818 - named for what it says: the cell is untested(driver_missing)
-    """An engine cannot be started here; ``remedy`` says what to do."""
-
-    def __init__(self, message: str, remedy: str) -> None:
-        super().__init__(message)
-        self.remedy = remedy
-
-    def __str__(self) -> str:
-        return f"{self.args[0]} — {self.remedy}"
 
 
 @dataclass(frozen=True)
@@ -68,21 +61,40 @@ def prepare(
 ) -> PreparedEngine:
     """Make whatever the driver needs; raises :class:`EngineUnavailable`.
 
-    ``engines/<engine_id>/`` is the folder that ``script``, ``lock`` and a command such as ``./my-engine`` are
-    relative to. The first call for a lock file may take minutes and needs the network, unless uv has the
-    packages; ``on_progress`` is told in words.
+    The engine's folder (``engines/<folder, or the engine's id>/``, or its ``home``) is what ``script``, lock
+    files and a command such as ``./my-engine`` are relative to. The first call for a lock file may take
+    minutes and needs the network, unless uv has the packages; ``on_progress`` is told in words.
     """
     tell = on_progress or (lambda _: None)
-    folder = engines / engine_id
+    folder = driver.home or engines / (driver.folder or engine_id)
     if driver.script and driver.command:
         raise EngineUnavailable(
             f"{engine_id}: both 'script' and 'command' are given", "keep one in the catalogue"
         )
     if driver.script:
-        return _prepare_script(engine_id, driver, folder, tell)
-    if driver.command:
-        return _prepare_command(engine_id, driver.command, folder)
-    raise EngineUnavailable(f"{engine_id}: no 'script' and no 'command'", "give one in the catalogue")
+        prepared = _prepare_script(engine_id, driver, folder, tell)
+    elif driver.command:
+        prepared = _prepare_command(engine_id, driver.command, folder)
+    else:
+        raise EngineUnavailable(f"{engine_id}: no 'script' and no 'command'", "give one in the catalogue")
+    return _with_programs(engine_id, driver, folder, prepared, tell)
+
+
+def _with_programs(
+    engine_id: str, driver: DriverSpec, folder: Path, prepared: PreparedEngine, tell: Callable[[str], None]
+) -> PreparedEngine:
+    """With its configuration, and the environments of the programs it starts: they are certified, too."""
+    env = dict(prepared.env)
+    if driver.config:
+        env[CONFIG_VARIABLE] = json.dumps(driver.config)
+    digests = [prepared.artifact_digest]
+    for name, lock in sorted(driver.environments.items()):
+        locked = read_lock(engine_id, folder / lock)
+        made = virtual_environment(engine_id, folder / lock, locked, Path(lock).stem, tell)
+        env[f"CERTIFY_ENV_{name.upper().replace('-', '_')}"] = str(made)
+        digests.append(locked_digest(Path(lock).stem, locked.decode()))
+    whole = digests[0] if len(digests) == 1 else digest("\n".join(digests).encode())
+    return PreparedEngine(prepared.command, env, whole)
 
 
 def child_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -111,15 +123,15 @@ def _prepare_command(engine_id: str, command: tuple[str, ...], folder: Path) -> 
     if program == "python":
         if is_ours(command):
             return prepare_ours(engine_id, command, ENGINES.parents[2])
-        digest = _module_digest(engine_id, arguments)
-        return PreparedEngine((sys.executable, *arguments), child_environment(), digest)
+        code = _module_digest(engine_id, arguments)
+        return PreparedEngine((sys.executable, *arguments), child_environment(), code)
     executable = str(folder / program) if program.startswith(".") else shutil.which(program)
     if executable is None or not os.access(executable, os.X_OK):
         raise EngineUnavailable(
             f"{engine_id}: there is no executable {program!r}", "install it, or correct 'command'"
         )
     path = Path(executable).resolve()
-    return PreparedEngine((str(path), *arguments), child_environment(), _digest(path.read_bytes()))
+    return PreparedEngine((str(path), *arguments), child_environment(), digest(path.read_bytes()))
 
 
 def is_ours(command: tuple[str, ...]) -> bool:
@@ -161,15 +173,11 @@ def _module_digest(engine_id: str, arguments: list[str]) -> str:
 
 def _code_digest(origin: Path) -> str:
     files = sorted(origin.parent.rglob("*.py")) if origin.name == "__init__.py" else [origin]
-    parts = (f"{file.relative_to(origin.parent)}\0{_digest(file.read_bytes())}\n" for file in files)
-    return _digest("".join(parts).encode())
+    parts = (f"{file.relative_to(origin.parent)}\0{digest(file.read_bytes())}\n" for file in files)
+    return digest("".join(parts).encode())
 
 
-def _digest(data: bytes) -> str:
-    return "sha256:" + hashlib.sha256(data).hexdigest()
-
-
-# --- engines that are a script with a lock file ---------------------------------------------------------
+# --- engines that are a script ---------------------------------------------------------------------------
 
 
 def _prepare_script(
@@ -180,118 +188,23 @@ def _prepare_script(
         raise EngineUnavailable(
             f"{engine_id}: there is no script {script}", "correct 'script' in the catalogue"
         )
+    kit = {"PYTHONPATH": str(KIT)}
     if not driver.lock:
-        raise EngineUnavailable(
-            f"{engine_id}: a script needs a 'lock'",
-            f"uv pip compile --generate-hashes -o driver.lock (for {script})",
-        )
+        # Nothing but Python and the kit: what it may import beyond them must be pinned.
+        bare = (sys.executable, "-s", "-S", str(script))
+        return PreparedEngine(bare, child_environment(kit), _folder_digest(folder))
     lock = folder / driver.lock
-    try:
-        locked = lock.read_bytes()
-    except OSError as error:
-        raise EngineUnavailable(
-            f"{engine_id}: cannot read {lock}: {error.strerror}", "write the lock file"
-        ) from None
-    python = _environment(engine_id, lock, locked, tell)
-    environment = child_environment({"VIRTUAL_ENV": str(python.parent.parent)})
-    return PreparedEngine((str(python), str(script)), environment, locked_digest(engine_id, locked.decode()))
+    locked = read_lock(engine_id, lock)
+    distribution = driver.distribution or engine_id
+    home = virtual_environment(engine_id, lock, locked, distribution, tell)
+    environment = child_environment({**kit, "VIRTUAL_ENV": str(home)})
+    python = str(home / "bin" / "python")
+    pinned = locked_digest(distribution, locked.decode())
+    return PreparedEngine((python, str(script)), environment, pinned)
 
 
-def locked_digest(engine_id: str, lock: str) -> str:
-    """What the lock file pins for the distribution named like the engine.
-
-    One hash: that wheel's own sha256. Several (one a platform): sha256 over the sorted list. An engine that
-    is not a distribution of its name is identified by the whole lock file.
-    """
-    wanted = _normalised(engine_id)
-    hashes: list[str] = []
-    for requirement in re.sub(r"\\\r?\n", " ", lock).splitlines():
-        match = _REQUIREMENT.match(requirement.strip())
-        if match and _normalised(match["name"]) == wanted:
-            hashes += _HASH.findall(requirement)
-    if len(set(hashes)) == 1:
-        return f"sha256:{hashes[0]}"
-    if hashes:
-        return _digest("\n".join(sorted(set(hashes))).encode())
-    return _digest(lock.encode())
-
-
-def _normalised(name: str) -> str:
-    """As PEP 503 compares names."""
-    return re.sub(r"[-_.]+", "-", name).lower()
-
-
-def _environment(engine_id: str, lock: Path, locked: bytes, tell: Callable[[str], None]) -> Path:
-    """The interpreter of the engine's environment, made when absent."""
-    python = f"{platform.python_implementation()}-{platform.python_version()}-{platform.machine()}"
-    key = hashlib.sha256(locked + b"\0" + python.encode()).hexdigest()[:24]
-
-    def build(aside: Path) -> None:
-        tell(f"{engine_id}: making its environment from {lock.name}")
-        _run_uv(
-            engine_id,
-            "venv",
-            "--quiet",
-            "--relocatable",
-            "--allow-existing",
-            f"--python={sys.executable}",
-            str(aside),
-        )
-        target = (
-            "pip",
-            "sync",
-            "--quiet",
-            "--require-hashes",
-            f"--python={aside / 'bin' / 'python'}",
-            str(lock),
-        )
-        try:
-            _run_uv(
-                engine_id, *target, "--offline"
-            )  # quick to say no, and all it takes when uv has everything
-        except EngineUnavailable:
-            tell(f"{engine_id}: downloading what {lock.name} pins")
-            _run_uv(engine_id, *target)
-
-    try:
-        home = cache_root() / "engines" / f"{engine_id}-{key}"
-        made = built_once(home, build, lambda: tell(f"{engine_id}: another run is making its environment"))
-    except CacheError as error:
-        raise EngineUnavailable(f"{engine_id}: {error}", "set CERTIFY_CACHE") from None
-    except OSError as error:
-        raise EngineUnavailable(
-            f"{engine_id}: cannot make its environment: {error}", "free disk space, or set CERTIFY_CACHE"
-        ) from None
-    return made / "bin" / "python"
-
-
-def _run_uv(engine_id: str, *arguments: str) -> None:
-    try:
-        from uv import find_uv_bin  # noqa: PLC0415 - only where an environment is to be made
-
-        binary = find_uv_bin()
-    except (ImportError, FileNotFoundError) as error:
-        raise EngineUnavailable(f"{engine_id}: uv is not installed ({error})", "pip install uv") from None
-    ours = {
-        name: value
-        for name, value in os.environ.items()
-        if name in PASSED_ON or name.startswith(PASSED_ON_PREFIXES) or name.upper() in _FOR_DOWNLOADS
-    }
-    result = subprocess.run(
-        [binary, *arguments],
-        env={**ours, "UV_COMPILE_BYTECODE": "1", "UV_SYSTEM_CERTS": "true", "NO_COLOR": "1"},
-        cwd="/",  # no project around us must change what is installed
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        errors="replace",
-        check=False,
-    )
-    if result.returncode != 0:
-        said = Redactor().redact_text(
-            " / ".join(line.strip() for line in result.stderr.strip().splitlines()[-6:])
-        )
-        raise EngineUnavailable(
-            f"{engine_id}: uv {arguments[0]} failed: {said[-1500:]}",
-            "correct the lock file, or connect to the package index once: the environment is kept",
-        )
+def _folder_digest(folder: Path) -> str:
+    """Of every file of an engine that nobody installed, but for what Python compiled."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix != ".pyc")
+    parts = (f"{path.relative_to(folder).as_posix()}\0{digest(path.read_bytes())}\n" for path in files)
+    return digest("".join(parts).encode())
