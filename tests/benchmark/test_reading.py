@@ -114,3 +114,17 @@ def test_a_snapshot_that_reaches_out_is_refused(tmp_path: Path, name: str) -> No
         restore("reference", DRIVERS["reference"], path.read_bytes(), tmp_path / "in" / "side")
     with pytest.raises(EngineUnavailable, match="cannot be unpacked"):
         restore("reference", DRIVERS["reference"], b"no zip", tmp_path / "in")
+
+
+def test_a_snapshot_of_an_engine_that_shares_a_driver_is_restored_as_that_engine(tmp_path: Path) -> None:
+    folder = tmp_path / "engines" / "shared"
+    (folder / "inner").mkdir(parents=True)
+    (folder / "driver.py").write_text("print('hello')\n")
+    (folder / "inner" / "table.sql").write_text("select 1\n")
+    driver = DriverSpec(script="driver.py", folder="shared", config={"mode": "fast"})
+    kept = snapshot("shared_fast", driver, engines=tmp_path / "engines")
+    assert kept is not None
+    again = restore("shared_fast", driver, kept, tmp_path / "restored")
+    before = prepare("shared_fast", driver, engines=tmp_path / "engines")
+    assert again.artifact_digest == before.artifact_digest
+    assert again.env["CERTIFY_ENGINE_CONFIG"] == before.env["CERTIFY_ENGINE_CONFIG"]

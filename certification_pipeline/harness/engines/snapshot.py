@@ -1,8 +1,8 @@
 """An engine's artefact as one file, so that a later release can run it again beside its successor.
 
 Of an engine that is a module of this package: the package's Python source. Of an engine that is a script:
-its folder's script files and the lock file, from which the environment is made again. Of any other command
-nothing is kept: it is not ours to copy.
+its folder, with the lock files from which its environments are made again. Of any other command nothing is
+kept: it is not ours to copy.
 """
 
 from __future__ import annotations
@@ -58,15 +58,17 @@ def restore(
             f"{engine_id}: the pinned artefact cannot be unpacked: {error}", "pin a baseline again"
         ) from None
     if driver.script:
-        return prepare(engine_id, driver, on_progress, engines=folder)
+        return prepare(engine_id, driver.model_copy(update={"home": None}), on_progress, engines=folder)
     return prepare_ours(engine_id, driver.command, folder)
 
 
 def _files(engine_id: str, driver: DriverSpec, engines: Path) -> Iterator[tuple[str, Path]]:
-    if driver.script and driver.lock:
-        folder = engines / engine_id
-        for path in (*sorted(folder.glob("*.py")), folder / driver.lock):
-            yield f"{engine_id}/{path.name}", path
+    if driver.script:
+        name = driver.folder or engine_id
+        folder = driver.home or engines / name
+        for path in folder.rglob("*"):
+            if path.is_file() and path.suffix != ".pyc":
+                yield f"{name}/{path.relative_to(folder).as_posix()}", path
     elif is_ours(driver.command):
         for path in PACKAGE.rglob("*.py"):
             yield f"{PACKAGE.name}/{path.relative_to(PACKAGE).as_posix()}", path
