@@ -16,6 +16,7 @@ from certification_pipeline.catalog.vocabulary import (
     Family,
     Guarantee,
     ReplayKind,
+    SourceFeature,
     Strategy,
     Support,
 )
@@ -34,6 +35,9 @@ class System(Entry):
     title: str
     kinds: tuple[str, ...] = Field((), description="Dagster kind tags, for icons")
     remedy: str = Field(description="how to make it reachable, e.g. which DSN variable to set")
+    source: tuple[SourceFeature, ...] | None = Field(
+        None, description="what it offers as a source; nothing said: no table can be seeded there yet"
+    )
 
 
 class Claim(Entry):
@@ -146,6 +150,7 @@ class Scenario(Entry):
         "small", description="the run's row count, at most 300, no rows, or ten times the run's row count"
     )
     requires_drift: DriftKind | None = None
+    needs: tuple[SourceFeature, ...] = Field((), description="what it disturbs at the source")
     proves: Literal["experimental", "beta", "production"]
 
 

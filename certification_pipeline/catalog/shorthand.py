@@ -16,7 +16,7 @@ from certification_pipeline.catalog.validation import validate
 from certification_pipeline.catalog.vocabulary import Strategy, Support
 from certification_pipeline.catalog.yaml_tree import Member, Node
 
-_DENIALS = (Support.NOT_IMPLEMENTED, Support.UNSUPPORTED)
+_DENIALS = (Support.NOT_IMPLEMENTED, Support.NOT_IN_ARTIFACT, Support.UNSUPPORTED)
 
 
 @dataclass(frozen=True, slots=True)

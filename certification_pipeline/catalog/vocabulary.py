@@ -106,6 +106,8 @@ class Support(StrEnum):
     PARTIAL = "Partial"
     UNSUPPORTED = "Unsupported"
     NOT_IMPLEMENTED = "NotImplemented"
+    NOT_IN_ARTIFACT = "NotInArtifact"
+    """The vendor documents it, but what is released and certified here was built without it."""
 
 
 class Fidelity(StrEnum):
@@ -130,6 +132,15 @@ class Guarantee(StrEnum):
     def rank(self) -> int:
         """Position in the order, 0 the weakest."""
         return list(Guarantee).index(self)
+
+
+class SourceFeature(StrEnum):
+    """What a system offers as a source beyond rows that change; scenarios name what they need."""
+
+    TRANSACTIONS = "transactions"
+    """Statements, and transactions that can be held open."""
+    LOGIN = "login"
+    """A password that can be wrong, and a port where nobody may listen."""
 
 
 class FailureCategory(StrEnum):
@@ -164,12 +175,16 @@ class ReasonCode(StrEnum):
 
     NOT_DECLARED = "not_declared"
     """The engine does not claim this (outcome ``inapplicable``)."""
+    SOURCE_LACKS = "source_lacks"
+    """The source system has nothing of the kind that the scenario disturbs (outcome ``inapplicable``)."""
     SERVICE_UNAVAILABLE = "service_unavailable"
     """No provider of a needed service can start here (``untested``)."""
     NOT_IN_PROFILE = "not_in_profile"
     """The profile leaves it out on purpose, e.g. for time (``untested``)."""
     NOT_IMPLEMENTED = "not_implemented"
     """The engine declares the capability as not implemented yet (``untested``)."""
+    NOT_IN_ARTIFACT = "not_in_artifact"
+    """The vendor documents it; the released artifact does not hold it (``untested``)."""
     DRIVER_MISSING = "driver_missing"
     """The engine's environment cannot be made here (``untested``)."""
     HARNESS_ERROR = "harness_error"

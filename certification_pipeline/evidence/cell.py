@@ -189,7 +189,7 @@ class CellEvidence(Artifact):
 
     def judged(self) -> Outcome:
         """Worst judgement of this attempt alone. No judgement at all is ``untested``, never passed."""
-        if self.reason is ReasonCode.NOT_DECLARED:
+        if self.reason in _INAPPLICABLE:
             return Outcome.INAPPLICABLE
         if self.reason in _UNTESTED:
             return Outcome.UNTESTED
@@ -209,6 +209,8 @@ class CellEvidence(Artifact):
         return any(attempt.outcome is Outcome.FAILED for attempt in self.attempts)
 
 
+_INAPPLICABLE = frozenset({ReasonCode.NOT_DECLARED, ReasonCode.SOURCE_LACKS})
+
 _BENCH_BROKE = frozenset({ReasonCode.SERVICE_DIED, ReasonCode.CONTROL_MISBEHAVED})
 """What was judged on a broken bench says nothing about the subject, not even a failure (laws 4 and 7)."""
 
@@ -217,6 +219,7 @@ _UNTESTED = frozenset(
         ReasonCode.SERVICE_UNAVAILABLE,
         ReasonCode.NOT_IN_PROFILE,
         ReasonCode.NOT_IMPLEMENTED,
+        ReasonCode.NOT_IN_ARTIFACT,
         ReasonCode.DRIVER_MISSING,
         ReasonCode.INTERRUPTED,
         ReasonCode.NO_OUTCOME,

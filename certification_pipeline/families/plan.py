@@ -12,15 +12,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from fnmatch import fnmatchcase
-from typing import Literal, TypeVar
+from typing import TypeVar
 
 from certification_pipeline.catalog.loading import catalog_digest
-from certification_pipeline.catalog.models import Catalog, Claim, Engine, Profile, RouteClaims, Scenario
+from certification_pipeline.catalog.models import Catalog, Engine, Scenario
 from certification_pipeline.catalog.problems import nearest
-from certification_pipeline.catalog.vocabulary import Family, Outcome, ReasonCode, Strategy, Support
+from certification_pipeline.catalog.vocabulary import Family, Outcome, Strategy, Support
 from certification_pipeline.evidence.artifact import Environment, Producer, Subject, utc_now
 from certification_pipeline.evidence.cell import CellKey
 from certification_pipeline.evidence.plan import CertificationPlan, PlannedCell, Selection
+from certification_pipeline.families.obstacles import Obstacles
 from certification_pipeline.harness.services.provider import Availability
 
 MIN_ROWS = 60
@@ -87,7 +88,8 @@ def build_plan(
         scenarios=tuple(scenarios),
         families=tuple(only_families),
     )
-    planner = _Planner(catalog, engine, scope, rows, seed, availability)
+    obstacles = Obstacles(catalog, engine, scope, availability)
+    planner = _Planner(catalog, engine, rows, seed, obstacles)
     cells = tuple(planner.cell(key) for key in _select(planner.keys(), selection))
     digest = catalog_digest(catalog)
     return CertificationPlan(
@@ -152,23 +154,12 @@ def _select(keys: Sequence[CellKey], selection: Selection) -> tuple[CellKey, ...
 
 
 @dataclass(frozen=True, slots=True)
-class _Obstacle:
-    """Why a cell will not run."""
-
-    disposition: Literal["inapplicable", "untested"]
-    reason: ReasonCode
-    detail: str
-    remedy: str
-
-
-@dataclass(frozen=True, slots=True)
 class _Planner:
     catalog: Catalog
     engine: Engine
-    profile: Profile
     rows: int
     seed: int
-    availability: Mapping[str, Availability]
+    obstacles: Obstacles
 
     def keys(self) -> list[CellKey]:
         """Every cell once: the seeds' matrix first, then what the profile adds, in a stable order."""
@@ -183,7 +174,7 @@ class _Planner:
 
     def _declared(self) -> Iterator[tuple[str, str, Strategy, str]]:
         for route in self.engine.routes:
-            if not self._in_profile(route.source, route.sink):
+            if not self.obstacles.in_profile(route.source, route.sink):
                 continue
             claimed = {strategy for strategy, claim in route.strategies.items() if claim.support in _TESTABLE}
             for strategy in Strategy:
@@ -200,12 +191,7 @@ class _Planner:
         scenario = self.catalog.scenarios[key.scenario]
         route = self.engine.route(key.source, key.sink)
         claim = route.strategies.get(key.strategy) if route else None
-        obstacle = (
-            self._undeclared(key, route, claim, scenario)
-            or self._left_out(key)
-            or self._unreachable(key, claim)
-            or self._unimplemented(key, claim)
-        )
+        obstacle = self.obstacles.of(key)
         applicable = obstacle is None or obstacle.disposition != "inapplicable"
         claimed = claim is not None and claim.support in _TESTABLE
         return PlannedCell(
@@ -217,16 +203,13 @@ class _Planner:
             guarantee=claim.guarantee if claim else None,
             required=claimed
             and applicable
-            and self._in_profile(key.source, key.sink)
-            and self._left_out(key) is None,
+            and self.obstacles.in_profile(key.source, key.sink)
+            and self.obstacles.left_out(key) is None,
             disposition=obstacle.disposition if obstacle else "run",
             reason=obstacle.reason if obstacle else None,
             detail=obstacle.detail if obstacle else None,
             remedy=obstacle.remedy if obstacle else None,
         )
-
-    def _in_profile(self, *systems: str) -> bool:
-        return all(system in self.profile.systems for system in systems)
 
     def _rows(self, scenario: Scenario) -> int:
         match scenario.rows:
@@ -238,75 +221,3 @@ class _Planner:
                 return min(self.rows * LARGE_FACTOR, MAX_ROWS)
             case "default":
                 return self.rows
-
-    def _undeclared(
-        self, key: CellKey, route: RouteClaims | None, claim: Claim | None, scenario: Scenario
-    ) -> _Obstacle | None:
-        where = f"{self.engine.title} from {key.source} to {key.sink}"
-        drift = scenario.requires_drift
-        if route is None or claim is None:
-            detail = f"{where}: nothing is declared for {key.strategy}"
-        elif claim.support is Support.UNSUPPORTED:
-            detail = _with_note(f"{where}: {key.strategy} is declared as unsupported", claim)
-        elif drift and route.drift_behaviour(key.strategy, drift) is None:
-            detail = f"{where}: no behaviour is declared for the drift `{drift}` under {key.strategy}"
-        else:
-            return None
-        remedy = f"if the engine can do it, declare it in the catalogue's engines/{self.engine.id}.yaml"
-        return _Obstacle("inapplicable", ReasonCode.NOT_DECLARED, detail, remedy)
-
-    def _left_out(self, key: CellKey) -> _Obstacle | None:
-        for left in self.profile.leaves_out:
-            if (
-                left.engine == key.engine
-                and any(fnmatchcase(key.route_id, one) for one in left.routes)
-                and any(fnmatchcase(key.strategy, one) for one in left.strategies)
-                and any(fnmatchcase(key.scenario, one) for one in left.scenarios)
-            ):
-                wider = [one.id for one in self.catalog.profiles.values() if one.id != self.profile.id]
-                return _Obstacle(
-                    "untested",
-                    ReasonCode.NOT_IN_PROFILE,
-                    f"the profile {self.profile.id} leaves it out: {left.why}",
-                    f"use a wider profile: {', '.join(wider)}",
-                )
-        return None
-
-    def _unreachable(self, key: CellKey, claim: Claim | None) -> _Obstacle | None:
-        missing = [
-            found for system in dict.fromkeys((key.source, key.sink)) if (found := self._missing(system))
-        ]
-        if not missing:
-            return None
-        details = [detail for detail, _ in missing]
-        if claim and claim.support is Support.NOT_IMPLEMENTED:
-            details.append(f"and {self.engine.title} does not implement {key.strategy} here yet")
-        return _Obstacle(
-            "untested",
-            ReasonCode.SERVICE_UNAVAILABLE,
-            "; ".join(details),
-            " ".join(dict.fromkeys(remedy for _, remedy in missing)),
-        )
-
-    def _missing(self, system: str) -> tuple[str, str] | None:
-        """Detail and remedy when a system cannot be used in this run."""
-        remedy = self.catalog.systems[system].remedy
-        if not self._in_profile(system):
-            wider = [one.id for one in self.catalog.profiles.values() if system in one.systems]
-            way = f"Use a profile that includes {system} ({', '.join(wider)}). " if wider else ""
-            return f"{system} is not in the profile {self.profile.id}", way + remedy
-        answer = self.availability.get(system)
-        if answer is None:
-            return f"nothing here provides {system}", remedy
-        return None if answer.ok else (f"{system}: {answer.detail}", answer.remedy or remedy)
-
-    def _unimplemented(self, key: CellKey, claim: Claim | None) -> _Obstacle | None:
-        if claim is None or claim.support is not Support.NOT_IMPLEMENTED:
-            return None
-        detail = _with_note(f"{self.engine.title} does not implement {key.strategy} here yet", claim)
-        remedy = f"implement it, then declare it in the catalogue's engines/{self.engine.id}.yaml"
-        return _Obstacle("untested", ReasonCode.NOT_IMPLEMENTED, detail, remedy)
-
-
-def _with_note(detail: str, claim: Claim) -> str:
-    return f"{detail}: {claim.note}" if claim.note else detail

@@ -41,8 +41,9 @@ from certification_pipeline.harness.engines.outcome import Event
 from certification_pipeline.harness.engines.protocol import ColumnSpec, DataObject, Load, LoadOptions, Phase
 from certification_pipeline.harness.engines.session import EngineError, EngineSession, LoadOutcome
 from certification_pipeline.harness.oracle.oracle import History, Oracle, Resync, Semantics, SinkView
-from certification_pipeline.harness.workload.postgres_source import PostgresSource
 from certification_pipeline.harness.workload.rounds import Workload
+from certification_pipeline.harness.workload.source import SourceWriter, TransactionalSource
+from certification_pipeline.harness.workload.sources import open_source
 from certification_pipeline.harness.workload.tables import build_workload
 
 _LOAD_TIMEOUT_SECONDS = 120.0
@@ -89,7 +90,7 @@ class Bench:
         self.drift: DriftBehaviour | None = None
         self.applied = 0
         self._workload: Workload | None = None
-        self._source: PostgresSource | None = None
+        self._source: SourceWriter | None = None
         self._successes: tuple[int, ...] = ()
         self._resyncs: tuple[Resync, ...] = ()
         self._state_dir = station.work_dir / "state"
@@ -105,18 +106,26 @@ class Bench:
         return self._workload
 
     @property
-    def source(self) -> PostgresSource:
+    def source(self) -> SourceWriter:
         """The source table, for scenarios that disturb it themselves."""
         if self._source is None:
             raise RuntimeError("the scenario used the source before seeding it")
         return self._source
 
+    @property
+    def transactional_source(self) -> TransactionalSource:
+        """As :attr:`source`, with statements; plans hold no cell that needs it of a system without them."""
+        source = self.source
+        if not isinstance(source, TransactionalSource):
+            raise TypeError(f"{self.key.source} has no transactions, and the scenario's `needs` is silent")
+        return source
+
     def seed(self, workload: str = "standard", *, rows: int | None = None) -> None:
         """Create the source table and fill it with the workload's initial rows."""
         planned = self.station.planned
         self._workload = build_workload(workload, planned.rows if rows is None else rows, planned.seed)
-        self._source = PostgresSource(
-            self.station.source_dsn, self.station.namespace, self._workload.table_name
+        self._source = open_source(
+            self.key.source, self.station.source_dsn, self.station.namespace, self._workload.table_name
         )
         self._source.seed(self._workload)
         self._choose_slice()
@@ -137,7 +146,7 @@ class Bench:
     @contextmanager
     def change_in_flight(self) -> Iterator[None]:
         """Apply the next change round in a transaction that commits only when the block ends."""
-        with self.station.quiet, self.source.open_transaction() as transaction:
+        with self.station.quiet, self.transactional_source.open_transaction() as transaction:
             transaction.apply(self.workload.change(self.applied + 1))
             yield
             transaction.commit()
@@ -150,8 +159,9 @@ class Bench:
         highest transaction seen has passed the older one by. Rows that are locked are left alone.
         """
         key = '"' + self.workload.spec.primary_key[0].replace('"', '""') + '"'
-        table = self.source.qualified_name
-        self.source.execute(
+        source = self.transactional_source
+        table = source.qualified_name
+        source.execute(
             f"UPDATE {table} SET {key} = {key} WHERE {key} IN "
             f"(SELECT {key} FROM {table} FOR UPDATE SKIP LOCKED LIMIT 1)"
         )

@@ -17,12 +17,8 @@ def clean_namespace(instance: Instance, namespace: str) -> None:
         for endpoint in (instance.source(), instance.sink()):
             _drop_schemas(endpoint.dsn, namespace)
         return
-    root = Path(instance.sink().dsn)
-    # A database is a file beside the instance's own; a Parquet namespace is a directory, hidden ones too.
-    for folder in {root.parent, root} if instance.system == "parquet" else {root.parent}:
-        if folder.is_dir():
-            for path in folder.glob(f"*{namespace}*"):
-                _remove(path)
+    for endpoint in (instance.source(), instance.sink()):
+        _remove_files(Path(endpoint.dsn), namespace)
 
 
 def clean_sink(instance: Instance, namespace: str) -> None:
@@ -30,7 +26,15 @@ def clean_sink(instance: Instance, namespace: str) -> None:
     if instance.system == "postgres":
         _drop_schemas(instance.sink().dsn, namespace)
     else:
-        clean_namespace(instance, namespace)
+        _remove_files(Path(instance.sink().dsn), namespace)
+
+
+def _remove_files(root: Path, namespace: str) -> None:
+    # A database is a file beside the instance's own; a namespace of files is a directory, hidden ones too.
+    for folder in (root.parent, root):
+        if folder.is_dir():
+            for path in folder.glob(f"*{namespace}*"):
+                _remove(path)
 
 
 def _drop_schemas(dsn: str, namespace: str) -> None:

@@ -32,9 +32,11 @@ MANY_REMEDIES = "certify doctor"
 
 REASON_TITLES: dict[ReasonCode, str] = {
     ReasonCode.NOT_DECLARED: "the engine does not claim it",
+    ReasonCode.SOURCE_LACKS: "the source has nothing of the kind that the scenario disturbs",
     ReasonCode.SERVICE_UNAVAILABLE: "a service is not reachable here",
     ReasonCode.NOT_IN_PROFILE: "this profile leaves it out on purpose",
     ReasonCode.NOT_IMPLEMENTED: "the engine has not implemented it yet",
+    ReasonCode.NOT_IN_ARTIFACT: "the vendor documents it, the released artifact does not hold it",
     ReasonCode.DRIVER_MISSING: "the engine's environment cannot be made here",
     ReasonCode.HARNESS_ERROR: "our own bench broke",
     ReasonCode.SERVICE_DIED: "a service went away while the cell ran",

@@ -120,7 +120,7 @@ MISTAKES = {
     "unknown key": (
         ("systems.yaml", "kinds: [postgresql]", "kindz: [postgresql]"),
         "systems.yaml:3:3 postgres.kindz | unknown key `kindz` | did you mean `kinds`? "
-        "Known: id, kinds, remedy, title",
+        "Known: id, kinds, remedy, source, title",
     ),
     "no value": (
         ("systems.yaml", "title: DuckDB", "title:"),
@@ -148,7 +148,7 @@ MISTAKES = {
         ("engines/reference.yaml", "support: Full", "support: full"),
         "engines/reference.yaml:9:31 routes[0].strategies.full_refresh.support | "
         "`full` is not allowed here | "
-        "did you mean `Full`? Known: Full, NotImplemented, Partial, Unsupported",
+        "did you mean `Full`? Known: Full, NotImplemented, NotInArtifact, Partial, Unsupported",
     ),
     "unknown literal": (
         ("scenarios.yaml", "proves: beta", "proves: betta"),
@@ -321,7 +321,7 @@ class TestMistakes:
             "\n"
             f"{directory}/systems.yaml:3:3  postgres.kindz\n"
             "    unknown key `kindz`\n"
-            "    → did you mean `kinds`? Known: id, kinds, remedy, title"
+            "    → did you mean `kinds`? Known: id, kinds, remedy, source, title"
         )
 
 

@@ -242,10 +242,11 @@ class TestPrecedence:
     def test_a_declared_pair_outside_the_profile_is_untested_even_when_it_is_there(
         self, catalog: Catalog
     ) -> None:
-        mine = with_engine(catalog, route("mssql", "bigquery", full_refresh=FULL))
+        mine = with_engine(catalog, route("postgres", "bigquery", full_refresh=FULL))
         everything = dict.fromkeys(catalog.systems, HERE)
         one = cell(
-            plan(mine, "mine", "local", everything), "mssql_to_bigquery__full_refresh__strategy.full_refresh"
+            plan(mine, "mine", "local", everything),
+            "postgres_to_bigquery__full_refresh__strategy.full_refresh",
         )
         assert (one.disposition, one.reason) == ("untested", ReasonCode.SERVICE_UNAVAILABLE)
         assert one.required is False
@@ -405,3 +406,44 @@ class TestFilters:
     def test_an_unknown_engine_is_told(self, catalog: Catalog) -> None:
         with pytest.raises(PlanError, match="no engine `referense` — did you mean `reference`"):
             plan(catalog, "referense")
+
+
+def test_a_source_without_logins_or_writer_says_so_when_it_is_planned(catalog: Catalog) -> None:
+    routes = [
+        RouteClaims(
+            source=source, sink="parquet", strategies={Strategy.FULL_REFRESH: FULL, Strategy.CDC: FULL}
+        )
+        for source in ("parquet", "duckdb")
+    ]
+    made = plan(with_engine(catalog, *routes), "mine", rows=100)
+    cells = {(c.key.source, c.key.scenario): c for c in made.cells if c.key.sink == "parquet"}
+    assert cells["parquet", "obs.counts"].disposition == "run"
+    for scenario, lacking in (("obs.taxonomy", "login"), ("strategy.cdc", "transactions")):
+        cell = cells["parquet", scenario]
+        assert (cell.disposition, cell.reason) == ("inapplicable", ReasonCode.SOURCE_LACKS)
+        assert not cell.required
+        assert lacking in str(cell.detail)
+    for scenario in ("obs.taxonomy", "obs.counts"):
+        cell = cells["duckdb", scenario]
+        assert (cell.disposition, cell.reason) == ("untested", ReasonCode.SERVICE_UNAVAILABLE)
+        assert "writes no source tables to duckdb" in str(cell.detail)
+        assert cell.remedy
+
+
+def test_what_the_released_artifact_does_not_hold_is_neither_inapplicable_nor_failed(
+    catalog: Catalog,
+) -> None:
+    absent = Claim(support=Support.NOT_IN_ARTIFACT, note="built without the feature")
+    mine = with_engine(
+        catalog,
+        route("postgres", "kafka", full_refresh=absent),
+        route("postgres", "duckdb", full_refresh=absent),
+    )
+    cells = [c for c in plan(mine, "mine").cells if c.support is Support.NOT_IN_ARTIFACT]
+    assert {c.key.route_id for c in cells} == {"postgres_to_kafka", "postgres_to_duckdb"}
+    for one in cells:
+        # Kafka is not reachable either: a broker would not help.
+        assert (one.disposition, one.reason) == ("untested", ReasonCode.NOT_IN_ARTIFACT)
+        assert "built without the feature" in str(one.detail)
+        assert one.remedy
+        assert not one.required

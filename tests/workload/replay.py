@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from certification_pipeline.harness.workload.rounds import Change, Workload
 from certification_pipeline.harness.workload.spec import LogicalType
+from certification_pipeline.harness.workload.tables import RECIPES
 
 Row = dict[str, Any]
 
@@ -31,6 +32,25 @@ def apply(rows: dict[int, Row], change: Change) -> None:
     for key in change.deletes.column("id").to_pylist():
         assert key in rows, f"round {change.index} deletes the absent key {key}"
         del rows[key]
+
+
+def after_drift(name: str, row: Row) -> Row:
+    """What the drift makes of an old row."""
+    drift = RECIPES[name].drift
+    assert drift is not None
+    row = dict(row)
+    match name:
+        case "drift_add":
+            row[drift.column] = None
+        case "drift_drop":
+            del row[drift.column]
+        case "drift_rename":
+            row[str(drift.new_name)] = row.pop(drift.column)
+        case "drift_retype":
+            row[drift.column] = None if row[drift.column] is None else str(row[drift.column])
+        case "drift_widen_decimal":
+            row[drift.column] = None if row[drift.column] is None else Decimal(row[drift.column])
+    return row
 
 
 def exact(value: Any) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from decimal import Decimal
 from typing import Any
 
 import psycopg
@@ -14,11 +13,11 @@ from certification_pipeline.harness.workload import postgres_source
 from certification_pipeline.harness.workload.postgres_copy import POSTGRES_TYPES
 from certification_pipeline.harness.workload.postgres_source import PostgresSource, drop_templates
 from certification_pipeline.harness.workload.postgres_statements import TEMPLATES
-from certification_pipeline.harness.workload.source import SourceError, SourceWriter
+from certification_pipeline.harness.workload.source import SourceError, TransactionalSource
 from certification_pipeline.harness.workload.spec import Column, LogicalType, TableSpec
 from certification_pipeline.harness.workload.tables import RECIPES, build_workload
 
-from .replay import Row, apply, exact_rows, initial_table, parsed_json
+from .replay import Row, after_drift, apply, exact_rows, initial_table, parsed_json
 
 pytestmark = pytest.mark.integration
 
@@ -55,25 +54,6 @@ def _catalog_types(dsn: str, source: PostgresSource) -> dict[str, tuple[str, boo
         return {n: (t, null) for n, t, null in connection.execute(query, [source.qualified_name])}
 
 
-def _after_drift(name: str, row: Row) -> Row:
-    """What the ALTER TABLE makes of an old row."""
-    drift = RECIPES[name].drift
-    assert drift is not None
-    row = dict(row)
-    match name:
-        case "drift_add":
-            row[drift.column] = None
-        case "drift_drop":
-            del row[drift.column]
-        case "drift_rename":
-            row[str(drift.new_name)] = row.pop(drift.column)
-        case "drift_retype":
-            row[drift.column] = None if row[drift.column] is None else str(row[drift.column])
-        case "drift_widen_decimal":
-            row[drift.column] = None if row[drift.column] is None else Decimal(row[drift.column])
-    return row
-
-
 _ROWS = {"standard": 400, "wide": 60}
 
 
@@ -92,7 +72,7 @@ def test_postgres_holds_what_was_generated(
             change = workload.change(number)
             source.apply(change, in_one_transaction=together)
             if change.drift:
-                state = {key: _after_drift(name, row) for key, row in state.items()}
+                state = {key: after_drift(name, row) for key, row in state.items()}
             apply(state, change)
             _assert_holds(postgres_dsn, source, change.spec, [state[key] for key in sorted(state)])
             assert _catalog_types(postgres_dsn, source) == {
@@ -303,6 +283,6 @@ def test_a_table_that_somebody_holds_is_told_instead_of_waited_for(
 
 
 def test_it_is_a_source_writer(postgres_dsn: str) -> None:
-    writer: SourceWriter = PostgresSource(postgres_dsn, "n", 'a"b')
+    writer: TransactionalSource = PostgresSource(postgres_dsn, "n", 'a"b')
     assert writer.qualified_name == '"n"."a""b"'
     writer.close()

@@ -86,7 +86,11 @@ class Pairs:
         server = track.server_cpu()
         for _ in range(track.asked.loads):
             rows, size, wall, cpu = copy_raw(
-                bench.station.source_dsn, bench.source.qualified_name, track.raw_columns, sink, track.folder
+                bench.station.source_dsn,
+                bench.transactional_source.qualified_name,
+                track.raw_columns,
+                sink,
+                track.folder,
             )
             before, server = server, track.server_cpu()
             loads.append(

@@ -64,7 +64,7 @@ def open_track(work: Work, asked: Asked) -> Iterator[Track]:
     bench = Bench(work.shop.station(planned, folder, _nobody))
     try:
         bench.seed(WORKLOAD, rows=asked.rows)
-        columns = columns_of(bench.station.source_dsn, bench.source.qualified_name)
+        columns = columns_of(bench.station.source_dsn, bench.transactional_source.qualified_name)
         yield Track(work, asked, bench, folder, columns)
     finally:
         try:

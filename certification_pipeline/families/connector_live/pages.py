@@ -36,7 +36,7 @@ SHORTEST_SECTION = 80
 _BLOCK = re.compile(r"(<!-- certify:([a-z]+) -->\n).*?(<!-- certify:end -->)", re.DOTALL)
 _SECTION = re.compile(r"^## +(.+?)\s*$", re.MULTILINE)
 _LEVEL = re.compile(r"^- Level: ([a-z-]+)\s*$", re.MULTILINE)
-_LIMITED = (Support.PARTIAL, Support.UNSUPPORTED, Support.NOT_IMPLEMENTED)
+_LIMITED = (Support.PARTIAL, Support.UNSUPPORTED, Support.NOT_IMPLEMENTED, Support.NOT_IN_ARTIFACT)
 _CLAIMED = (Support.FULL, Support.PARTIAL)
 
 

@@ -179,13 +179,14 @@ class Replaying:
         held = several or bench.strategy is Strategy.CDC
         if held:
             return bench.load(interrupt=interrupt, halt=False)
-        with bench.station.quiet, bench.source.open_transaction() as transaction:
-            transaction.execute(f"LOCK TABLE {bench.source.qualified_name} IN ACCESS EXCLUSIVE MODE")
+        source = bench.transactional_source
+        with bench.station.quiet, source.open_transaction() as transaction:
+            transaction.execute(f"LOCK TABLE {source.qualified_name} IN ACCESS EXCLUSIVE MODE")
             return bench.load(interrupt=interrupt, halt=False)
 
     def _wait_until_let_go(self) -> None:
         """A server notices a client's death in its own time; a scheduler waits, too, before it retries."""
-        source, deadline = self.bench.source, time.monotonic() + _LET_GO_SECONDS
+        source, deadline = self.bench.transactional_source, time.monotonic() + _LET_GO_SECONDS
         held = (
             "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' "
             "UNION ALL SELECT 1 FROM pg_replication_slots WHERE active"

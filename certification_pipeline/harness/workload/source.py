@@ -7,7 +7,7 @@ engine under test, and checks that the system took exactly what it was given.
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from certification_pipeline.harness.workload.rounds import Change, Workload
 from certification_pipeline.harness.workload.spec import TableSpec
@@ -47,21 +47,19 @@ class OpenTransaction(Protocol):
 class SourceWriter(Protocol):
     """One source table. Every method raises :class:`SourceError` with a remedy."""
 
-    @property
-    def qualified_name(self) -> str:
-        """The table as it is written in a statement, quoted."""
-        ...
-
     def create(self, spec: TableSpec) -> None:
         """An empty table; it must not be there yet."""
         ...
 
     def seed(self, workload: Workload) -> None:
-        """The initial rows, in one transaction; creates the table when it is not there."""
+        """The initial rows, visible at once; creates the table when it is not there."""
         ...
 
     def apply(self, change: Change, in_one_transaction: bool = False) -> None:
-        """Drift, inserts, updates, deletes; each a transaction of its own unless told otherwise."""
+        """Drift, inserts, updates, deletes; each a transaction of its own unless told otherwise.
+
+        A system without transactions shows either all of the round or nothing of it.
+        """
         ...
 
     def count(self) -> int:
@@ -72,14 +70,24 @@ class SourceWriter(Protocol):
         """Remove the table if it is there."""
         ...
 
+    def close(self) -> None:
+        """Give up connections; idempotent. The table stays."""
+        ...
+
+
+@runtime_checkable
+class TransactionalSource(SourceWriter, Protocol):
+    """A source with statements and transactions: ``SourceFeature.TRANSACTIONS`` in the catalogue."""
+
+    @property
+    def qualified_name(self) -> str:
+        """The table as it is written in a statement, quoted."""
+        ...
+
     def execute(self, statement: str) -> int:
         """Run one statement, committed; the number of rows it touched (-1: not applicable)."""
         ...
 
     def open_transaction(self) -> AbstractContextManager[OpenTransaction]:
         """A transaction that stays open while the context lasts."""
-        ...
-
-    def close(self) -> None:
-        """Give up connections; idempotent. The table stays."""
         ...
