@@ -162,7 +162,15 @@ class TestProfiles:
 
     def test_embedded_is_what_pip_installs(self, catalog: Catalog) -> None:
         embedded = catalog.profiles["embedded"]
-        assert set(embedded.systems) == {"postgres", "duckdb", "sqlite", "parquet"}
+        assert set(embedded.systems) == {
+            "postgres",
+            "duckdb",
+            "sqlite",
+            "parquet",
+            "delta",
+            "iceberg",
+            "hudi",
+        }
         assert embedded.rows == 10_000
         assert embedded.engines == ("reference", "dlt")
 

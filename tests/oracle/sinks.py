@@ -23,7 +23,10 @@ from certification_pipeline.harness.oracle.oracle import SinkView
 from certification_pipeline.harness.workload.spec import LogicalType as T
 from certification_pipeline.harness.workload.spec import TableSpec
 
+from . import lakes
+
 SYSTEMS = ("postgres", "duckdb", "sqlite", "parquet")
+LAKES = ("delta", "iceberg", "hudi")
 _numbers = itertools.count()
 _ = set_json_dumps
 
@@ -77,9 +80,8 @@ class Sinks:
             "postgres": self.postgres_dsn or "",
             "duckdb": str(self.directory / f"{name}.duckdb"),
             "sqlite": str(self.directory / f"{name}.sqlite"),
-            "parquet": str(self.directory / "parquet"),
-        }[system]
-        namespace = {"postgres": "public", "duckdb": "main", "sqlite": "", "parquet": "ns"}[system]
+        }.get(system, str(self.directory / system))
+        namespace = {"postgres": "public", "duckdb": "main", "sqlite": ""}.get(system, "ns")
         return SinkView(system, dsn, namespace, name, self.types[system])
 
     def put(
@@ -149,6 +151,21 @@ class Sinks:
         pq.write_table(rows.slice(half), directory / "part-1.parquet")
         if half:
             pq.write_table(rows.slice(0, half), directory / "part-0.parquet")
+
+    def _delta(
+        self, view: SinkView, rows: pa.Table, kinds: Mapping[str, T], physical: Mapping[str, str]
+    ) -> None:
+        lakes.write_delta(Path(view.dsn) / view.namespace / view.name, rows)
+
+    def _iceberg(
+        self, view: SinkView, rows: pa.Table, kinds: Mapping[str, T], physical: Mapping[str, str]
+    ) -> None:
+        lakes.iceberg_table(Path(view.dsn) / view.namespace / view.name, rows)
+
+    def _hudi(
+        self, view: SinkView, rows: pa.Table, kinds: Mapping[str, T], physical: Mapping[str, str]
+    ) -> None:
+        lakes.HudiTable(Path(view.dsn) / view.namespace / view.name).commit({"f1": rows})
 
 
 def _postgres_text(column: pa.ChunkedArray, kind: T) -> Sequence[Any]:

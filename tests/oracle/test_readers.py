@@ -10,7 +10,7 @@ from certification_pipeline.harness.oracle.oracle import History, Oracle, Semant
 from certification_pipeline.harness.workload.rounds import Workload
 from certification_pipeline.harness.workload.tables import build_workload
 
-from .sinks import SYSTEMS, Sinks
+from .sinks import LAKES, SYSTEMS, Sinks
 
 pytestmark = pytest.mark.integration
 
@@ -19,7 +19,7 @@ def rows_of(workload: Workload) -> pa.Table:
     return pa.Table.from_batches(list(workload.initial()), workload.spec.arrow_schema())
 
 
-@pytest.mark.parametrize("system", SYSTEMS)
+@pytest.mark.parametrize("system", [*SYSTEMS, *LAKES])
 @pytest.mark.parametrize("name", ["types", "standard", "funky_one_case", "empty"])
 def test_every_value_comes_back(system: str, name: str, all_sinks: Sinks, oracle: Oracle) -> None:
     workload = build_workload(name, 240, 7)

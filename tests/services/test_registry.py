@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import importlib.util
 import sqlite3
+from importlib.metadata import version as version_of
 from pathlib import Path
 
 import duckdb
@@ -13,7 +15,7 @@ from certification_pipeline.harness.services.postgres_wheel import PostgresWheel
 from certification_pipeline.harness.services.provider import Availability, Instance, ServiceError
 from certification_pipeline.harness.services.registry import ServiceContext, probe_all, resolve
 
-REACHABLE = ("postgres", "duckdb", "sqlite", "parquet")
+REACHABLE = ("postgres", "duckdb", "sqlite", "parquet", "delta", "iceberg", "hudi")
 UNREACHABLE = ("mssql", "mysql", "clickhouse", "api", "kafka", "bigquery")
 
 
@@ -72,7 +74,14 @@ def test_an_explicit_dsn_that_works_is_taken(cluster: Instance) -> None:
 
 @pytest.mark.parametrize(
     ("system", "version"),
-    [("duckdb", duckdb.__version__), ("sqlite", sqlite3.sqlite_version), ("parquet", pyarrow.__version__)],
+    [
+        ("duckdb", duckdb.__version__),
+        ("sqlite", sqlite3.sqlite_version),
+        ("parquet", pyarrow.__version__),
+        ("delta", version_of("deltalake")),
+        ("iceberg", version_of("pyiceberg")),
+        ("hudi", pyarrow.__version__),
+    ],
 )
 def test_embedded_instances_are_directories_of_their_own(
     system: str, version: str, context: ServiceContext
@@ -94,7 +103,8 @@ def test_embedded_instances_are_directories_of_their_own(
 
 def test_embedded_capabilities_are_measured(context: ServiceContext) -> None:
     measured = {system: _start(system, context).capabilities["transactional_ddl"] for system in REACHABLE[1:]}
-    assert measured == {"duckdb": True, "sqlite": True, "parquet": False}
+    files = ("parquet", "delta", "iceberg", "hudi")
+    assert measured == {"duckdb": True, "sqlite": True, **dict.fromkeys(files, False)}
 
 
 def test_a_directory_that_somebody_replaced_is_not_ours(context: ServiceContext) -> None:
@@ -111,3 +121,16 @@ def test_a_work_dir_that_cannot_be_is_an_error_with_a_remedy(tmp_path: Path, gua
     assert not isinstance(provider, Availability)
     with pytest.raises(ServiceError, match=r"cannot make a directory.*free disk space"):
         provider.start("x")
+
+
+def test_a_lakehouse_without_its_library_is_unavailable_and_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    there = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name == "deltalake" else there(name)
+    )
+    answer = probe_all(["delta", "iceberg"])
+    assert answer["iceberg"].ok
+    assert not answer["delta"].ok
+    assert answer["delta"].remedy == "pip install deltalake"

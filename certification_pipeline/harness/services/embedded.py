@@ -1,4 +1,4 @@
-"""Systems that are a library and a path: DuckDB, SQLite, Parquet. Real by nature.
+"""Systems that are a library and a path: DuckDB, SQLite, Parquet, lakehouse tables. Real by nature.
 
 An instance is a directory; making one is cheap, so that each cell may have its own.
 """
@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 
 from certification_pipeline.catalog.vocabulary import Fidelity
@@ -76,11 +77,19 @@ def _arrow_version() -> str:
     return str(pyarrow.__version__)
 
 
+def _no_transactional_ddl() -> dict[str, bool]:
+    return {"transactional_ddl": False}
+
+
 _LIBRARIES: dict[str, _Library] = {
     "duckdb": _Library("duckdb", ".duckdb", _duckdb_version, _duckdb_capabilities),
     "sqlite": _Library("sqlite3", ".sqlite", _sqlite_version, _sqlite_capabilities),
     # A directory of files has no transactions to measure.
-    "parquet": _Library("pyarrow.parquet", "", _arrow_version, lambda: {"transactional_ddl": False}),
+    "parquet": _Library("pyarrow.parquet", "", _arrow_version, _no_transactional_ddl),
+    # The libraries are the oracle's eyes; an engine brings its own. Hudi is read with nothing but Arrow.
+    "delta": _Library("deltalake", "", lambda: version("deltalake"), _no_transactional_ddl),
+    "iceberg": _Library("pyiceberg", "", lambda: version("pyiceberg"), _no_transactional_ddl),
+    "hudi": _Library("pyarrow.parquet", "", _arrow_version, _no_transactional_ddl),
 }
 
 SYSTEMS = tuple(_LIBRARIES)
@@ -115,7 +124,7 @@ class EmbeddedProvider:
         """A fresh directory; raises ``ServiceError`` when it cannot be made or the library is broken."""
         try:
             importlib.import_module(self._library.module)
-            version, capabilities = self._library.version(), _capabilities(self.system)
+            found, capabilities = self._library.version(), _capabilities(self.system)
         except ImportError as error:
             raise ServiceError(f"{self.system}: {error}", f"pip install {self._library.module}") from error
         slug = re.sub(r"[^A-Za-z0-9._-]+", "-", run_id)[:60]
@@ -125,7 +134,7 @@ class EmbeddedProvider:
             else:
                 home = self._work_dir.absolute() / f"{self.system}-{slug}-{secrets.token_hex(4)}"
                 home.mkdir(parents=True)
-            return EmbeddedInstance(self.system, version, capabilities, home, self._guardian)
+            return EmbeddedInstance(self.system, found, capabilities, home, self._guardian)
         except OSError as error:
             raise ServiceError(
                 f"{self.system}: cannot make a directory: {error}",

@@ -10,7 +10,10 @@ import duckdb
 import psycopg
 import pyarrow as pa
 
+from certification_pipeline.harness.oracle.readers.delta import open_delta
 from certification_pipeline.harness.oracle.readers.duckdb_file import open_duckdb
+from certification_pipeline.harness.oracle.readers.hudi import open_hudi
+from certification_pipeline.harness.oracle.readers.iceberg import open_iceberg
 from certification_pipeline.harness.oracle.readers.parquet_directory import open_parquet
 from certification_pipeline.harness.oracle.readers.postgres import PostgresReader, open_postgres
 from certification_pipeline.harness.oracle.readers.reading import NotATable, Reader
@@ -23,6 +26,9 @@ _OPEN: dict[str, Callable[[str, str, str], AbstractContextManager[Reader | None]
     "duckdb": open_duckdb,
     "sqlite": open_sqlite,
     "parquet": open_parquet,
+    "delta": open_delta,
+    "iceberg": open_iceberg,
+    "hudi": open_hudi,
 }
 FOLDS_CASE = frozenset({"duckdb", "sqlite"})
 """Systems in which names that differ only in case are the same name, so an engine may respell them."""
