@@ -13,7 +13,7 @@ export UV_COMPILE_BYTECODE = 1
 export UV_SYSTEM_CERTS = true
 export DAGSTER_DISABLE_TELEMETRY = true
 
-.PHONY: help certify test test-all lint types contracts check ui report bench lock clean
+.PHONY: help certify certify-all test test-all lint types contracts check ui report bench lock clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -32,6 +32,9 @@ $(READY): requirements.lock pyproject.toml
 
 certify: $(READY) ## the main job: certify on the embedded profile (real PostgreSQL, DuckDB, SQLite, Parquet)
 	@$(BIN)/certify run --profile embedded $(ARGS)
+
+certify-all: $(READY) ## every engine of the catalogue on the embedded profile, each in its own environment
+	@$(BIN)/certify run --profile embedded --engine all $(ARGS)
 
 test: $(READY) ## the fast tests (< 5 minutes on two cores)
 	$(BIN)/pytest -n 2 -m "not nightly and not integration_live" $(ARGS)

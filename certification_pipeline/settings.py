@@ -41,6 +41,9 @@ REQUIREMENTS: dict[str, ItemName] = {
 }
 """Switch -> item of the suite (seed 003)."""
 
+ALL_ENGINES = "all"
+"""As an engine's name: every one there is."""
+
 Globs = Annotated[tuple[str, ...], NoDecode]
 """Repeatable option, comma-separated variable; every entry is an ``fnmatch`` pattern."""
 
@@ -72,7 +75,9 @@ class RunSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, frozen=True, extra="forbid")
 
     profile: str = Field("embedded", description="which systems and engines take part")
-    engines: Globs = Field((), description="only these engines; empty = the profile's")
+    engines: Globs = Field(
+        (), description="only these engines, 'all' of the catalogue; empty = the profile's"
+    )
     routes: Globs = Field((), description="only these routes, e.g. 'postgres_to_*'; empty = all")
     strategies: Globs = Field((), description="only these strategies; empty = all")
     scenarios: Globs = Field((), description="only these scenarios, e.g. 'schema.*'; empty = all")
@@ -123,9 +128,7 @@ class RunSettings(BaseSettings):
         """Engines that take part, in the catalogue's order: those that match, else the profile's."""
         if not self.engines:
             return catalog.profiles[self.profile].engines
-        return tuple(
-            name for name in catalog.engines if any(fnmatchcase(name, glob) for glob in self.engines)
-        )
+        return matching_engines(self.engines, catalog.engines)
 
     @property
     def narrowed(self) -> bool:
@@ -182,13 +185,21 @@ class RunSettings(BaseSettings):
         A filter with a typing error would otherwise plan zero cells. Raises :class:`SettingsError`.
         """
         must_match("profile", (self.profile,), catalog.profiles)
-        must_match("engine", self.engines, catalog.engines)
+        must_match("engine", (name for name in self.engines if name != ALL_ENGINES), catalog.engines)
         must_match("strategy", self.strategies, [s.value for s in Strategy])
         must_match("scenario", self.scenarios, catalog.scenarios)
         must_match("family", self.families, [f.value for f in Family])
         declared = {f"{r.source}_to_{r.sink}" for e in catalog.engines.values() for r in e.routes}
         pairs = {f"{source}_to_{sink}" for source in catalog.matrix.sources for sink in catalog.matrix.sinks}
         must_match("route", self.routes, sorted(declared | pairs))
+
+
+def matching_engines(patterns: Iterable[str], there: Iterable[str]) -> tuple[str, ...]:
+    """Which of ``there`` the patterns name, in their own order; ``all`` names them all."""
+    globs = tuple(patterns)
+    return tuple(
+        name for name in there if any(glob == ALL_ENGINES or fnmatchcase(name, glob) for glob in globs)
+    )
 
 
 def load_settings(**options: object) -> RunSettings:

@@ -8,7 +8,7 @@ from certification_pipeline.evidence.errors import EvidenceError, ProblemKind
 from certification_pipeline.evidence.store import EvidenceStore
 from certification_pipeline.evidence.subject_dir import SubjectDir
 from certification_pipeline.report.loading import chosen_release
-from certification_pipeline.settings import SettingsError, load_settings
+from certification_pipeline.settings import SettingsError, load_settings, matching_engines
 
 
 def open_release(
@@ -22,11 +22,11 @@ def open_release(
     release = chosen_release(store, release_id)
     there = store.engines(release)
     for name in engines or ():
-        if name not in there:
+        if not matching_engines((name,), there):
             what = f"has no evidence of engine {name!r}"
             remedy = f"Choose from: {', '.join(there)}"
             raise EvidenceError(str(store.release_path(release)), None, what, remedy, ProblemKind.MISSING)
-    return store, release, tuple(engines or there)
+    return store, release, matching_engines(engines, there) if engines else there
 
 
 def open_subject(

@@ -30,7 +30,8 @@ ReleaseId = Annotated[
     str | None, typer.Option("--release-id", metavar="ID", help="Which release. [the latest]")
 ]
 Engines = Annotated[
-    list[str] | None, typer.Option("--engine", metavar="NAME", help="Only this engine; repeatable.")
+    list[str] | None,
+    typer.Option("--engine", metavar="NAME", help="Only this engine, or 'all' there are; repeatable."),
 ]
 Routes = Annotated[
     list[str] | None,

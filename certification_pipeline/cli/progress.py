@@ -17,6 +17,7 @@ from certification_pipeline.harness.events import (
     CellFinished,
     CellStarted,
     CellStep,
+    EngineMissing,
     EnginePreparing,
     EngineReady,
     FamilyFinished,
@@ -31,6 +32,8 @@ from certification_pipeline.report.terminal import STYLE
 from certification_pipeline.report.visible import visible
 
 SHOWN_CELLS = 8
+SHOWN_ENGINES = 16
+"""Lines of the picture; a taller one than the screen could not be redrawn in place."""
 
 
 class RunProgress:
@@ -41,6 +44,7 @@ class RunProgress:
         self.finished: Counter[str] = Counter()
         """Cells with an outcome, by engine."""
         self._outcomes: dict[str, Counter[Outcome]] = {}
+        self._planned: Counter[str] = Counter()
         self._running: dict[tuple[str, str], str] = {}
         self._total = 0
         self._lock = threading.Lock()
@@ -80,6 +84,7 @@ class RunProgress:
         match event:
             case RunPlanned():
                 self._total += event.to_run
+                self._planned[event.engine] += event.to_run
                 self._outcomes.setdefault(event.engine, Counter())
                 self._bar.update(self._task, total=self._total)
                 return Text(f"{event.engine}: {event.to_run} of {event.total} planned cells can run here")
@@ -91,6 +96,9 @@ class RunProgress:
                 return Text(f"{event.engine}: {visible(event.detail)}")
             case EngineReady():
                 return Text(f"{event.engine} {visible(event.version)} is ready")
+            case EngineMissing():
+                symbol = SYMBOL[Outcome.UNTESTED]
+                return Text(f"{symbol} {event.engine} cannot be started here: {visible(event.detail[:300])}")
             case CellStarted():
                 self._running[event.engine, event.cell_id] = ""
                 return None
@@ -136,7 +144,13 @@ class RunProgress:
         with self._lock:
             running = list(self._running.items())
             counts = {engine: dict(counter) for engine, counter in self._outcomes.items()}
-        lines = [_counts_line(engine, counter) for engine, counter in counts.items()]
+            planned = dict(self._planned)
+        room = max(1, min(SHOWN_ENGINES, self.console.height - SHOWN_CELLS - 3))
+        names = sorted(counts, key=lambda name: [-counts[name].get(outcome, 0) for outcome in _TROUBLE])
+        width = max([len(name) for name in names[:room]], default=0)
+        lines = [_counts_line(name, counts[name], planned.get(name, 0), width) for name in names[:room]]
+        if len(names) > room:
+            lines.append(Text(f"… and {len(names) - room} more engines, with less trouble", "dim"))
         for (engine, cell), step in running[:SHOWN_CELLS]:
             lines.append(
                 Text(f"  {engine} {cell}  {visible(step)}", "dim", no_wrap=True, overflow="ellipsis")
@@ -144,8 +158,14 @@ class RunProgress:
         return Group(self._bar, *lines)
 
 
-def _counts_line(engine: str, counts: dict[Outcome, int]) -> Text:
-    text = Text(f"{engine:<14}")
+_TROUBLE = (Outcome.FAILED, Outcome.CANT_TELL)
+
+
+def _counts_line(engine: str, counts: dict[Outcome, int], planned: int, width: int) -> Text:
+    """``dlt  12/140  ✗ 1 failed  ✓ 11 passed``: one engine, one line."""
+    text = Text(
+        f"{engine:<{width}} {sum(counts.values()):>4}/{planned:<4}", no_wrap=True, overflow="ellipsis"
+    )
     for outcome in WORST_FIRST:
         if number := counts.get(outcome):
             text.append(f" {SYMBOL[outcome]} {number} {WORD[outcome]} ", STYLE[outcome])

@@ -120,7 +120,7 @@ def plan(
     from certification_pipeline.catalog.loading import load_catalog  # noqa: PLC0415 - lazy on purpose
     from certification_pipeline.cli.output import console, emit  # noqa: PLC0415
     from certification_pipeline.cli.preview import preview  # noqa: PLC0415
-    from certification_pipeline.report.planned import print_plan  # noqa: PLC0415
+    from certification_pipeline.report.planned import print_plans  # noqa: PLC0415
     from certification_pipeline.settings import load_settings  # noqa: PLC0415
 
     settings = load_settings(
@@ -139,8 +139,7 @@ def plan(
     if form is Format.JSON:
         emit([made.model_dump(mode="json", include=_OF_A_PLAN) for made in plans])
         return
-    for made in plans:
-        print_plan(console(), made)
+    print_plans(console(), plans)
 
 
 _OF_A_PLAN = {"profile", "rows", "seed", "cells", "plan_digest", "catalog_digest"}

@@ -45,6 +45,14 @@ class EngineReady:
 
 
 @dataclass(frozen=True, slots=True)
+class EngineMissing:
+    """An engine cannot be started here: its cells are untested, and the others go on."""
+
+    engine: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
 class CellStarted:
     """A worker took a cell."""
 
@@ -105,6 +113,7 @@ RunEvent = (
     | ServiceStarted
     | EnginePreparing
     | EngineReady
+    | EngineMissing
     | CellStarted
     | CellStep
     | CellFinished

@@ -22,7 +22,13 @@ from certification_pipeline.catalog.models import Catalog
 from certification_pipeline.harness.engines.environment import EngineUnavailable, PreparedEngine, prepare
 from certification_pipeline.harness.engines.protocol import Described
 from certification_pipeline.harness.engines.session import EngineSession
-from certification_pipeline.harness.events import EnginePreparing, EngineReady, OnEvent, ServiceStarted
+from certification_pipeline.harness.events import (
+    EngineMissing,
+    EnginePreparing,
+    EngineReady,
+    OnEvent,
+    ServiceStarted,
+)
 from certification_pipeline.harness.oracle.oracle import Oracle
 from certification_pipeline.harness.services.guardian import Guardian
 from certification_pipeline.harness.services.provider import Availability, Instance
@@ -32,6 +38,10 @@ from certification_pipeline.redaction import Redactor
 
 DEFECT_VARIABLE = "CERTIFY_PLANTED_DEFECT"
 """Names a defect to plant in the reference engine: the negative control of the whole bench."""
+
+
+_SIDE_BY_SIDE = min(4, (os.cpu_count() or 1) + 1)
+"""Engines made ready at once: one downloads while another is imported. More would only share the machine."""
 
 
 @dataclass(frozen=True)
@@ -98,9 +108,12 @@ def open_workshop(
 def ready_engines(
     catalog: Catalog, names: Iterable[str], on_event: OnEvent
 ) -> dict[str, ReadyEngine | MissingEngine]:
-    """Make each engine's environment (cached) and ask it who it is; side by side, they are slow to import."""
+    """Make each engine's environment (cached) and ask it who it is, a few side by side: imports are slow.
+
+    One that cannot be started is a :class:`MissingEngine`, whatever the reason, and stops no other.
+    """
     names = list(names)
-    with ThreadPoolExecutor(max_workers=max(1, len(names))) as pool:
+    with ThreadPoolExecutor(max_workers=_SIDE_BY_SIDE, thread_name_prefix="engine") as pool:
         return dict(zip(names, pool.map(lambda name: _ready(catalog, name, on_event), names), strict=True))
 
 
@@ -110,17 +123,25 @@ def _ready(catalog: Catalog, name: str, on_event: OnEvent) -> ReadyEngine | Miss
             name, catalog.engines[name].driver, lambda detail: on_event(EnginePreparing(name, detail))
         )
     except EngineUnavailable as error:
-        return MissingEngine(str(error.args[0]), error.remedy)
+        return _missing(name, str(error.args[0]), error.remedy, on_event)
+    except OSError as error:
+        return _missing(
+            name, f"{name}: its environment cannot be made: {error}", "see `certify doctor`", on_event
+        )
     prepared = _with_defect(name, prepared)
     with Guardian() as guardian, _temporary("certify-describe-", guardian) as folder:
         try:
             described = _describe(prepared, folder, guardian)
         except Exception as error:  # any failure to say who it is means the same to a plan
-            return MissingEngine(
-                f"{name} did not answer `describe`: {error}", f"see `certify engine list`, {name}"
-            )
+            said = f"{name} did not answer `describe`: {error}"
+            return _missing(name, said, f"see `certify engine list`, {name}", on_event)
     on_event(EngineReady(name, described.version))
     return ReadyEngine(prepared, described)
+
+
+def _missing(name: str, detail: str, remedy: str, on_event: OnEvent) -> MissingEngine:
+    on_event(EngineMissing(name, detail))
+    return MissingEngine(detail, remedy)
 
 
 def _describe(prepared: PreparedEngine, folder: Path, guardian: Guardian) -> Described:

@@ -9,6 +9,7 @@ import dagster as dg
 from certification_pipeline.catalog.vocabulary import Outcome
 from certification_pipeline.harness.events import (
     CellFinished,
+    EngineMissing,
     EnginePreparing,
     EngineReady,
     FamilyFinished,
@@ -35,6 +36,8 @@ def log_to(log: dg.DagsterLogManager) -> OnEvent:
                 log.info(f"{event.engine}: {event.detail}")
             case EngineReady():
                 log.info(f"{event.engine} {event.version} is ready")
+            case EngineMissing():
+                log.warning(f"{event.engine} cannot be started here: {event.detail}")
             case ServiceStarted():
                 log.info(f"{event.system} {event.version} ({event.provider}) is up in {event.seconds:.1f} s")
             case CellFinished():

@@ -42,8 +42,7 @@ from certification_pipeline.report.tables import (
     seeds_matrix,
     why,
 )
-from certification_pipeline.report.tally import SYMBOL, WORD, WORST_FIRST, Tally
-from certification_pipeline.report.terminal import VERDICT
+from certification_pipeline.report.tally import SYMBOL, VERDICT, WORD, WORST_FIRST, Tally
 from certification_pipeline.report.visible import short, visible
 
 CAUSES = 30

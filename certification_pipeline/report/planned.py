@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
 
 import pandas as pd
 from rich.console import Console
@@ -11,7 +12,7 @@ from rich.text import Text
 from certification_pipeline.catalog.vocabulary import ReasonCode, Strategy
 from certification_pipeline.evidence.plan import CertificationPlan, PlannedCell
 from certification_pipeline.report.causes import MANY_REMEDIES, REASON_TITLES
-from certification_pipeline.report.terminal import print_frame
+from certification_pipeline.report.terminal import FEW, print_frame
 
 
 def to_run_table(plan: CertificationPlan) -> pd.DataFrame:
@@ -47,6 +48,28 @@ def not_run_table(plan: CertificationPlan) -> pd.DataFrame:
         )
     columns = ["cells", "outcome", "reason", "for example", "what would help"]
     return pd.DataFrame(rows, columns=columns).sort_values("cells", ascending=False, kind="stable")
+
+
+def plans_table(plans: Iterable[CertificationPlan]) -> pd.DataFrame:
+    """One row an engine: cells planned, cells that would run, and on which routes."""
+    rows = []
+    for plan in plans:
+        to_run = [cell.key.route_id for cell in plan.cells if cell.disposition == "run"]
+        routes = ", ".join(sorted({route.replace("_to_", " → ") for route in to_run}))
+        row = {"engine": plan.subject.engine, "planned": len(plan.cells), "would run": len(to_run)}
+        rows.append(
+            {**row, "routes": routes or "none: see `certify plan --engine " + plan.subject.engine + "`"}
+        )
+    return pd.DataFrame(rows, columns=["engine", "planned", "would run", "routes"])
+
+
+def print_plans(console: Console, plans: Sequence[CertificationPlan]) -> None:
+    """Each by itself; of many one line an engine."""
+    if len(plans) > FEW:
+        print_frame(console, plans_table(plans), index=False)
+        return
+    for plan in plans:
+        print_plan(console, plan)
 
 
 def print_plan(console: Console, plan: CertificationPlan) -> None:

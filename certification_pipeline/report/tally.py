@@ -34,6 +34,16 @@ WORST_FIRST: tuple[Outcome, ...] = (
 )
 
 
+VERDICT: dict[Outcome, str] = {
+    Outcome.PASSED: "certified",
+    Outcome.FAILED: "not certified",
+    Outcome.CANT_TELL: "inconclusive",
+    Outcome.UNTESTED: "inconclusive",
+    Outcome.INAPPLICABLE: "nothing to certify",
+}
+"""Of a subject or a release."""
+
+
 @dataclass(frozen=True, slots=True)
 class Tally:
     """How many cells had which outcome. A value of the pivot frames; ``str()`` is its plain text."""

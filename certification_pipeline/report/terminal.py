@@ -19,12 +19,15 @@ from certification_pipeline.evidence.decision import Decision
 from certification_pipeline.report.causes import Sample, causes, reasons
 from certification_pipeline.report.families import MATRIX, FamilyView
 from certification_pipeline.report.in_short import in_short
+from certification_pipeline.report.many import failures_in_short, subjects_table, worst_first
 from certification_pipeline.report.markdown import cell_text
 from certification_pipeline.report.release import ReleaseView, SubjectView
 from certification_pipeline.report.tables import cells_text, key_text, matrix_pivot, next_steps
-from certification_pipeline.report.tally import LEGEND, SYMBOL, Tally
+from certification_pipeline.report.tally import LEGEND, SYMBOL, VERDICT, Tally
 from certification_pipeline.report.visible import both_sides, plain, visible
 
+FEW = 3
+"""Subjects that are told one by one, each with its matrix; of more, a line each and what stands out."""
 BLOCKERS = 10
 DETAILS = 3
 LONGEST_BLOCKER = 240
@@ -37,13 +40,6 @@ STYLE: dict[Outcome, str] = {
     Outcome.CANT_TELL: "yellow",
     Outcome.UNTESTED: "bright_black",
     Outcome.INAPPLICABLE: "bright_black",
-}
-VERDICT: dict[Outcome, str] = {
-    Outcome.PASSED: "certified",
-    Outcome.FAILED: "not certified",
-    Outcome.CANT_TELL: "inconclusive",
-    Outcome.UNTESTED: "inconclusive",
-    Outcome.INAPPLICABLE: "nothing to certify",
 }
 
 
@@ -70,13 +66,16 @@ def print_frame(
 
 def final_screen(console: Console, release: ReleaseView, report: Path | None) -> None:
     """Print what is certified, what is not and why, what is untested, what to do next, where to read on."""
-    _verdicts(console, release)
-    for subject in release.subjects:
-        _held_to(console, subject)
-    for subject in release.subjects:
-        _failures(console, subject)
-    for subject in release.subjects:
-        _families(console, subject)
+    if len(release.subjects) > FEW:
+        _many(console, release)
+    else:
+        _verdicts(console, release)
+        for subject in release.subjects:
+            _held_to(console, subject)
+        for subject in release.subjects:
+            _failures(console, subject)
+        for subject in release.subjects:
+            _families(console, subject)
     _open(console, release)
     _next(console, release)
     if report is not None:
@@ -100,12 +99,21 @@ def print_decision(console: Console, decision: Decision) -> None:
         _line(console, Text(f"… and {len(decision.blockers) - BLOCKERS} more blockers, in the file", "dim"))
 
 
+def _many(console: Console, release: ReleaseView) -> None:
+    """One line a subject, the worst first; then one line a cause, and the families that are not green."""
+    _head(console, release)
+    subjects = worst_first(release.subjects)
+    console.print(_indent(frame_table(subjects_table(subjects), index=False)))
+    if red := failures_in_short(subjects):
+        _heading(console, "What failed")
+    for what, where in red:
+        _line(console, Text.assemble((visible(what), "red"), (f"  {where}", "dim")))
+    for subject in subjects:
+        _families(console, subject, every=False)
+
+
 def _verdicts(console: Console, release: ReleaseView) -> None:
-    head = Text.assemble(("\nRelease ", "bold"), (visible(release.release_id), "bold"))
-    if release.subjects:
-        plan = release.subjects[0].plan
-        head.append(f"  profile {plan.profile}, {plan.rows:,} rows, seed {plan.seed}")
-    console.print(head, soft_wrap=True)
+    _head(console, release)
     for subject in release.subjects:
         outcome = subject.outcome
         text = Text(f"{SYMBOL[outcome]} {VERDICT[outcome]:<14}", STYLE[outcome])
@@ -114,6 +122,14 @@ def _verdicts(console: Console, release: ReleaseView) -> None:
         console.print(text, soft_wrap=True)
     if not release.subjects:
         console.print("No subject has evidence in this release: nothing is certified.")
+
+
+def _head(console: Console, release: ReleaseView) -> None:
+    head = Text.assemble(("\nRelease ", "bold"), (visible(release.release_id), "bold"))
+    if release.subjects:
+        plan = release.subjects[0].plan
+        head.append(f"  profile {plan.profile}, {plan.rows:,} rows, seed {plan.seed}")
+    console.print(head, soft_wrap=True)
 
 
 def _held_to(console: Console, subject: SubjectView) -> None:
@@ -162,14 +178,16 @@ def _sample(sample: Sample) -> Text:
     return text
 
 
-def _families(console: Console, subject: SubjectView) -> None:
+def _families(console: Console, subject: SubjectView, *, every: bool = True) -> None:
     """One line a family; one that is not green says what stands in the way first, and the way on."""
-    if not subject.families:
+    if not [view for view in subject.families if every or _told(view)]:
         return
     _heading(console, f"{name_of(subject)}, evidence families")
     width = max(len(view.title) for view in subject.families)
     said: set[str] = set()
     for view in subject.families:
+        if not (every or _told(view)):
+            continue
         text = Text(f"{SYMBOL[view.outcome]} {view.title:<{width}}", STYLE[view.outcome])
         text.append(f"  {visible(in_short(view))}", "default")
         _line(console, text)

@@ -12,7 +12,7 @@ import pytest
 from certification_pipeline.catalog.models import Catalog, DriverSpec
 from certification_pipeline.harness import workshop
 from certification_pipeline.harness.engines.environment import PreparedEngine
-from certification_pipeline.harness.events import EngineReady, RunEvent, ServiceStarted
+from certification_pipeline.harness.events import EngineMissing, EngineReady, RunEvent, ServiceStarted
 from certification_pipeline.harness.services.provider import Availability, ServiceError
 from certification_pipeline.harness.workshop import (
     DEFECT_VARIABLE,
@@ -174,3 +174,26 @@ def test_a_system_that_is_not_available_is_left_out(
     monkeypatch.setattr(workshop, "resolve", lambda *_: Availability(False, "gone", "bring it back"))
     with open_(catalog, "postgres") as shop:  # type: ignore[attr-defined]
         assert shop.services == {}
+
+
+def test_engines_that_cannot_be_started_stop_no_other(
+    catalog: Catalog, tmp_path: Path, temporary: Path
+) -> None:
+    answer = '{"type": "described", "protocol": "1", "engine": "fake", "version": "2.3"}'
+    command = script(tmp_path / "engine", f"input()\nprint('{answer}', flush=True)\ninput()")
+    drivers = {
+        "gone": DriverSpec(command=("./nowhere",)),
+        "unlocked": DriverSpec(script="driver.py", lock="none.lock", folder="dlt"),
+        "mute": DriverSpec(command=(script(tmp_path / "mute", "raise SystemExit(1)"),)),
+        "good": DriverSpec(command=(command,)),
+    }
+    made = {name: engine().model_copy(update={"id": name, "driver": spec}) for name, spec in drivers.items()}
+    events: list[RunEvent] = []
+    ready = ready_engines(catalog.model_copy(update={"engines": made}), drivers, events.append)
+    assert list(ready) == list(drivers)
+    assert isinstance(ready.pop("good"), ReadyEngine)
+    for missing in ready.values():
+        assert isinstance(missing, MissingEngine)
+        assert missing.detail
+        assert missing.remedy
+    assert {event.engine for event in events if isinstance(event, EngineMissing)} == set(ready)
