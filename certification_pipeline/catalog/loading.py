@@ -2,13 +2,15 @@
 
 Layout of a catalogue directory: ``systems.yaml``, ``matrix.yaml``, ``types.yaml``, ``profiles.yaml``,
 ``scenarios.yaml`` or ``scenarios/*.yaml``, ``engines/<id>.yaml``, ``policies/<id>.yaml``. In every file,
-top-level keys that start with ``x-`` are ignored: they hold YAML anchors.
+top-level keys that start with ``x-`` are ignored: they hold YAML anchors. Engines outside the package
+(``outside.py``) are read with the packaged ones and held to the same.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import re
 from functools import cache
 from pathlib import Path
 from typing import TypeVar
@@ -26,6 +28,7 @@ from certification_pipeline.catalog.models import (
     System,
     TypeRule,
 )
+from certification_pipeline.catalog.outside import engines_directory, entries
 from certification_pipeline.catalog.problems import CatalogError, Problem
 from certification_pipeline.catalog.shorthand import apply_rest, expand_engine
 from certification_pipeline.catalog.validation import validate
@@ -33,29 +36,48 @@ from certification_pipeline.catalog.yaml_tree import Node, read_tree
 
 M = TypeVar("M", bound=BaseModel)
 
+ENGINE_ID = re.compile(r"[a-z0-9][a-z0-9_]{0,39}")
+"""It names folders, tables' schemas and variables."""
+
 PACKAGED = Path(__file__).parent / "data"
 
 
 def load_catalog(directory: Path | None = None) -> Catalog:
-    """Read a catalogue; the packaged one (read once per process) when no directory is given.
+    """Read a catalogue; when no directory is given, the packaged one with one's own engines.
 
     Raises ``CatalogError`` with every problem found: file, line, column, field and remedy.
     """
-    return _packaged() if directory is None else _load(directory)
+    if directory is not None:
+        return _load(directory)
+    return load_with(entries(engines_directory()))
 
 
-def catalog_digest(catalog: Catalog) -> str:
-    """``sha256:<hex>`` over the content: independent of formatting, comments, key order and shorthand."""
+def load_with(outside: tuple[Path, ...]) -> Catalog:
+    """The packaged catalogue with these engines of one's own; read once per process while no file changes."""
+    return _packaged(tuple((path, path.stat().st_mtime_ns) for path in outside))
+
+
+def catalog_digest(catalog: Catalog, engine: str | None = None) -> str:
+    """``sha256:<hex>`` over the content: independent of formatting, comments, key order and shorthand.
+
+    With an ``engine``, as that engine's plans seal it: without the engines outside the package but this one.
+    Who adds a connector of their own does not change what the others are certified against.
+    """
+    if engine is not None:
+        seen = {
+            name: one for name, one in catalog.engines.items() if one.driver.home is None or name == engine
+        }
+        catalog = catalog.model_copy(update={"engines": seen})
     text = json.dumps(catalog.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
     return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
 
 
 @cache
-def _packaged() -> Catalog:
-    return _load(PACKAGED)
+def _packaged(outside: tuple[tuple[Path, int], ...]) -> Catalog:
+    return _load(PACKAGED, tuple(path for path, _ in outside))
 
 
-def _load(directory: Path) -> Catalog:
+def _load(directory: Path, outside: tuple[Path, ...] = ()) -> Catalog:
     if not directory.is_dir():
         remedy = "give a directory laid out like the packaged catalogue/data"
         raise CatalogError([Problem(directory, 1, 1, "", "is not a directory", remedy)])
@@ -66,6 +88,7 @@ def _load(directory: Path) -> Catalog:
     matrix = reading.matrix(directory / "matrix.yaml")
     type_rules = reading.type_rules(directory / "types.yaml")
     engines = reading.engines(sorted(directory.glob("engines/*.yaml")), matrix)
+    engines |= reading.outside(outside, matrix)
     policies = reading.policies(sorted(directory.glob("policies/*.yaml")))
     problems = reading.problems
     for kind, folder in (("engines", "engines/<id>.yaml"), ("policies", "policies/<id>.yaml")):
@@ -136,17 +159,35 @@ class _Reading:
 
     def engines(self, files: list[Path], matrix: MatrixPairs | None) -> dict[str, Engine]:
         """One file an engine, named by its id; shorthand is written out here."""
+        read = ((file.stem, self._engine(file, file.stem, matrix)) for file in files)
+        return {name: engine for name, engine in read if engine is not None}
+
+    def outside(self, files: tuple[Path, ...], matrix: MatrixPairs | None) -> dict[str, Engine]:
+        """Engines outside the package: the folder is the id and the driver's home."""
         found: dict[str, Engine] = {}
         for file in files:
-            if (root := self._mapping(file)) is None:
-                continue
-            expanded = expand_engine(root)
-            self.problems += expanded.problems
-            self.references.add("engines", file.stem, expanded.node)
-            engine = self._validated(expanded.node, Engine, file.stem)
-            if engine is not None and matrix is not None:
-                found[file.stem] = apply_rest(engine, expanded.rest, matrix)
+            name = file.parent.name
+            if not ENGINE_ID.fullmatch(name):
+                message = f"`{name}` cannot be an engine's id"
+                self.problems.append(Problem(file, 1, 1, "", message, "name the folder in [a-z0-9_]"))
+            elif first := self.references.node("engines", name):
+                message = f"there is an engine `{name}` already, in {first.file}"
+                self.problems.append(Problem(file, 1, 1, "", message, "rename the folder"))
+            elif (engine := self._engine(file, name, matrix)) is not None:
+                driver = engine.driver.model_copy(update={"home": file.parent.absolute()})
+                found[name] = engine.model_copy(update={"driver": driver})
         return found
+
+    def _engine(self, file: Path, name: str, matrix: MatrixPairs | None) -> Engine | None:
+        if (root := self._mapping(file)) is None:
+            return None
+        expanded = expand_engine(root)
+        self.problems += expanded.problems
+        self.references.add("engines", name, expanded.node)
+        engine = self._validated(expanded.node, Engine, name)
+        if engine is None or matrix is None:
+            return None
+        return apply_rest(engine, expanded.rest, matrix)
 
     def policies(self, files: list[Path]) -> dict[str, LevelPolicy]:
         """One file a policy, named by its id."""

@@ -94,7 +94,8 @@ class DriverSpec(Entry):
         None, description="hash-pinned requirements for the script; none: it may use Python alone"
     )
     folder: str | None = Field(
-        None, description="the driver's folder where several engines share one; default the engine's id"
+        None,
+        description="of this package's drivers, where several engines share one; default the engine's own",
     )
     config: dict[str, JsonValue] = Field(
         {}, description="what the driver is told to be: in CERTIFY_ENGINE_CONFIG, as JSON"

@@ -91,7 +91,7 @@ def build_plan(
     obstacles = Obstacles(catalog, engine, scope, availability)
     planner = _Planner(catalog, engine, rows, seed, obstacles)
     cells = tuple(planner.cell(key) for key in _select(planner.keys(), selection))
-    digest = catalog_digest(catalog)
+    digest = catalog_digest(catalog, engine_id)
     return CertificationPlan(
         schema_version=CertificationPlan.schema_name(),
         release_id=release_id,

@@ -64,7 +64,7 @@ def _undeclared(found: ReplayEvidence, plan: CertificationPlan) -> Iterator[str]
     if found.catalog_digest != plan.catalog_digest:
         yield "declared: was taken from another catalogue than the plan's"
     catalog = load_catalog()
-    if catalog_digest(catalog) == plan.catalog_digest:
+    if catalog_digest(catalog, plan.subject.engine) == plan.catalog_digest:
         if found.declared != declared_replays(catalog, plan):
             yield "declared: is not what the catalogue declares for the plan's routes and strategies"
         return

@@ -22,6 +22,7 @@ from certification_pipeline.harness.engines.environment import (
     locked_digest,
     prepare,
 )
+from certification_pipeline.harness.engines.snapshot import restore, snapshot
 
 ROOT = Path(__file__).parents[2]
 
@@ -240,13 +241,57 @@ def test_the_digest_of_a_package_changes_with_any_of_its_files(
     assert all(len(digest) == 71 and digest.startswith("sha256:") for digest in seen)
 
 
-def test_an_executable_is_known_by_its_bytes(engines: Path) -> None:
+def test_a_command_in_its_folder_is_known_by_every_file_there(engines: Path) -> None:
     program = engines / "toy" / "engine"
     program.write_bytes(b"#!/bin/sh\n")
     program.chmod(0o755)
-    prepared = prepare("toy", DriverSpec(command=("./engine", "--serve")), engines=engines)
+    spec = DriverSpec(command=("./engine", "--serve"))
+    prepared = prepare("toy", spec, engines=engines)
     assert prepared.command == (str(program), "--serve")
-    assert prepared.artifact_digest == "sha256:" + hashlib.sha256(b"#!/bin/sh\n").hexdigest()
+    seen = {prepared.artifact_digest}
+    for name in (".hidden", "compiled.pyc"):
+        (engines / "toy" / name).write_text("not the engine's")
+        seen.add(prepare("toy", spec, engines=engines).artifact_digest)
+    assert len(seen) == 1
+    (engines / "toy" / "functions.sh").write_text("true\n")
+    assert prepare("toy", spec, engines=engines).artifact_digest not in seen
+
+
+def test_a_program_of_the_machine_is_known_by_its_bytes() -> None:
+    program = Path(shutil.which("true") or "").resolve()
+    prepared = prepare("toy", DriverSpec(command=("true",)))
+    assert prepared.artifact_digest == "sha256:" + hashlib.sha256(program.read_bytes()).hexdigest()
+
+
+def test_an_engine_outside_the_package_may_configure_a_driver_inside(engines: Path, tmp_path: Path) -> None:
+    (engines / "toy" / "driver.lock").unlink()
+    home = tmp_path / "mine"
+    home.mkdir()
+    (home / "engine.yaml").write_text("config: 1\n")
+    spec = DriverSpec(script="driver.py", folder="toy", home=home)
+    prepared = prepare("mine", spec, engines=engines)
+    assert prepared.command[-1] == str(engines / "toy" / "driver.py")
+    assert prepared.env["CERTIFY_ENGINE_HOME"] == str(home)
+    (home / "engine.yaml").write_text("config: 2\n")
+    assert prepare("mine", spec, engines=engines).artifact_digest != prepared.artifact_digest
+    kept = snapshot("mine", spec, engines=engines)
+    assert kept is not None
+    again = restore("mine", spec, kept, tmp_path / "restored")
+    assert again.artifact_digest == prepare("mine", spec, engines=engines).artifact_digest
+    assert again.env["CERTIFY_ENGINE_HOME"] == str(tmp_path / "restored" / "mine")
+
+
+def test_a_command_outside_the_package_is_kept_and_runs_again(tmp_path: Path) -> None:
+    home = tmp_path / "mine"
+    home.mkdir()
+    (home / "driver.sh").write_text("#!/bin/sh\necho here\n")
+    (home / "driver.sh").chmod(0o755)
+    spec = DriverSpec(command=("./driver.sh",), home=home)
+    kept = snapshot("mine", spec)
+    assert kept is not None
+    again = restore("mine", spec, kept, tmp_path / "restored")
+    assert again.artifact_digest == prepare("mine", spec).artifact_digest
+    assert subprocess.run(again.command, capture_output=True, text=True, check=True).stdout == "here\n"
 
 
 A, B = "a" * 64, "b" * 64

@@ -81,7 +81,7 @@ def write(work: Work, declared: Sequence[DeclaredReplay], items: Sequence[Replay
         items,
         stamp(work.run_id),
         mode="execute",
-        digest=catalog_digest(work.shop.catalog),
+        digest=catalog_digest(work.shop.catalog, work.engine),
     )
     return work.directory.write(made, markdown(made))
 

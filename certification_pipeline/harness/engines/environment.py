@@ -13,7 +13,7 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,6 +36,8 @@ KIT = ENGINES / "kit"
 """What a driver script may import: ``certify_driver``, on the path of every one."""
 
 CONFIG_VARIABLE = "CERTIFY_ENGINE_CONFIG"
+HOME_VARIABLE = "CERTIFY_ENGINE_HOME"
+"""The folder of an engine outside this package that is a configuration of one of its drivers."""
 
 _SECRET_NAME = re.compile(r"PASSWORD|TOKEN|SECRET|CREDENTIAL|USERNAME|_KEY$", re.IGNORECASE)
 
@@ -61,12 +63,13 @@ def prepare(
 ) -> PreparedEngine:
     """Make whatever the driver needs; raises :class:`EngineUnavailable`.
 
-    The engine's folder (``engines/<folder, or the engine's id>/``, or its ``home``) is what ``script``, lock
-    files and a command such as ``./my-engine`` are relative to. The first call for a lock file may take
-    minutes and needs the network, unless uv has the packages; ``on_progress`` is told in words.
+    The engine's folder is what ``script``, lock files and a command such as ``./my-engine`` are relative to:
+    ``engines/<folder>/`` when it names one, else its ``home``, else ``engines/<engine's id>/``. The first
+    call for a lock file may take minutes and needs the network, unless uv has the packages; ``on_progress``
+    is told in words.
     """
     tell = on_progress or (lambda _: None)
-    folder = driver.home or engines / (driver.folder or engine_id)
+    folder = folder_of(engine_id, driver, engines)
     if driver.script and driver.command:
         raise EngineUnavailable(
             f"{engine_id}: both 'script' and 'command' are given", "keep one in the catalogue"
@@ -80,6 +83,13 @@ def prepare(
     return _with_programs(engine_id, driver, folder, prepared, tell)
 
 
+def folder_of(engine_id: str, driver: DriverSpec, engines: Path = ENGINES) -> Path:
+    """The folder that the engine's files are relative to."""
+    if driver.folder:
+        return engines / driver.folder
+    return driver.home or engines / engine_id
+
+
 def _with_programs(
     engine_id: str, driver: DriverSpec, folder: Path, prepared: PreparedEngine, tell: Callable[[str], None]
 ) -> PreparedEngine:
@@ -88,6 +98,9 @@ def _with_programs(
     if driver.config:
         env[CONFIG_VARIABLE] = json.dumps(driver.config)
     digests = [prepared.artifact_digest]
+    if driver.home and driver.folder:
+        env[HOME_VARIABLE] = str(driver.home)
+        digests.append(_folder_digest(driver.home))
     for name, lock in sorted(driver.environments.items()):
         locked = read_lock(engine_id, folder / lock)
         made = virtual_environment(engine_id, folder / lock, locked, Path(lock).stem, tell)
@@ -131,7 +144,9 @@ def _prepare_command(engine_id: str, command: tuple[str, ...], folder: Path) -> 
             f"{engine_id}: there is no executable {program!r}", "install it, or correct 'command'"
         )
     path = Path(executable).resolve()
-    return PreparedEngine((str(path), *arguments), child_environment(), digest(path.read_bytes()))
+    # What a script of ours calls lies beside it.
+    code = _folder_digest(folder) if program.startswith(".") else digest(path.read_bytes())
+    return PreparedEngine((str(path), *arguments), child_environment(), code)
 
 
 def is_ours(command: tuple[str, ...]) -> bool:
@@ -204,7 +219,14 @@ def _prepare_script(
 
 
 def _folder_digest(folder: Path) -> str:
-    """Of every file of an engine that nobody installed, but for what Python compiled."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix != ".pyc")
-    parts = (f"{path.relative_to(folder).as_posix()}\0{digest(path.read_bytes())}\n" for path in files)
+    """Of every file of an engine that nobody installed."""
+    parts = (f"{name}\0{digest(path.read_bytes())}\n" for name, path in sorted(files_of(folder)))
     return digest("".join(parts).encode())
+
+
+def files_of(folder: Path) -> Iterator[tuple[str, Path]]:
+    """Relative name and path of each file, but for hidden ones and what Python compiled."""
+    for path in folder.rglob("*"):
+        name = path.relative_to(folder)
+        if path.is_file() and path.suffix != ".pyc" and not any(part.startswith(".") for part in name.parts):
+            yield name.as_posix(), path

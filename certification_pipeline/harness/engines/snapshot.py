@@ -1,8 +1,8 @@
 """An engine's artefact as one file, so that a later release can run it again beside its successor.
 
-Of an engine that is a module of this package: the package's Python source. Of an engine that is a script:
-its folder, with the lock files from which its environments are made again. Of any other command nothing is
-kept: it is not ours to copy.
+Of an engine that is a module of this package: the package's Python source. Of an engine that is a script, or
+a command in its own folder: that folder, with the lock files from which its environments are made again. Of
+any other command nothing is kept: it is not ours to copy.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from certification_pipeline.harness.engines.environment import (
     ENGINES,
     EngineUnavailable,
     PreparedEngine,
+    files_of,
+    folder_of,
     is_ours,
     prepare,
     prepare_ours,
@@ -57,18 +59,27 @@ def restore(
         raise EngineUnavailable(
             f"{engine_id}: the pinned artefact cannot be unpacked: {error}", "pin a baseline again"
         ) from None
-    if driver.script:
-        return prepare(engine_id, driver.model_copy(update={"home": None}), on_progress, engines=folder)
+    if driver.script or is_in_folder(driver):
+        if is_in_folder(driver):
+            (folder / (driver.folder or engine_id) / driver.command[0]).chmod(0o755)
+        home = folder / engine_id if driver.home else None
+        return prepare(engine_id, driver.model_copy(update={"home": home}), on_progress, engines=folder)
     return prepare_ours(engine_id, driver.command, folder)
 
 
+def is_in_folder(driver: DriverSpec) -> bool:
+    """Whether the command lies in the engine's folder."""
+    return bool(driver.command) and driver.command[0].startswith(".")
+
+
 def _files(engine_id: str, driver: DriverSpec, engines: Path) -> Iterator[tuple[str, Path]]:
-    if driver.script:
-        name = driver.folder or engine_id
-        folder = driver.home or engines / name
-        for path in folder.rglob("*"):
-            if path.is_file() and path.suffix != ".pyc":
-                yield f"{name}/{path.relative_to(folder).as_posix()}", path
+    if driver.script or is_in_folder(driver):
+        folders = {driver.folder or engine_id: folder_of(engine_id, driver, engines)}
+        if driver.home:
+            folders[engine_id] = driver.home
+        for name, folder in folders.items():
+            for inside, path in files_of(folder):
+                yield f"{name}/{inside}", path
     elif is_ours(driver.command):
         for path in PACKAGE.rglob("*.py"):
             yield f"{PACKAGE.name}/{path.relative_to(PACKAGE).as_posix()}", path
