@@ -122,6 +122,7 @@ def _engines(catalog: Catalog, references: References) -> Iterator[Problem]:
                 at: Location = ("routes", index, end)
                 yield from _unknown(references, "systems", getattr(route, end), ("engines", name), at)
             yield from _replays(name, index, route, references)
+            yield from _needs(name, index, route, catalog, references)
             for used in route.types if logical else ():
                 if used not in logical:
                     at = ("routes", index, "types", used)
@@ -140,6 +141,20 @@ def _replays(engine: str, index: int, route: RouteClaims, references: References
                 yield references.problem(
                     "engines", engine, at, message, "claim the strategy, or drop its `replay`"
                 )
+
+
+def _needs(
+    engine: str, index: int, route: RouteClaims, catalog: Catalog, references: References
+) -> Iterator[Problem]:
+    """A capability nobody measures would leave its cells untested for ever."""
+    system = catalog.systems.get(route.source)
+    known = set(system.capabilities) if system else set()
+    for strategy, claim in route.strategies.items():
+        for place, needed in enumerate(claim.needs if system else ()):
+            if needed not in known:
+                at: Location = ("routes", index, "strategies", strategy, "needs", place)
+                message = f"`{needed}` is no capability of {route.source}"
+                yield references.problem("engines", engine, at, message, nearest(needed, known))
 
 
 def _scenarios(catalog: Catalog, references: References) -> Iterator[Problem]:

@@ -38,6 +38,9 @@ class System(Entry):
     source: tuple[SourceFeature, ...] | None = Field(
         None, description="what it offers as a source; nothing said: no table can be seeded there yet"
     )
+    capabilities: dict[str, str] = Field(
+        {}, description="what a claim may need of a server beyond being there -> how to get it"
+    )
 
 
 class Claim(Entry):
@@ -51,6 +54,9 @@ class Claim(Entry):
     """What the strategy, as configured by the driver, does with NULL cursors."""
     propagates_deletes: bool | None = None
     """Where vendors differ (e.g. merge): overrides the strategy's default in the reference model."""
+    needs: tuple[str, ...] = Field(
+        (), description="capabilities of the source's service, as measured when it starts"
+    )
     drift: dict[DriftKind, DriftBehaviour] = Field(
         {}, description="where this strategy treats a drift unlike the route's `drift` says"
     )

@@ -187,6 +187,9 @@ class _Worker:
             return _Course(None, ReasonCode.SERVICE_UNAVAILABLE, detail, _UNAVAILABLE_REMEDY)
         if gone := self._gone(cell):
             return _Course(None, ReasonCode.SERVICE_DIED, gone, _SERVICE_REMEDY)
+        if lacking := self._shop.lacking(cell.key):
+            detail = f"this {cell.key.source} has no {' and no '.join(lacking)}, which the strategy needs"
+            return _Course(None, ReasonCode.SERVICE_UNAVAILABLE, detail, " ".join(lacking.values()))
         self._end_engines_but(cell.key.engine)
         self._shop.on_event(CellStarted(cell.key.engine, cell.key.cell_id))
         course = self._played(cell)

@@ -97,6 +97,16 @@ class Workshop:
             if (instance := self.services.get(system))
         )
 
+    def lacking(self, key: CellKey) -> dict[str, str]:
+        """What the cell's claim needs and its source's service has not: capability -> remedy."""
+        route = self.catalog.engines[key.engine].route(key.source, key.sink)
+        claim = route.strategies.get(key.strategy) if route else None
+        if claim is None or not claim.needs:
+            return {}
+        measured = self.services[key.source].capabilities
+        remedies = self.catalog.systems[key.source].capabilities
+        return {name: remedies[name] for name in claim.needs if not measured.get(name)}
+
     def clean(self, key: CellKey) -> None:
         """Remove what the cell left in its services."""
         for system in {key.source, key.sink}:

@@ -120,7 +120,7 @@ MISTAKES = {
     "unknown key": (
         ("systems.yaml", "kinds: [postgresql]", "kindz: [postgresql]"),
         "systems.yaml:3:3 postgres.kindz | unknown key `kindz` | did you mean `kinds`? "
-        "Known: id, kinds, remedy, source, title",
+        "Known: capabilities, id, kinds, remedy, source, title",
     ),
     "no value": (
         ("systems.yaml", "title: DuckDB", "title:"),
@@ -159,6 +159,11 @@ MISTAKES = {
         ("engines/reference.yaml", "sink: [postgres, duckdb]", "sink: [postgres, dukdb]"),
         "engines/reference.yaml:6:22 routes[0].sink[1] | no system `dukdb` | did you mean `duckdb`? "
         "Known: duckdb, postgres",
+    ),
+    "need that nobody measures": (
+        ("engines/reference.yaml", "guarantee: effectively-once, drift", "needs: [wal2jsom], drift"),
+        "engines/reference.yaml:9:45 routes[0].strategies.full_refresh.needs[0] | "
+        "`wal2jsom` is no capability of postgres | nothing of that kind is defined yet",
     ),
     "pair claimed twice": (
         ("engines/reference.yaml", "sink: [postgres, duckdb]", "sink: [duckdb, duckdb]"),
@@ -321,7 +326,7 @@ class TestMistakes:
             "\n"
             f"{directory}/systems.yaml:3:3  postgres.kindz\n"
             "    unknown key `kindz`\n"
-            "    → did you mean `kinds`? Known: id, kinds, remedy, source, title"
+            "    → did you mean `kinds`? Known: capabilities, id, kinds, remedy, source, title"
         )
 
 

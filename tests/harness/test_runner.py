@@ -244,6 +244,27 @@ def test_a_service_that_never_came_up_leaves_its_cells_untested(shop: Shop, scen
     assert "postgres" in str(result.detail)
 
 
+def test_a_service_that_lacks_what_a_claim_needs_leaves_the_cell_untested(
+    shop: Shop, scenarios: Scenarios, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And one that has it, measured, does not."""
+    scenarios(log=one_load)
+    opened = shop.open({"fake": GOOD})
+    fake = opened.catalog.engines["fake"]
+    claim = fake.routes[0].strategies[Strategy.CDC].model_copy(update={"needs": ("wal2json",)})
+    route = fake.routes[0].model_copy(update={"strategies": {Strategy.CDC: claim}})
+    opened.catalog.engines["fake"] = fake.model_copy(update={"routes": (route,)})
+    cells = [planned("log", Strategy.CDC)]
+    [result] = run_cells(cells, opened, 1)
+    assert (judged(result), result.reason) == (Outcome.UNTESTED, ReasonCode.SERVICE_UNAVAILABLE)
+    assert result.detail == "this postgres has no wal2json, which the strategy needs"
+    assert "postgresql-15-wal2json" in str(result.remedy)
+    assert not result.loads
+    monkeypatch.setattr(PostgresCluster, "capabilities", {"wal2json": True})
+    [result] = run_cells(cells, opened, 1)
+    assert judged(result) is Outcome.PASSED
+
+
 class Unstable:
     """A service whose very question for life fails."""
 

@@ -72,6 +72,7 @@ def test_capabilities_are_measured(cluster: PostgresCluster) -> None:
     assert dict(cluster.capabilities) == {
         "logical_wal": True,
         "pgoutput": True,
+        "wal2json": False,
         "transactional_ddl": True,
         "prepared_transactions": True,
     }
@@ -99,6 +100,7 @@ def test_a_server_that_cannot_is_measured_as_such(provider: PostgresWheelProvide
         assert postgres_probes.measure(instance.source().dsn) == {
             "logical_wal": False,
             "pgoutput": False,
+            "wal2json": False,
             "transactional_ddl": True,
             "prepared_transactions": False,
         }

@@ -42,6 +42,7 @@ def measure(dsn: str) -> dict[str, bool]:
     - ``logical_wal``: ``wal_level`` is logical.
     - ``pgoutput``: a slot with that plugin was made, showed a committed change (twice the same, as peeking
       must) and was dropped.
+    - ``wal2json``: the same with that plugin, which servers have only where somebody installed it.
     - ``transactional_ddl``: a rolled-back ``CREATE TABLE`` left nothing.
     - ``prepared_transactions``: a transaction was prepared and its outcome decided afterwards.
     """
@@ -50,6 +51,7 @@ def measure(dsn: str) -> dict[str, bool]:
         "transactional_ddl": _transactional_ddl,
         "prepared_transactions": _prepared_transactions,
         "pgoutput": _pgoutput,
+        "wal2json": _wal2json,
     }
     name = f"certify_probe_{uuid.uuid4().hex[:12]}"
     return {capability: _attempt(probe, dsn, name) for capability, probe in probes.items()}
@@ -130,4 +132,24 @@ def _pgoutput(dsn: str, name: str) -> bool:
         finally:
             if not connection.closed:
                 connection.execute(sql.SQL("DROP PUBLICATION IF EXISTS {}").format(table))
+                connection.execute(sql.SQL("DROP TABLE {}").format(table))
+
+
+def _wal2json(dsn: str, name: str) -> bool:
+    table, slot = sql.Identifier(name), sql.Literal(name)
+    peek = sql.SQL(
+        "SELECT count(*) FROM pg_logical_slot_peek_changes({}, NULL, NULL, 'format-version', '2')"
+    ).format(slot)
+    with _connect(dsn) as connection:
+        connection.execute(sql.SQL("CREATE TABLE {} (i int PRIMARY KEY)").format(table))
+        try:
+            # Temporary: gone with this connection, however it ends.
+            make = sql.SQL("SELECT pg_create_logical_replication_slot({}, 'wal2json', true)").format(slot)
+            connection.execute(make)
+            connection.execute(sql.SQL("INSERT INTO {} VALUES (1)").format(table))
+            first, again = _scalar(connection, peek), _scalar(connection, peek)
+            connection.execute(sql.SQL("SELECT pg_drop_replication_slot({})").format(slot))
+            return first == again and isinstance(first, int) and first > 0
+        finally:
+            if not connection.closed:
                 connection.execute(sql.SQL("DROP TABLE {}").format(table))
