@@ -38,14 +38,17 @@ class Shows(Entry):
         (), description="fnmatch patterns of the columns that may differ; none given: any"
     )
     message: str | None = Field(None, min_length=4, description="part of what the failed load said")
+    remark: str | None = Field(
+        None, min_length=4, description="part of what the oracle says of a table it could not read"
+    )
     checks: tuple[str, ...] = Field(
         (), description="fnmatch patterns of failed checks other than `load_ended`, which `message` covers"
     )
 
     @model_validator(mode="after")
     def _something(self) -> Self:
-        if not (self.anomalies or self.message or self.checks):
-            raise ValueError("give `anomalies`, `message` or `checks`: showing nothing explains all")
+        if not (self.anomalies or self.message or self.remark or self.checks):
+            raise ValueError("give anomalies, a message, a remark or checks: showing nothing explains all")
         return self
 
 

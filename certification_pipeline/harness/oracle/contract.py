@@ -69,13 +69,31 @@ VALUE_LOSSES: dict[Loss, ValueLoss] = {
 }
 
 _KEPT_AS: dict[Loss, frozenset[str]] = {
-    Loss.DECIMAL_AS_TEXT: frozenset({"text", "character varying", "varchar", "string", "large_string"}),
-    Loss.ARRAY_AS_JSON: frozenset(
-        {"text", "character varying", "varchar", "json", "jsonb", "string", "large_string", "arrow.json"}
+    Loss.DECIMAL_AS_TEXT: frozenset(
+        {"text", "character varying", "varchar", "string", "large_string", "string_view"}
     ),
-    Loss.UUID_AS_TEXT: frozenset({"text", "character varying", "varchar", "string", "large_string"}),
-    Loss.JSON_AS_TEXT: frozenset({"text", "character varying", "varchar", "string", "large_string"}),
-    Loss.TIME_AS_TEXT: frozenset({"text", "character varying", "varchar", "string", "large_string"}),
+    Loss.ARRAY_AS_JSON: frozenset(
+        {
+            "text",
+            "character varying",
+            "varchar",
+            "json",
+            "jsonb",
+            "string",
+            "large_string",
+            "string_view",
+            "arrow.json",
+        }
+    ),
+    Loss.UUID_AS_TEXT: frozenset(
+        {"text", "character varying", "varchar", "string", "large_string", "string_view"}
+    ),
+    Loss.JSON_AS_TEXT: frozenset(
+        {"text", "character varying", "varchar", "string", "large_string", "string_view"}
+    ),
+    Loss.TIME_AS_TEXT: frozenset(
+        {"text", "character varying", "varchar", "string", "large_string", "string_view"}
+    ),
     Loss.BOOL_AS_INTEGER: frozenset({"integer", "bigint", "smallint", "int64", "int32"}),
     Loss.TZ_NORMALISED: frozenset(
         {
