@@ -20,7 +20,7 @@ from typing import Annotated, Any
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from certification_pipeline.catalog.models import Catalog
+from certification_pipeline.catalog.models import VERSION_MARK, Catalog, unversioned
 from certification_pipeline.catalog.vocabulary import Family, Strategy
 from certification_pipeline.evidence.cell import CellKey
 from certification_pipeline.evidence.suite import ItemName
@@ -41,6 +41,7 @@ REQUIREMENTS: dict[str, ItemName] = {
 }
 """Switch -> item of the suite (seed 003)."""
 
+VERSION_PATTERN = re.compile(r"[0-9]+(\.[0-9]+)*([A-Za-z.+_-]*[A-Za-z0-9])?")
 ALL_ENGINES = "all"
 """As an engine's name: every one there is."""
 
@@ -125,10 +126,14 @@ class RunSettings(BaseSettings):
         return tuple(item for field, item in REQUIREMENTS.items() if getattr(self, field))
 
     def chosen_engines(self, catalog: Catalog) -> tuple[str, ...]:
-        """Engines that take part, in the catalogue's order: those that match, else the profile's."""
+        """Engines that take part, in the catalogue's order: those that match, else the profile's.
+
+        Engines in a version that is named (``dlt==1.30.0``) come last.
+        """
         if not self.engines:
             return catalog.profiles[self.profile].engines
-        return matching_engines(self.engines, catalog.engines)
+        versions = [name for name in self.engines if VERSION_MARK in name]
+        return tuple(dict.fromkeys((*matching_engines(self.engines, catalog.engines), *versions)))
 
     @property
     def narrowed(self) -> bool:
@@ -185,13 +190,34 @@ class RunSettings(BaseSettings):
         A filter with a typing error would otherwise plan zero cells. Raises :class:`SettingsError`.
         """
         must_match("profile", (self.profile,), catalog.profiles)
-        must_match("engine", (name for name in self.engines if name != ALL_ENGINES), catalog.engines)
+        must_match(
+            "engine", (unversioned(name) for name in self.engines if name != ALL_ENGINES), catalog.engines
+        )
+        for name in self.engines:
+            _check_version(name, catalog)
         must_match("strategy", self.strategies, [s.value for s in Strategy])
         must_match("scenario", self.scenarios, catalog.scenarios)
         must_match("family", self.families, [f.value for f in Family])
         declared = {f"{r.source}_to_{r.sink}" for e in catalog.engines.values() for r in e.routes}
         pairs = {f"{source}_to_{sink}" for source in catalog.matrix.sources for sink in catalog.matrix.sinks}
         must_match("route", self.routes, sorted(declared | pairs))
+
+
+def _check_version(name: str, catalog: Catalog) -> None:
+    """A version can be named of an engine that is installed from a package index, and only of one."""
+    base, mark, version = name.partition(VERSION_MARK)
+    if not mark:
+        return
+    if base not in catalog.engines:
+        raise SettingsError(f"--engine '{name}': a version belongs to one engine", "name it without patterns")
+    if not VERSION_PATTERN.fullmatch(version):
+        raise SettingsError(f"--engine '{name}': '{version}' is no version", "write it as in 'dlt==1.30.0'")
+    if not catalog.engines[base].driver.lock:
+        what = "is a command" if catalog.engines[base].driver.command else "has no lock file"
+        remedy = (
+            f"leave out '{mark}{version}'; to compare two states of it, compare two releases: certify diff"
+        )
+        raise SettingsError(f"--engine '{name}': {base} {what}: what runs is what is installed here", remedy)
 
 
 def matching_engines(patterns: Iterable[str], there: Iterable[str]) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from certification_pipeline.catalog.models import Catalog, Engine, Entry
+from certification_pipeline.catalog.models import Catalog, Engine, Entry, unversioned
 from certification_pipeline.catalog.problems import CatalogError, Problem, nearest
 from certification_pipeline.catalog.validation import Location, locate, validate
 from certification_pipeline.catalog.vocabulary import Anomaly, Support
@@ -90,7 +90,7 @@ class Finding(Entry):
         """Whether that engine (or that version of it) can have it."""
         folder = engine.driver.folder or engine.id
         # A version of an engine, `dlt==1.30.0`, is driven from the engine's folder.
-        names = {engine.id, engine.id.partition("==")[0]}
+        names = {engine.id, unversioned(engine.id)}
         if self.engines:
             return any(fnmatchcase(name, pattern) for name in names for pattern in self.engines)
         return self.engine in names | {folder}

@@ -21,6 +21,14 @@ from certification_pipeline.catalog.vocabulary import (
     Support,
 )
 
+VERSION_MARK = "=="
+"""Between an engine's id and a version of it: ``dlt==1.30.0``."""
+
+
+def unversioned(engine_id: str) -> str:
+    """``dlt`` of ``dlt==1.30.0`` and of ``dlt``."""
+    return engine_id.partition(VERSION_MARK)[0]
+
 
 class Entry(BaseModel):
     """Frozen and closed: a misspelt key in the catalogue is an error with its line."""
@@ -112,6 +120,11 @@ class DriverSpec(Entry):
     distribution: str | None = Field(
         None, description="the package in `lock` that is the engine; default the engine's id"
     )
+    version: str | None = Field(
+        None,
+        exclude=True,
+        description="of `distribution`, in place of the one that is locked; see `Engine.pinned`",
+    )
     home: Path | None = Field(
         None, exclude=True, description="the folder of an engine outside this package; set when it is loaded"
     )
@@ -133,6 +146,20 @@ class Engine(Entry):
     )
     added_columns: tuple[str, ...] = Field((), description="fnmatch patterns of columns it adds by design")
     reports: tuple[str, ...] = Field((), description="run record fields the engine claims to expose")
+
+    def pinned(self, version: str) -> Engine:
+        """In that version it is an engine of its own, ``dlt==1.30.0``, that claims the same."""
+        name = f"{self.id}{VERSION_MARK}{version}"
+        driver = self.driver.model_copy(
+            update={
+                "version": version,
+                "folder": self.driver.folder or (None if self.driver.home else self.id),
+                "distribution": self.driver.distribution or self.id,
+            }
+        )
+        return self.model_copy(
+            update={"id": name, "title": f"{self.title}{VERSION_MARK}{version}", "driver": driver}
+        )
 
     def route(self, source: str, sink: str) -> RouteClaims | None:
         """Its claims about that pair, or ``None``."""
@@ -259,6 +286,12 @@ class Catalog(Entry):
     matrix: MatrixPairs
     types: dict[str, dict[str, TypeRule]] = Field(description="system -> logical type -> default rule")
     policies: dict[str, LevelPolicy]
+
+    def engine(self, name: str) -> Engine:
+        """That engine, or that version of it (``dlt==1.30.0``). Raises ``KeyError``."""
+        base, mark, version = name.partition(VERSION_MARK)
+        found = self.engines[base]
+        return found.pinned(version) if mark else found
 
 
 MatrixPairs.model_rebuild()

@@ -13,6 +13,7 @@ from certification_pipeline.cli import (
     connectors,
     dbt_lineage,
     decide,
+    diff,
     lineage,
     look,
     replay,
@@ -52,6 +53,7 @@ app.command()(run.run)
 app.command()(run.plan)
 app.command()(look.matrix)
 app.command()(look.report)
+app.command()(diff.diff)
 app.command()(benchmark.benchmark)
 app.command("strategy-bundle")(bundles.strategy_bundle)
 app.command("evidence-bundle")(bundles.evidence_bundle)

@@ -63,10 +63,13 @@ def expected_code(error: Exception) -> int | None:
     from certification_pipeline.families.plan import PlanError  # noqa: PLC0415
     from certification_pipeline.gates.benchmark_request import RequestError  # noqa: PLC0415
     from certification_pipeline.harness.engines.environment import EngineUnavailable  # noqa: PLC0415
+    from certification_pipeline.harness.engines.versions import UnknownVersion  # noqa: PLC0415
     from certification_pipeline.harness.services.provider import ServiceError  # noqa: PLC0415
     from certification_pipeline.settings import SettingsError  # noqa: PLC0415
 
     match error:
+        case UnknownVersion():
+            return USAGE
         case SettingsError() | PlanError() | CatalogError() | RequestError() | AskedError():
             return USAGE
         case EvidenceError():

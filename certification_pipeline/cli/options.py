@@ -31,7 +31,11 @@ ReleaseId = Annotated[
 ]
 Engines = Annotated[
     list[str] | None,
-    typer.Option("--engine", metavar="NAME", help="Only this engine, or 'all' there are; repeatable."),
+    typer.Option(
+        "--engine",
+        metavar="NAME",
+        help="Only this engine, 'all', or another version of one: 'dlt==1.30.0'; repeatable.",
+    ),
 ]
 Routes = Annotated[
     list[str] | None,

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from certification_pipeline.evidence.errors import EvidenceError, ProblemKind
 
-SEGMENT_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._+-]*"
+SEGMENT_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._+=-]*"
 _SEGMENT = re.compile(SEGMENT_PATTERN)
 _TEMPORARY = re.compile(r"\..+\.(\d+)\.\d+\.tmp")
 _STALE_SECONDS = 3600.0
@@ -27,9 +27,8 @@ def safe_segment(name: str, what: str, longest: int = 128) -> str:
     """``name`` if it can only ever be one path segment; else EvidenceError naming ``what`` it is."""
     if len(name) > longest or ".." in name or name.endswith(".") or not _SEGMENT.fullmatch(name):
         problem = f"{name[:80]!r} is no safe {what}"
-        remedy = (
-            f"Use letters, digits and . _ + -, starting with a letter or digit, at most {longest} characters"
-        )
+        allowed = "letters, digits and . _ + = -, starting with a letter or digit"
+        remedy = f"Use {allowed}, at most {longest} characters"
         raise EvidenceError(what, None, problem, remedy)
     return name
 

@@ -40,7 +40,7 @@ _BEFORE_WRITING = frozenset({Aspect.BASIS, Aspect.WITNESS, Aspect.EXECUTED})
 
 def declared_replays(catalog: Catalog, plan: CertificationPlan) -> tuple[DeclaredReplay, ...]:
     """What the catalogue claims for the routes and strategies of which the plan runs a cell to replay."""
-    engine = catalog.engines[plan.subject.engine]
+    engine = catalog.engine(plan.subject.engine)
     found = []
     running = dict.fromkeys(
         (cell.key.source, cell.key.sink, cell.key.strategy)

@@ -10,7 +10,15 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Literal
 
-from certification_pipeline.catalog.models import Catalog, Claim, Engine, Profile, RouteClaims, Scenario
+from certification_pipeline.catalog.models import (
+    Catalog,
+    Claim,
+    Engine,
+    Profile,
+    RouteClaims,
+    Scenario,
+    unversioned,
+)
 from certification_pipeline.catalog.vocabulary import ReasonCode, Support
 from certification_pipeline.evidence.cell import CellKey
 from certification_pipeline.harness.services.provider import Availability
@@ -95,7 +103,7 @@ class Obstacles:
         """Whether the profile leaves the cell out on purpose."""
         for left in self.profile.leaves_out:
             if (
-                left.engine == key.engine
+                left.engine == unversioned(key.engine)
                 and any(fnmatchcase(key.route_id, one) for one in left.routes)
                 and any(fnmatchcase(key.strategy, one) for one in left.strategies)
                 and any(fnmatchcase(key.scenario, one) for one in left.scenarios)

@@ -15,7 +15,7 @@ from fnmatch import fnmatchcase
 from typing import TypeVar
 
 from certification_pipeline.catalog.loading import catalog_digest
-from certification_pipeline.catalog.models import Catalog, Engine, Scenario
+from certification_pipeline.catalog.models import Catalog, Engine, Scenario, unversioned
 from certification_pipeline.catalog.problems import nearest
 from certification_pipeline.catalog.vocabulary import Family, Outcome, Strategy, Support
 from certification_pipeline.evidence.artifact import Environment, Producer, Subject, utc_now
@@ -79,7 +79,8 @@ def build_plan(
     Raises ``PlanError`` for an unknown engine or profile, rows outside 60 … 100 000 000, a subject that is
     another engine, and patterns that match nothing.
     """
-    engine = _known(catalog.engines, engine_id, "engine")
+    _known(catalog.engines, unversioned(engine_id), "engine")
+    engine = catalog.engine(engine_id)
     scope = _known(catalog.profiles, profile, "profile")
     _check_request(engine, rows, subject)
     selection = Selection(

@@ -61,7 +61,7 @@ class Workshop:
     def station(self, planned: PlannedCell, folder: Path, session: Callable[[], EngineSession]) -> Station:
         """The cell's own corner. Raises ``LookupError`` for a route or strategy the engine does not claim."""
         key = planned.key
-        engine = self.catalog.engines[key.engine]
+        engine = self.catalog.engine(key.engine)
         claims = engine.route(key.source, key.sink)
         if claims is None or key.strategy not in claims.strategies:
             raise LookupError(f"engine {key.engine} declares no {key.strategy} on {key.route_id}")

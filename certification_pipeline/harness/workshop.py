@@ -22,6 +22,7 @@ from certification_pipeline.catalog.models import Catalog
 from certification_pipeline.harness.engines.environment import EngineUnavailable, PreparedEngine, prepare
 from certification_pipeline.harness.engines.protocol import Described
 from certification_pipeline.harness.engines.session import EngineSession
+from certification_pipeline.harness.engines.versions import UnknownVersion
 from certification_pipeline.harness.events import (
     EngineMissing,
     EnginePreparing,
@@ -120,8 +121,10 @@ def ready_engines(
 def _ready(catalog: Catalog, name: str, on_event: OnEvent) -> ReadyEngine | MissingEngine:
     try:
         prepared = prepare(
-            name, catalog.engines[name].driver, lambda detail: on_event(EnginePreparing(name, detail))
+            name, catalog.engine(name).driver, lambda detail: on_event(EnginePreparing(name, detail))
         )
+    except UnknownVersion:
+        raise  # a typing error, not a lack of this machine
     except EngineUnavailable as error:
         return _missing(name, str(error.args[0]), error.remedy, on_event)
     except OSError as error:
@@ -135,6 +138,10 @@ def _ready(catalog: Catalog, name: str, on_event: OnEvent) -> ReadyEngine | Miss
         except Exception as error:  # any failure to say who it is means the same to a plan
             said = f"{name} did not answer `describe`: {error}"
             return _missing(name, said, f"see `certify engine list`, {name}", on_event)
+    asked = catalog.engine(name).driver.version
+    if asked and described.version.removeprefix("v") != asked:
+        said = f"{name}: what was installed says it is {described.version}"
+        return _missing(name, said, "report it: the driver must say the version that runs", on_event)
     on_event(EngineReady(name, described.version))
     return ReadyEngine(prepared, described)
 

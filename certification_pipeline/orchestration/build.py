@@ -35,7 +35,7 @@ def build_defs(
     settings = certification.settings()
     settings.check(catalog)
     profile = catalog.profiles[settings.profile]
-    engines = [catalog.engines[name] for name in settings.chosen_engines(catalog)]
+    engines = [catalog.engine(name) for name in settings.chosen_engines(catalog)]
     return dg.Definitions(
         assets=[
             plan_asset(catalog, profile),

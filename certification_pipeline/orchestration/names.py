@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
@@ -21,14 +22,19 @@ RELEASE_TAG = "certification/release"
 """Run tag that names the release a run works on; without it: the run's own, else the latest."""
 
 
+def word(engine: str) -> str:
+    """The engine's id as Dagster takes it in names, groups and tags: ``dlt__1_30_0`` for ``dlt==1.30.0``."""
+    return re.sub(r"[^A-Za-z0-9_]", "_", engine)
+
+
 def route_key(engine: str, source: str, sink: str) -> dg.AssetKey:
     """``matrix/<engine>/<source>/<sink>``."""
-    return dg.AssetKey(["matrix", engine, source, sink])
+    return dg.AssetKey(["matrix", word(engine), source, sink])
 
 
 def report_key(engine: str) -> dg.AssetKey:
     """``evidence/<engine>/certification_report``."""
-    return dg.AssetKey(["evidence", engine, "certification_report"])
+    return dg.AssetKey(["evidence", word(engine), "certification_report"])
 
 
 FAMILY_ASSETS: Mapping[Family, str] = MappingProxyType(
@@ -45,32 +51,32 @@ FAMILY_ASSETS: Mapping[Family, str] = MappingProxyType(
 
 def family_key(engine: str, family: Family) -> dg.AssetKey:
     """``evidence/<engine>/<what the family makes>``."""
-    return dg.AssetKey(["evidence", engine, FAMILY_ASSETS[family]])
+    return dg.AssetKey(["evidence", word(engine), FAMILY_ASSETS[family]])
 
 
 def strategy_bundle_key(engine: str) -> dg.AssetKey:
     """``verdict/<engine>/strategy_certification_bundle``."""
-    return dg.AssetKey(["verdict", engine, "strategy_certification_bundle"])
+    return dg.AssetKey(["verdict", word(engine), "strategy_certification_bundle"])
 
 
 def evidence_bundle_key(engine: str) -> dg.AssetKey:
     """``verdict/<engine>/ops_evidence_bundle``."""
-    return dg.AssetKey(["verdict", engine, "ops_evidence_bundle"])
+    return dg.AssetKey(["verdict", word(engine), "ops_evidence_bundle"])
 
 
 def chain_key(engine: str) -> dg.AssetKey:
     """``verdict/<engine>/evidence_chain``."""
-    return dg.AssetKey(["verdict", engine, "evidence_chain"])
+    return dg.AssetKey(["verdict", word(engine), "evidence_chain"])
 
 
 def suite_key(engine: str) -> dg.AssetKey:
     """``verdict/<engine>/certification_suite``."""
-    return dg.AssetKey(["verdict", engine, "certification_suite"])
+    return dg.AssetKey(["verdict", word(engine), "certification_suite"])
 
 
 def summary_key(engine: str) -> dg.AssetKey:
     """``verdict/<engine>/release_summary``."""
-    return dg.AssetKey(["verdict", engine, "release_summary"])
+    return dg.AssetKey(["verdict", word(engine), "release_summary"])
 
 
 def decided_keys(engine: str) -> tuple[dg.AssetKey, ...]:
@@ -87,12 +93,12 @@ def decided_keys(engine: str) -> tuple[dg.AssetKey, ...]:
 
 def publish_key(engine: str) -> dg.AssetKey:
     """``publish/<engine>``."""
-    return dg.AssetKey(["publish", engine])
+    return dg.AssetKey(["publish", word(engine)])
 
 
 def tags_of(engine: Engine, profile: Profile, **more: str) -> dict[str, str]:
     """Tags by which the catalogue is filtered: engine, profile, and what else is given."""
-    named = {"engine": engine.id, "profile": profile.id, **more}
+    named = {"engine": word(engine.id), "profile": profile.id, **more}
     return {f"certification/{name}": value for name, value in named.items()}
 
 

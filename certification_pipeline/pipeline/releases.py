@@ -12,6 +12,7 @@ from certification_pipeline.catalog.vocabulary import ReasonCode
 from certification_pipeline.evidence.artifact import Subject
 from certification_pipeline.evidence.errors import EvidenceError
 from certification_pipeline.evidence.exclusive import Held, writing
+from certification_pipeline.evidence.files import write_atomically
 from certification_pipeline.evidence.markdown import markdown
 from certification_pipeline.evidence.plan import CertificationPlan
 from certification_pipeline.evidence.provenance import environment, producer
@@ -85,7 +86,16 @@ def seal_plans(settings: RunSettings, catalog: Catalog, on_event: OnEvent) -> Se
         plans[name] = _without_engine(plan, engines[name])
     if not plans and unmatched:
         raise unmatched
-    return SealedRelease(settings.release_id, run_id, _write(settings, plans, on_event), engines)
+    sealed = _write(settings, plans, on_event)
+    _keep_locks(settings, engines)
+    return SealedRelease(settings.release_id, run_id, sealed, engines)
+
+
+def _keep_locks(settings: RunSettings, engines: Mapping[str, ReadyEngine | MissingEngine]) -> None:
+    """What was resolved for a version that was named lies beside its evidence, which holds its digest."""
+    for name, engine in engines.items():
+        if isinstance(engine, ReadyEngine) and (lock := engine.prepared.derived_lock):
+            write_atomically(settings.release_dir / f"{name}.lock", lock.read_bytes())
 
 
 def _write(

@@ -21,7 +21,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from pydantic import JsonValue
 
-from certification_pipeline.catalog.models import Catalog, Scenario
+from certification_pipeline.catalog.models import Catalog, Scenario, unversioned
 from certification_pipeline.catalog.vocabulary import Family, Outcome
 from certification_pipeline.evidence.artifact import utc_now
 from certification_pipeline.evidence.cell import CheckJudgement, RowJudgement
@@ -230,7 +230,8 @@ def _subject_page(
     links: str,
     history: Sequence[HistoryRow],
 ) -> SubjectPage:
-    engine = catalog.engines.get(subject.subject.engine)
+    name = subject.subject.engine
+    engine = catalog.engine(name) if unversioned(name) in catalog.engines else None
     red = causes(subject)
     ran = sorted(
         (line for line in subject.lines if line.seconds is not None), key=lambda line: -(line.seconds or 0)

@@ -89,7 +89,7 @@ def test_the_second_time_nothing_is_made_and_uv_is_not_asked(
     def fail(*_: object) -> None:
         raise AssertionError("uv was called")
 
-    monkeypatch.setattr(venv, "_run_uv", fail)
+    monkeypatch.setattr(venv, "run_uv", fail)
     assert prepare("toy", SPEC, pytest.fail, engines=engines).command == first.command
 
 

@@ -35,6 +35,15 @@ def test_loads_without_preview_beta_or_superseded_features() -> None:
             dg.Definitions.validate_loadable(defs)
 
 
+def test_every_engine_and_a_version_of_one_load(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CERTIFY_ENGINES", "all,dlt==1.30.0")
+    defs = build_defs(CertificationResource(evidence_dir="unused"))
+    dg.Definitions.validate_loadable(defs)
+    keys = {tuple(key.path[:2]) for key in defs.resolve_asset_graph().get_all_asset_keys()}
+    assert ("matrix", "dlt__1_30_0") in keys
+    assert {("matrix", engine) for engine in load_catalog().engines} <= keys
+
+
 @pytest.mark.nightly
 def test_loads_as_the_workspace_file_says() -> None:
     done = subprocess.run(

@@ -50,10 +50,10 @@ class Asked:
     def check(self, catalog: Catalog, engine: str) -> None:
         """Raise :class:`AskedError` for what could not be measured, or not be believed."""
         _check_numbers(self)
-        claims = catalog.engines[engine].route(self.source, self.sink)
+        claims = catalog.engine(engine).route(self.source, self.sink)
         route = f"{self.source}_to_{self.sink}"
         if claims is None:
-            there = ", ".join(f"{r.source}_to_{r.sink}" for r in catalog.engines[engine].routes)
+            there = ", ".join(f"{r.source}_to_{r.sink}" for r in catalog.engine(engine).routes)
             raise AskedError(f"--route: {engine} declares nothing on {route}", f"choose from: {there}")
         claim = claims.strategies.get(self.strategy)
         if claim is None or claim.support not in {Support.FULL, Support.PARTIAL}:

@@ -29,7 +29,7 @@ def choose(work: Work, asked: Asked, folder: Path) -> Chosen:
 
     Raises ``EngineUnavailable`` when it cannot be made ready, ``EvidenceError`` when the pin is damaged.
     """
-    driver = work.shop.catalog.engines[work.engine].driver
+    driver = work.shop.catalog.engine(work.engine).driver
     if asked.baseline == "self":
         return Chosen(prepare(work.engine, driver), BaselineKind.SELF)
     if asked.baseline is not None:

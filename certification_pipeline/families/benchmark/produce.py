@@ -115,6 +115,6 @@ def _baseline_side(work: Work, chosen: Chosen, versions: Mapping[Role, str]) -> 
 
 def _artefact(work: Work) -> bytes | None:
     """The contender as a file; none of an engine with a planted defect, which nobody may measure against."""
-    driver = work.shop.catalog.engines[work.engine].driver
+    driver = work.shop.catalog.engine(work.engine).driver
     clean = prepare(work.engine, driver).artifact_digest == work.shop.engines[work.engine].artifact_digest
     return snapshot(work.engine, driver) if clean else None

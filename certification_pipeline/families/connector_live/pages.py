@@ -90,7 +90,7 @@ def blocks(text: str) -> dict[str, str]:
 def claims_of(connector: str, catalog: Catalog) -> Iterator[RouteClaims]:
     """Every route of the engine that begins or ends in the connector's system."""
     engine, _, system = connector.partition("/")
-    for route in catalog.engines[engine].routes:
+    for route in catalog.engine(engine).routes:
         if system in (route.source, route.sink):
             yield route
 
@@ -126,7 +126,7 @@ def _limitations(connector: str, catalog: Catalog) -> str:
 
 def _types(connector: str, catalog: Catalog) -> str:
     engine, _, system = connector.partition("/")
-    routes = [r for r in catalog.engines[engine].routes if r.sink == system and _runnable(r)]
+    routes = [r for r in catalog.engine(engine).routes if r.sink == system and _runnable(r)]
     if not routes:
         return "It is a source only: what a type becomes is told by the page of the sink."
     rules: Mapping[str, TypeRule] = {**catalog.types.get(system, {}), **routes[0].types}

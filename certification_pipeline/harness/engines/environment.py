@@ -14,7 +14,7 @@ import re
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from certification_pipeline.catalog.models import DriverSpec
@@ -27,6 +27,7 @@ from certification_pipeline.harness.engines.venv import (
     read_lock,
     virtual_environment,
 )
+from certification_pipeline.harness.engines.versions import version_lock
 from certification_pipeline.redaction import Redactor
 
 __all__ = ["EngineUnavailable", "PreparedEngine", "child_environment", "locked_digest", "prepare"]
@@ -52,6 +53,8 @@ class PreparedEngine:
     command: tuple[str, ...]
     env: Mapping[str, str]
     artifact_digest: str
+    derived_lock: Path | None = None
+    """Of a version that is named: what was resolved for it."""
 
 
 def prepare(
@@ -107,7 +110,7 @@ def _with_programs(
         env[f"CERTIFY_ENV_{name.upper().replace('-', '_')}"] = str(made)
         digests.append(locked_digest(Path(lock).stem, locked.decode()))
     whole = digests[0] if len(digests) == 1 else digest("\n".join(digests).encode())
-    return PreparedEngine(prepared.command, env, whole)
+    return replace(prepared, env=env, artifact_digest=whole)
 
 
 def child_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -208,14 +211,19 @@ def _prepare_script(
         # Nothing but Python and the kit: what it may import beyond them must be pinned.
         bare = (sys.executable, "-s", "-S", str(script))
         return PreparedEngine(bare, child_environment(kit), _folder_digest(folder))
-    lock = folder / driver.lock
+    lock = version_lock(engine_id, driver, folder, tell) if driver.version else folder / driver.lock
     locked = read_lock(engine_id, lock)
     distribution = driver.distribution or engine_id
     home = virtual_environment(engine_id, lock, locked, distribution, tell)
     environment = child_environment({**kit, "VIRTUAL_ENV": str(home)})
     python = str(home / "bin" / "python")
     pinned = locked_digest(distribution, locked.decode())
-    return PreparedEngine((python, str(script)), environment, pinned)
+    if not driver.version:
+        return PreparedEngine((python, str(script)), environment, pinned)
+    # Resolved here and now: the same version beside other libraries is another thing that runs.
+    return PreparedEngine(
+        (python, str(script)), environment, digest(f"{pinned}\n{digest(locked)}".encode()), lock
+    )
 
 
 def _folder_digest(folder: Path) -> str:

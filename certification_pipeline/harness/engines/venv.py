@@ -92,7 +92,7 @@ def virtual_environment(
 
     def build(aside: Path) -> None:
         tell(f"{engine_id}: making its environment from {lock.name}")
-        _run_uv(
+        run_uv(
             engine_id,
             "venv",
             "--quiet",
@@ -110,12 +110,12 @@ def virtual_environment(
             str(lock),
         )
         try:
-            _run_uv(
+            run_uv(
                 engine_id, *target, "--offline"
             )  # quick to say no, and all it takes when uv has everything
         except EngineUnavailable:
             tell(f"{engine_id}: downloading what {lock.name} pins")
-            _run_uv(engine_id, *target)
+            run_uv(engine_id, *target)
 
     try:
         home = cache_root() / "engines" / f"{engine_id}-{key}"
@@ -171,7 +171,8 @@ def run_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     return {**ours, **(extra or {})}
 
 
-def _run_uv(engine_id: str, *arguments: str) -> None:
+def run_uv(engine_id: str, *arguments: str) -> None:
+    """Run uv outside of any project. Raises :class:`EngineUnavailable` with the last it said."""
     try:
         from uv import find_uv_bin  # noqa: PLC0415 - only where an environment is to be made
 

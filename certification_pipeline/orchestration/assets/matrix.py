@@ -15,7 +15,7 @@ from certification_pipeline.catalog.vocabulary import Outcome, Strategy
 from certification_pipeline.evidence.plan import PlannedCell
 from certification_pipeline.orchestration.events import log_to
 from certification_pipeline.orchestration.failures import told_plainly
-from certification_pipeline.orchestration.names import OWNERS, PLAN, route_key, routes_of, tags_of
+from certification_pipeline.orchestration.names import OWNERS, PLAN, route_key, routes_of, tags_of, word
 from certification_pipeline.orchestration.render import cells_metadata
 from certification_pipeline.orchestration.resources import CertificationResource
 from certification_pipeline.pipeline.cells import run_cells
@@ -41,7 +41,7 @@ def _source_assets(
     catalog: Catalog, profile: Profile, engine: Engine, source: str, routes: Routes
 ) -> dg.AssetsDefinition:
     @dg.multi_asset(
-        name=f"matrix_{engine.id}_{source}",
+        name=f"matrix_{word(engine.id)}_{source}",
         can_subset=True,
         specs=[_route_spec(catalog, profile, engine, route, strategies) for route, strategies in routes],
         check_specs=[
@@ -93,7 +93,7 @@ def _route_spec(
     return dg.AssetSpec(
         route_key(engine.id, route.source, route.sink),
         deps=[PLAN],
-        group_name=f"matrix_{engine.id}",
+        group_name=f"matrix_{word(engine.id)}",
         owners=OWNERS,
         kinds={*sink.kinds[:1], *engine.kinds[-1:]},
         tags=tags_of(engine, profile, source=route.source, sink=route.sink),

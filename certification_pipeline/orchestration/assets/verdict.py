@@ -34,6 +34,7 @@ from certification_pipeline.orchestration.names import (
     suite_key,
     summary_key,
     tags_of,
+    word,
 )
 from certification_pipeline.orchestration.render import figures, file_paths, matrix, page, what_to_do
 from certification_pipeline.orchestration.resources import CertificationResource
@@ -141,7 +142,7 @@ def _chain_and_summary(catalog: Catalog, engine: Engine, profile: Profile) -> dg
         )
 
     @dg.multi_asset(
-        name=f"decide_{engine.id}",
+        name=f"decide_{word(engine.id)}",
         specs=[
             spec(
                 chain,

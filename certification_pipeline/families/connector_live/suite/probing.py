@@ -159,7 +159,7 @@ class Probes:
         """A claimed route with the connector at that end; at the other end what needs least."""
         routes = [
             route
-            for route in self.context.catalog.engines[self.context.engine].routes
+            for route in self.context.catalog.engine(self.context.engine).routes
             if getattr(route, role) == connector.system
             and _claimed(route)
             and {route.source, route.sink} <= {*_FILES, *_SERVERS}

@@ -1,0 +1,170 @@
+"""``certify diff``: two subjects of a release, or one engine in two releases; two versions are run first."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from certification_pipeline.cli import options
+from certification_pipeline.cli.options import Format
+
+if TYPE_CHECKING:
+    from certification_pipeline.evidence.store import EvidenceStore
+    from certification_pipeline.report.diff import SubjectDiff
+
+    Side = tuple[str, str]
+    """Release id, engine."""
+
+SHOWN = 40
+"""Rows of a table on the terminal; all are in ``--format json``."""
+
+
+def diff(
+    *,
+    engine: Annotated[
+        list[str] | None,
+        typer.Option("--engine", metavar="NAME", help="Before and after; or one engine, in two releases."),
+    ] = None,
+    release_id: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--release-id", metavar="ID", help="Twice: before and after. Once: the release of both."
+        ),
+    ] = None,
+    profile: options.Profile = None,
+    route: options.Routes = None,
+    strategy: options.Strategies = None,
+    scenario: options.Scenarios = None,
+    rows: options.Rows = None,
+    seed: options.Seed = None,
+    evidence_dir: options.EvidenceDir = None,
+    form: options.Formatted = Format.TABLE,
+) -> None:
+    """Compare cell by cell: fixed, broke, fails otherwise, only on one side.
+
+    Two engines that no release has both of (`dlt==1.30.0` and `dlt==1.31.0`) are run first, into one release.
+    Exits 1 when a cell that passed does not any more, 3 when nothing could be compared.
+    """
+    from certification_pipeline.catalog.vocabulary import Outcome  # noqa: PLC0415 - lazy on purpose
+    from certification_pipeline.cli.output import emit  # noqa: PLC0415
+    from certification_pipeline.gates.exit_code import exit_code  # noqa: PLC0415
+    from certification_pipeline.report.diff import compare_subjects  # noqa: PLC0415
+    from certification_pipeline.report.loading import load_subject  # noqa: PLC0415
+    from certification_pipeline.report.release import Selection  # noqa: PLC0415
+    from certification_pipeline.settings import SettingsError, load_settings  # noqa: PLC0415
+
+    engines, releases = tuple(engine or ()), tuple(release_id or ())
+    chosen = Selection((), tuple(route or ()), tuple(strategy or ()), tuple(scenario or ()))
+    store, pairs = _pairs(evidence_dir, engines, releases)
+    if not pairs:
+        if len(engines) != 2 or len(releases) > 1:  # noqa: PLR2004 - before and after
+            raise SettingsError(
+                "--engine: two engines, or two releases, are needed to compare",
+                "certify diff --engine A --engine B, or certify diff --release-id A --release-id B",
+            )
+        settings = load_settings(
+            profile=profile,
+            engines=engines,
+            routes=route,
+            strategies=strategy,
+            scenarios=scenario,
+            families=("matrix",),
+            rows=rows,
+            seed=seed,
+            release_id=releases[0] if releases else None,
+            evidence_dir=evidence_dir,
+        )
+        _run(settings)
+        pairs = [((settings.release_id, engines[0]), (settings.release_id, engines[1]))]
+    found = [
+        compare_subjects(*(load_subject(store.release(*side)).select(chosen) for side in pair))
+        for pair in pairs
+    ]
+    if form is Format.JSON:
+        emit([each.document() for each in found])
+    else:
+        for each in found:
+            _print(each)
+    raise typer.Exit(exit_code(Outcome.worst(each.outcome for each in found)))
+
+
+def _pairs(
+    evidence_dir: Path | None, engines: tuple[str, ...], releases: tuple[str, ...]
+) -> tuple[EvidenceStore, list[tuple[Side, Side]]]:
+    """What is to be compared, before and after; empty when it has to be run first."""
+    from certification_pipeline.cli.evidence import open_release  # noqa: PLC0415 - lazy on purpose
+    from certification_pipeline.evidence.store import EvidenceStore  # noqa: PLC0415
+    from certification_pipeline.settings import SettingsError, load_settings  # noqa: PLC0415
+
+    store = EvidenceStore(load_settings(evidence_dir=evidence_dir).evidence_dir)
+    match releases, engines:
+        case (before, after), (first, second):
+            open_release(evidence_dir, before, [first])
+            open_release(evidence_dir, after, [second])
+            return store, [((before, first), (after, second))]
+        case (before, after), _:
+            _, _, left = open_release(evidence_dir, before, list(engines))
+            _, _, right = open_release(evidence_dir, after, list(engines))
+            both = [name for name in left if name in right]
+            if not both:
+                held = f"{before} holds {', '.join(left)}; {after} holds {', '.join(right)}"
+                remedy = "name one of each: --engine BEFORE --engine AFTER"
+                raise SettingsError(f"--release-id: no engine is in both: {held}", remedy)
+            return store, [((before, name), (after, name)) for name in both]
+        case (_, (first, second)):
+            latest = store.latest()
+            newest = [*reversed(store.releases())]
+            known = releases or tuple(name for name in (latest, *newest) if name)
+            there = [name for name in known if {first, second} <= set(store.engines(name))]
+            return store, [((there[0], first), (there[0], second))] if there else []
+    return store, []
+
+
+def _run(settings: object) -> None:
+    """Certify both in one release; its report is written as after ``certify run``."""
+    from certification_pipeline.catalog.loading import load_catalog  # noqa: PLC0415 - lazy on purpose
+    from certification_pipeline.cli.progress import RunProgress  # noqa: PLC0415
+    from certification_pipeline.cli.run import cancelled_by_signals  # noqa: PLC0415
+    from certification_pipeline.settings import RunSettings  # noqa: PLC0415
+
+    assert isinstance(settings, RunSettings)
+    catalog = load_catalog()
+    settings.check(catalog)
+    from certification_pipeline.cli.errors import INTERRUPTED  # noqa: PLC0415
+    from certification_pipeline.pipeline.certify import certify  # noqa: PLC0415 - heavy; wrong usage first
+
+    with cancelled_by_signals() as cancel, RunProgress() as progress:
+        certify(settings, catalog, progress.on_event, cancel)
+    if cancel.is_set():
+        raise typer.Exit(INTERRUPTED)
+
+
+def _print(diff: SubjectDiff) -> None:
+    from rich.text import Text  # noqa: PLC0415 - lazy on purpose
+
+    from certification_pipeline.cli.output import console  # noqa: PLC0415
+    from certification_pipeline.report.diff import Change, changes_table, facts_table  # noqa: PLC0415
+    from certification_pipeline.report.tally import SYMBOL  # noqa: PLC0415
+    from certification_pipeline.report.terminal import STYLE, name_of, print_frame  # noqa: PLC0415
+
+    to = console()
+    before, after = diff.before, diff.after
+    left, right = (f"{name_of(side)} in {side.plan.release_id}" for side in (before, after))
+    to.print(Text(f"\n{left}  →  {right}", "bold"), soft_wrap=True)
+    regressed = len(diff.regressions)
+    said = f"{regressed} cells that passed do not any more" if regressed else "no regression"
+    if not diff.compared:
+        said = "no cell has a verdict on both sides"
+    to.print(Text(f"{SYMBOL[diff.outcome]} {said}; {diff.compared} cells compared", STYLE[diff.outcome]))
+    to.print(Text(", ".join(f"{number} {kind.value}" for kind, number in diff.counts.items())))
+    for frame, what in ((facts_table(diff), "facts"), (changes_table(diff), "cells")):
+        if what == "cells":
+            frame = frame[~frame["what"].isin([Change.OTHER, Change.ONLY_BEFORE, Change.ONLY_AFTER])]  # noqa: PLW2901
+        if frame.empty:
+            continue
+        to.print()
+        print_frame(to, frame.head(SHOWN), index=False)
+        if len(frame) > SHOWN:
+            to.print(Text(f"… and {len(frame) - SHOWN} more {what}, with --format json", "dim"))
