@@ -167,15 +167,26 @@ def title_of(line: CellLine) -> str:
     """What went wrong in a failed cell, in words that equal defects share."""
     failed = _failed_judgements(line)
     rows = [judgement for judgement in failed if isinstance(judgement, RowJudgement)]
+    if rows and rows[0].remark:
+        return _without_table(rows[0].remark, line)
     counted = [judgement for judgement in rows if any(judgement.anomalies.values())]
     if counted:
         return _rows_title(counted[0])
     if rows:
-        return rows[0].remark or "sink differs from the reference model, no anomaly named"
+        return "sink differs from the reference model, no anomaly named"
     checks = [judgement for judgement in failed if isinstance(judgement, CheckJudgement)]
     if checks:
         return _check_title(checks[0])
     return line.detail or "failed without a judgement"
+
+
+def _without_table(remark: str, line: CellLine) -> str:
+    """A sink that could not be read counts as rows lost; why is the answer, and the same for every table."""
+    loads = line.evidence.loads if line.evidence else ()
+    for sink in (load.sink for load in loads if load.sink):
+        table = ".".join(filter(None, (sink.namespace, sink.name)))
+        remark = remark.replace(f"{sink.system} table {table}: ", f"{sink.system}: ", 1)
+    return remark
 
 
 def _rows_title(judgement: RowJudgement) -> str:

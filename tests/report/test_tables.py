@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 from collections import Counter
+from types import SimpleNamespace
+from typing import Any
 
 import pandas as pd
 import pytest
 
-from certification_pipeline.catalog.vocabulary import Outcome, ReasonCode, Strategy
-from certification_pipeline.evidence.cell import CheckJudgement
-from certification_pipeline.report.causes import MANY_REMEDIES, causes, gaps, reasons
+from certification_pipeline.catalog.vocabulary import Anomaly, Outcome, ReasonCode, Strategy
+from certification_pipeline.evidence.cell import CheckJudgement, Dataset, Fingerprint, RowJudgement
+from certification_pipeline.report.causes import MANY_REMEDIES, causes, gaps, reasons, title_of
 from certification_pipeline.report.markdown import frame_markdown
 from certification_pipeline.report.release import ReleaseView, Selection, SubjectView
 from certification_pipeline.report.tables import (
@@ -195,3 +197,18 @@ def test_markdown_cells_cannot_break_out() -> None:
     assert "<b>" not in text
     assert "1.235" in text
     assert frame_markdown(frame.head(0)) == "_none_\n"
+
+
+def test_a_sink_that_cannot_be_read_is_told_by_why_not_by_the_rows_it_lost() -> None:
+    def line(table: str) -> Any:
+        remark = f"delta table ns.{table}: metaData has no `format`"
+        nothing = Fingerprint(rows=0, digest="unreadable")
+        judgement = RowJudgement(
+            step="after load 1", expected=nothing, actual=nothing, anomalies={Anomaly.LOST: 5}, remark=remark
+        )
+        load = SimpleNamespace(sink=Dataset(system="delta", namespace="ns", name=table))
+        return SimpleNamespace(evidence=SimpleNamespace(judgements=(judgement,), loads=(load,)))
+
+    assert {title_of(line(table)) for table in ("narrow", 'odd: "one"')} == {
+        "delta: metaData has no `format`"
+    }

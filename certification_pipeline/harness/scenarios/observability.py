@@ -44,7 +44,8 @@ def counts(bench: Bench) -> None:
     for remark in ("first load", "change round", "second change round"):
         outcome = bench.load()
         judgement = bench.judge(remark)
-        _check_counts(bench, outcome.record, before, judgement.actual.rows)
+        if not judgement.remark:  # a sink that could not be read is red already, and holds no count
+            _check_counts(bench, outcome.record, before, judgement.actual.rows)
         before = judgement.actual.rows
         if bench.applied < bench.workload.changes:
             bench.change()
