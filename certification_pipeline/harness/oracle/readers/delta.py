@@ -43,7 +43,6 @@ class DeltaReader:
 def open_delta(dsn: str, namespace: str, name: str) -> Iterator[DeltaReader | None]:
     """``dsn`` is the root directory; the table is ``<dsn>/<namespace>/<name>/``."""
     from deltalake import DeltaTable  # noqa: PLC0415 - heavy, and in the extra `lakehouse`
-    from deltalake.exceptions import DeltaError  # noqa: PLC0415
 
     directory = Path(dsn) / namespace / name
     if not directory.exists():
@@ -55,7 +54,9 @@ def open_delta(dsn: str, namespace: str, name: str) -> Iterator[DeltaReader | No
     try:
         table = DeltaTable(directory)
         dataset, seen = table.to_pyarrow_dataset(), {_relative(uri, directory) for uri in table.file_uris()}
-    except (DeltaError, ValueError) as error:  # ValueError: a schema or a feature it cannot hold
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # a panic of its Rust code is no Exception
         lines = str(error).strip().splitlines() or [type(error).__name__]
         raise NotATable(f"deltalake cannot read it: {lines[0]}") from error
     if seen != set(log.files):
