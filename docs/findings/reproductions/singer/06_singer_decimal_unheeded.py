@@ -1,0 +1,81 @@
+# /// script
+# requires-python = ">=3.11,<3.14"
+# dependencies = ["meltanolabs-tap-postgres==0.10.0"]
+# ///
+"""`use_singer_decimal`, which the tap lists among its settings, changes nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import psycopg2
+
+DSN = sys.argv[1]
+Message = dict[str, object]
+
+
+def run(*statements: str) -> None:
+    """In the source, each committed."""
+    connection = psycopg2.connect(DSN)
+    connection.autocommit = True
+    for statement in statements:
+        connection.cursor().execute(statement)
+    connection.close()
+
+
+def tap(*arguments: str, **settings: str) -> str:
+    """What the tap prints."""
+    named = {f"TAP_POSTGRES_{name.upper()}": value for name, value in settings.items()}
+    own = {"TAP_POSTGRES_SQLALCHEMY_URL": DSN, "TAP_POSTGRES_FILTER_SCHEMAS": '["public"]'}
+    ran = subprocess.run(
+        [Path(sys.executable).parent / "tap-postgres", "--config", "ENV", *arguments],
+        env={**os.environ, **own, **named},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if ran.returncode:
+        sys.exit(f"the tap failed otherwise than expected: {ran.stderr[-800:]}")
+    return ran.stdout
+
+
+def synced(method: Message | None = None, state: object = None, **settings: str) -> list[Message]:
+    """Every message of a sync of the one table, replicated by ``method``."""
+    catalogue = json.loads(tap("--discover", **settings))
+    for entry in catalogue["streams"][0]["metadata"]:
+        entry["metadata"] |= {"selected": True} | ({} if entry["breadcrumb"] else method or {})
+    catalogue["streams"][0] |= {name.replace("-", "_"): value for name, value in (method or {}).items()}
+    with tempfile.TemporaryDirectory() as folder:
+        catalog, bookmarks = Path(folder) / "catalog.json", Path(folder) / "state.json"
+        catalog.write_text(json.dumps(catalogue))
+        bookmarks.write_text(json.dumps(state))
+        known = ("--state", str(bookmarks)) if state else ()
+        said = tap("--catalog", str(catalog), *known, **settings)
+    return [json.loads(line) for line in said.splitlines()]
+
+
+def records(messages: list[Message]) -> list[Message]:
+    """The rows among the messages."""
+    return [message["record"] for message in messages if message["type"] == "RECORD"]  # type: ignore[misc]
+
+
+def verdict(expected: object, seen: object, words: str) -> None:
+    """Print both, and end."""
+    print("expected:", expected)
+    print("seen:    ", seen)
+    if seen == expected:
+        print("NOT REPRODUCED")
+        sys.exit(0)
+    print("REPRODUCED:", words)
+    sys.exit(1)
+
+
+run("CREATE TABLE t (id bigint PRIMARY KEY, amount numeric)", "INSERT INTO t VALUES (1, 0.1)")
+schema = next(one for one in synced(use_singer_decimal="true") if one["type"] == "SCHEMA")["schema"]
+kind = schema["properties"]["amount"]["type"]  # type: ignore[index, call-overload]
+verdict(["string", "null"], kind, "the decimal is announced as a number, not as a string of that format")

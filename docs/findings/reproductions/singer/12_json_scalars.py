@@ -1,0 +1,61 @@
+# /// script
+# requires-python = ">=3.11,<3.14"
+# dependencies = ["target-duckdb==0.8.0", "duckdb==2.0.0"]
+# ///
+"""A JSON value that is a plain string stops the load.
+
+The PostgreSQL database goes unused.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import duckdb
+
+
+def loaded(messages: str, query: str, **settings: object) -> tuple[list[tuple[object, ...]], str]:
+    """What the target makes of these Singer messages, and the last it says on stderr when it fails."""
+    with tempfile.TemporaryDirectory() as folder:
+        path, config = Path(folder) / "sink.duckdb", Path(folder) / "config.json"
+        config.write_text(json.dumps({"path": str(path), "default_target_schema": "out", **settings}))
+        ran = subprocess.run(
+            [Path(sys.executable).parent / "target-duckdb", "--config", config],
+            input=messages,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        with duckdb.connect(str(path)) as connection:
+            return connection.execute(query).fetchall(), ran.stderr if ran.returncode else ""
+
+
+def stream(*records: str, **columns: object) -> str:
+    """Singer messages of one stream ``t`` with an integer key ``id``; records are JSON as it is."""
+    schema = {"type": "object", "properties": {"id": {"type": ["integer"]}, **columns}}
+    first = json.dumps({"type": "SCHEMA", "stream": "t", "schema": schema, "key_properties": ["id"]})
+    rest = (f'{{"type": "RECORD", "stream": "t", "record": {record}}}' for record in records)
+    return "\n".join((first, *rest)) + "\n"
+
+
+def verdict(expected: object, seen: object, words: str) -> None:
+    """Print both, and end."""
+    print("expected:", expected)
+    print("seen:    ", seen)
+    if seen == expected:
+        print("NOT REPRODUCED")
+        sys.exit(0)
+    print("REPRODUCED:", words)
+    sys.exit(1)
+
+
+DOCUMENT = {"type": ["string", "number", "integer", "array", "object", "boolean", "null"]}
+messages = stream('{"id": 1, "document": {"a": 1}}', '{"id": 2, "document": "text"}', document=DOCUMENT)
+seen, said = loaded(messages, "SELECT count(*) FROM out.t")
+why = [line for line in said.splitlines() if "Error" in line]
+print("the target:", *why or ["ended with 0"], sep="\n  ")
+verdict([(2,)], seen, "the target fails: the string is written without its quotes")
