@@ -14,6 +14,7 @@ from certification_pipeline.cli import (
     dbt_lineage,
     decide,
     diff,
+    findings,
     lineage,
     look,
     replay,
@@ -63,6 +64,7 @@ app.command("dbt-lineage")(dbt_lineage.dbt_lineage)
 app.command()(decide.suite)
 app.command("release-summary")(decide.release_summary)
 app.command()(look.doctor)
+app.add_typer(findings.findings_app, name="findings")
 app.add_typer(replay.replay_app, name="replay")
 app.add_typer(chain.chain_app, name="chain")
 app.add_typer(look.scenario_app, name="scenario")

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import islice
 
+from certification_pipeline.catalog.findings import Finding
 from certification_pipeline.catalog.vocabulary import Anomaly, Outcome, ReasonCode
 from certification_pipeline.evidence.cell import CheckJudgement, RowJudgement, RowSample
 from certification_pipeline.evidence.next_step import rerun_cell
@@ -69,6 +70,18 @@ class Cause:
     """For causes without rows: what was expected and what was seen, once each."""
     command: str
     """Runs the first cell again."""
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What explains its cells; several where they show several defects."""
+        return tuple({finding.id: finding for line in self.lines for finding in line.findings}.values())
+
+    @property
+    def known(self) -> str:
+        """``dlt-04``, ``dlt-04; 2 cells unexplained``; empty when nothing explains any of its cells."""
+        named = ", ".join(finding.id for finding in self.findings)
+        open_ = sum(not line.findings for line in self.lines)
+        return f"{named}; {open_} of {len(self.lines)} cells unexplained" if named and open_ else named
 
     @property
     def scenarios(self) -> tuple[str, ...]:

@@ -21,6 +21,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from pydantic import JsonValue
 
+from certification_pipeline.catalog.findings import DOCUMENTS
 from certification_pipeline.catalog.models import Catalog, Scenario, unversioned
 from certification_pipeline.catalog.vocabulary import Family, Outcome
 from certification_pipeline.evidence.artifact import utc_now
@@ -160,14 +161,21 @@ class SubjectPage:
 
 def write_html(release: ReleaseView, catalog: Catalog, path: Path) -> None:
     """Write the report atomically. Raises ``EvidenceError`` for what the system refuses."""
-    page = render_html(release, catalog, _links(release, path), _history(release))
+    page = render_html(release, catalog, _links(release, path), _history(release), _documents(path))
     write_atomically(path, page.encode())
 
 
 def render_html(
-    release: ReleaseView, catalog: Catalog, links: str = "", history: Sequence[HistoryRow] = ()
+    release: ReleaseView,
+    catalog: Catalog,
+    links: str = "",
+    history: Sequence[HistoryRow] = (),
+    documents: str = "",
 ) -> str:
-    """The whole page. ``links`` leads from it to the release's directory: empty when it lies in there."""
+    """The whole page. ``links`` leads from it to the release's directory: empty when it lies in there.
+
+    ``documents`` leads to the findings' pages; empty where there are none to link to.
+    """
     environment = Environment(
         loader=FileSystemLoader(_TEMPLATES),
         autoescape=True,
@@ -200,6 +208,7 @@ def render_html(
         order=WORST_FIRST,
         bar_order=_BAR_ORDER,
         why=why,
+        documents=documents,
         written_at=utc_now(),
         # Script and style are files of this package.
         script=Markup(script),  # noqa: S704
@@ -215,6 +224,13 @@ def _links(release: ReleaseView, path: Path) -> str:
     there = release.store.release_path(release.release_id)
     way = Path(os.path.relpath(there, path.absolute().parent)).as_posix()
     return "" if way == "." else f"{quote(way)}/"
+
+
+def _documents(path: Path) -> str:
+    """The way to the findings' pages of this checkout; an installed package has none."""
+    if not DOCUMENTS.is_dir():
+        return ""
+    return quote(Path(os.path.relpath(DOCUMENTS, path.absolute().parent)).as_posix()) + "/"
 
 
 def _history(release: ReleaseView) -> tuple[HistoryRow, ...]:

@@ -17,6 +17,7 @@ from certification_pipeline.gates.families import VERIFIERS
 from certification_pipeline.gates.release_summary import verify_release_summary
 from certification_pipeline.gates.verification import SealedPlan
 from certification_pipeline.report.families import FamilyView, load_families
+from certification_pipeline.report.findings import explained
 from certification_pipeline.report.release import ReleaseView, SubjectView, subject_view
 
 
@@ -69,4 +70,4 @@ def load_subject(
     families: tuple[FamilyView, ...] = ()
     if store is not None:
         families = load_families(store, directory, SealedPlan(plan, digest), provenance, verifiers)
-    return subject_view(plan, report, cells, summary, families)
+    return subject_view(plan, report, cells, summary, families, findings=explained(cells))

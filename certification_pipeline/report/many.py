@@ -49,7 +49,8 @@ def failures_in_short(subjects: Iterable[SubjectView]) -> list[tuple[str, str]]:
         found = causes(subject)
         name = subject.subject.engine
         for cause in found[:CAUSES_OF_ONE]:
-            lines.append((f"{name}: {cause.title}", f"{cells_text(len(cause.lines))}; {cause.where}"))
+            known = f"known: {cause.known}; " if cause.known else ""
+            lines.append((f"{name}: {cause.title}", f"{known}{cells_text(len(cause.lines))}; {cause.where}"))
         if len(found) > CAUSES_OF_ONE:
             lines.append((f"{name}: {len(found) - CAUSES_OF_ONE} more causes", "in the report"))
     return lines

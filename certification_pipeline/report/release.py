@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
+from types import MappingProxyType
 
+from certification_pipeline.catalog.findings import Finding
 from certification_pipeline.catalog.vocabulary import Outcome, ReasonCode
 from certification_pipeline.evidence.artifact import Blocker, Subject
 from certification_pipeline.evidence.cell import CellEvidence, CellKey, ServiceUse
@@ -28,6 +30,8 @@ class CellLine:
     row: ReportRow
     evidence: CellEvidence | None
     """What lies in its file; ``None`` when there is none, or none that can be read."""
+    findings: tuple[Finding, ...] = ()
+    """What explains a failure; empty for one that nothing explains."""
 
     @property
     def outcome(self) -> Outcome:
@@ -173,10 +177,21 @@ def subject_view(
     cells: Mapping[str, CellEvidence],
     summary: Decision,
     families: tuple[FamilyView, ...] = (),
+    *,
+    findings: Mapping[str, tuple[Finding, ...]] = MappingProxyType({}),
 ) -> SubjectView:
-    """Join a plan with the gates' decisions and the evidence of its cells (by cell id)."""
+    """Join a plan with the gates' decisions, the evidence of its cells and what explains them, by cell id."""
     planned = {cell.key.cell_id: cell for cell in plan.cells}
-    lines = [CellLine(planned[row.case_id], row, cells.get(row.case_id)) for row in report.results]
+    lines = [
+        CellLine(
+            planned[row.case_id],
+            row,
+            cells.get(row.case_id),
+            # Evidence that does not count shows nothing of the engine.
+            () if row.problems else findings.get(row.case_id, ()),
+        )
+        for row in report.results
+    ]
     lines.sort(key=lambda line: (WORST_FIRST.index(line.outcome), line.key.cell_id))
     return SubjectView(plan, tuple(lines), summary, families)
 

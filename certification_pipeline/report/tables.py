@@ -110,11 +110,12 @@ def cells_table(lines: Iterable[CellLine]) -> pd.DataFrame:
             "scenario": line.key.scenario,
             "seconds": line.seconds,
             "why": why(line),
+            "finding": ", ".join(finding.id for finding in line.findings),
         }
         for line in lines
     ]
     return pd.DataFrame(
-        rows, columns=["outcome", "engine", "route", "strategy", "scenario", "seconds", "why"]
+        rows, columns=["outcome", "engine", "route", "strategy", "scenario", "seconds", "why", "finding"]
     )
 
 

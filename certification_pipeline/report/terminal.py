@@ -162,6 +162,8 @@ def _failures(console: Console, subject: SubjectView) -> None:
             ),
         )
         _line(console, Text(f"{cause.where}; {', '.join(cause.scenarios)}", "dim"), 5)
+        if cause.known:
+            _line(console, Text(f"known: {cause.known} ({cause.findings[0].document})", "dim"), 5)
         if cause.samples:
             _line(console, _sample(cause.samples[0]), 5)
         elif cause.facts:

@@ -171,16 +171,20 @@ def run_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     return {**ours, **(extra or {})}
 
 
-def run_uv(engine_id: str, *arguments: str) -> None:
-    """Run uv outside of any project. Raises :class:`EngineUnavailable` with the last it said."""
+def uv_binary(engine_id: str) -> str:
+    """Where uv is. Raises :class:`EngineUnavailable`."""
     try:
         from uv import find_uv_bin  # noqa: PLC0415 - only where an environment is to be made
 
-        binary = find_uv_bin()
+        return find_uv_bin()
     except (ImportError, FileNotFoundError) as error:
         raise EngineUnavailable(f"{engine_id}: uv is not installed ({error})", "pip install uv") from None
+
+
+def run_uv(engine_id: str, *arguments: str) -> None:
+    """Run uv outside of any project. Raises :class:`EngineUnavailable` with the last it said."""
     result = subprocess.run(
-        [binary, *arguments],
+        [uv_binary(engine_id), *arguments],
         env=run_environment({"UV_COMPILE_BYTECODE": "1", "UV_SYSTEM_CERTS": "true", "NO_COLOR": "1"}),
         cwd="/",  # no project around us must change what is installed
         stdin=subprocess.DEVNULL,
