@@ -169,9 +169,9 @@ def test_programs_have_environments_of_their_own_and_count_as_part_of_the_engine
 
 def test_engines_may_share_a_driver_and_name_the_package_they_are(engines: Path, cache: Path) -> None:
     spec = SPEC.model_copy(update={"folder": "toy", "distribution": "toy"})
-    assert prepare("toy_fast", spec, engines=engines).artifact_digest == (
-        prepare("toy", SPEC, engines=engines).artifact_digest
-    )
+    fast, toy = prepare("toy_fast", spec, engines=engines), prepare("toy", SPEC, engines=engines)
+    assert fast.artifact_digest == toy.artifact_digest
+    assert fast.command == toy.command  # one environment for both
 
 
 @pytest.mark.parametrize(

@@ -118,7 +118,8 @@ def virtual_environment(
             run_uv(engine_id, *target)
 
     try:
-        home = cache_root() / "engines" / f"{engine_id}-{key}"
+        # Named by what it holds: engines that are configurations of one share it.
+        home = cache_root() / "engines" / f"{normalised(distribution)}-{key}"
         made = built_once(home, build, lambda: tell(f"{engine_id}: another run is making its environment"))
         altered = _altered(made, distribution)
     except CacheError as error:
