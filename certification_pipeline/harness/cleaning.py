@@ -1,4 +1,7 @@
-"""Removes what a cell left in its services: tables of its namespace, its files. Engines stage beside it."""
+"""Removes what a cell left in its services: tables of its namespace, its files. Engines stage beside it.
+
+Replication slots and publications that are named after it go, too.
+"""
 
 from __future__ import annotations
 
@@ -44,6 +47,25 @@ def _drop_schemas(dsn: str, namespace: str) -> None:
         ).fetchall()
         for (name,) in found:
             connection.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(name)))
+        _drop_slots(connection, namespace)
+
+
+def _drop_slots(connection: psycopg.Connection, namespace: str) -> None:
+    """A slot that nobody reads keeps the server's log for ever, and there are few of them."""
+    slots = connection.execute(
+        "SELECT slot_name, active_pid FROM pg_replication_slots "
+        "WHERE database = current_database() AND starts_with(slot_name, %s)",
+        (namespace,),
+    ).fetchall()
+    for name, pid in slots:
+        if pid is not None:  # of an engine that was killed; the server has not noticed yet
+            connection.execute("SELECT pg_terminate_backend(%s, 5000)", (pid,))
+        connection.execute("SELECT pg_drop_replication_slot(%s)", (name,))
+    publications = connection.execute(
+        "SELECT pubname FROM pg_publication WHERE starts_with(pubname, %s)", (namespace,)
+    ).fetchall()
+    for (name,) in publications:
+        connection.execute(sql.SQL("DROP PUBLICATION IF EXISTS {}").format(sql.Identifier(name)))
 
 
 def _remove(path: Path) -> None:

@@ -1,0 +1,34 @@
+"""The driver's modules, loaded from their folder: they belong to a script with an environment of its own.
+
+Their plain names (``events``, ``failures`` …) are other engines' names, too, and do not stay behind.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from pathlib import Path
+from types import ModuleType
+
+from certification_pipeline.harness.engines import environment
+
+FOLDER = Path(environment.__file__).parent / "debezium"
+_NAMES = ("certify_driver", "events", "failures", "settings", "sink", "driver")
+
+
+def _load() -> dict[str, ModuleType]:
+    before = {name: sys.modules.pop(name) for name in _NAMES if name in sys.modules}
+    paths = [str(environment.KIT), str(FOLDER)]
+    sys.path[:0] = paths
+    try:
+        return {name: importlib.import_module(name) for name in _NAMES}
+    finally:
+        for path in paths:
+            sys.path.remove(path)
+        for name in _NAMES:
+            sys.modules.pop(name, None)
+        sys.modules.update(before)
+
+
+_LOADED = _load()
+kit, events, failures, settings, sink, driver = (_LOADED[name] for name in _NAMES)
