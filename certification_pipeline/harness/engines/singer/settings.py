@@ -133,8 +133,8 @@ def values(job: Job) -> dict[str, Any]:
 def _slot(job: Job) -> str:
     """A name of the table's own: slots belong to the server.
 
-    It starts with the namespace, by which whoever cleans up finds it, and keeps to the tap's rule: letters, digits
-    and underscores, at most 63.
+    It starts with the namespace, by which whoever cleans up finds it, and keeps to the tap's rule: letters,
+    digits and underscores, at most 63.
     """
     marked = "\0".join((job.source.namespace, job.source.name, job.sink.system))
     stem = re.sub(r"[^a-z0-9_]", "_", job.source.namespace.lower())[:40] or "certify"
