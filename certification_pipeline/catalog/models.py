@@ -65,6 +65,8 @@ class Claim(Entry):
     needs: tuple[str, ...] = Field(
         (), description="capabilities of the source's service, as measured when it starts"
     )
+    propagates_updates: bool | None = None
+    """``False`` under incremental_merge: a key that is there already is left as it is (insert-only)."""
     drift: dict[DriftKind, DriftBehaviour] = Field(
         {}, description="where this strategy treats a drift unlike the route's `drift` says"
     )

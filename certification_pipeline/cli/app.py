@@ -10,7 +10,6 @@ from certification_pipeline.cli import (
     benchmark,
     bundles,
     chain,
-    compare,
     connectors,
     dbt_lineage,
     decide,
@@ -56,7 +55,6 @@ app.command()(run.plan)
 app.command()(look.matrix)
 app.command()(look.report)
 app.command()(diff.diff)
-app.command()(compare.compare)
 app.command()(benchmark.benchmark)
 app.command("strategy-bundle")(bundles.strategy_bundle)
 app.command("evidence-bundle")(bundles.evidence_bundle)

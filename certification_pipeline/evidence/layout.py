@@ -15,8 +15,6 @@ RELEASES = "releases"
 LATEST = "latest"
 CELLS = "cells"
 SUPERSEDED = "superseded"
-COMPARISON = "comparison.json"
-"""Beside the engines of a release, about all of them."""
 CHAIN = "chain"
 CHAIN_HEAD = "head.json"
 

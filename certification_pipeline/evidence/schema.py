@@ -16,7 +16,6 @@ from certification_pipeline.evidence.benchmark import BenchmarkBaseline
 from certification_pipeline.evidence.bundle import OpsEvidenceBundle, StrategyCertificationBundle
 from certification_pipeline.evidence.cell import CellEvidence
 from certification_pipeline.evidence.chain import EvidenceChainEntry
-from certification_pipeline.evidence.comparison import EngineComparison
 from certification_pipeline.evidence.connectors import ConnectorCertification
 from certification_pipeline.evidence.dbt_lineage import DbtLineage
 from certification_pipeline.evidence.files import write_atomically
@@ -49,12 +48,7 @@ ARTIFACTS: tuple[type[Artifact], ...] = (
 )
 
 
-Published = type[Artifact] | type[EngineComparison]
-BESIDE_RELEASES: tuple[type[EngineComparison], ...] = (EngineComparison,)
-"""About all engines of a release, and no gate's evidence."""
-
-
-def schema_of(artifact: Published) -> JsonSchemaValue:
+def schema_of(artifact: type[Artifact]) -> JsonSchemaValue:
     """JSON Schema (draft 2020-12) of what is written; ``schema_version`` is fixed to its one value."""
     schema = artifact.model_json_schema(mode="serialization")
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
@@ -65,8 +59,7 @@ def schema_of(artifact: Published) -> JsonSchemaValue:
 
 def schemas() -> dict[str, str]:
     """File name -> text of every published schema."""
-    published: tuple[Published, ...] = (*ARTIFACTS, *BESIDE_RELEASES)
-    return {f"{artifact.KIND}.v1.schema.json": _text(schema_of(artifact)) for artifact in published}
+    return {f"{artifact.KIND}.v1.schema.json": _text(schema_of(artifact)) for artifact in ARTIFACTS}
 
 
 def write_schemas(directory: Path) -> None:

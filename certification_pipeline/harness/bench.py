@@ -313,6 +313,7 @@ class Bench:
             strategy=self.strategy,
             options=self.options,
             propagates_deletes=self.station.claim.propagates_deletes,
+            propagates_updates=self.station.claim.propagates_updates,
             drift=self.drift,
             scd2_columns=self.station.engine.scd2_columns,
             added_columns=self.station.engine.added_columns,

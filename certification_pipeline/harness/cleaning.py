@@ -20,6 +20,8 @@ def clean_namespace(instance: Instance, namespace: str) -> None:
         for endpoint in (instance.source(), instance.sink()):
             _drop_schemas(endpoint.dsn, namespace)
         return
+    if instance.system == "api":
+        return  # it is no sink, and its collections go with the cell's bench
     for endpoint in (instance.source(), instance.sink()):
         _remove_files(Path(endpoint.dsn), namespace)
 

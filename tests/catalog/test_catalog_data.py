@@ -164,6 +164,7 @@ class TestProfiles:
         embedded = catalog.profiles["embedded"]
         assert set(embedded.systems) == {
             "postgres",
+            "api",
             "duckdb",
             "sqlite",
             "parquet",

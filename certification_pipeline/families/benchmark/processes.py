@@ -91,6 +91,7 @@ class Process:
             strategy=bench.strategy,
             options=bench.options,
             propagates_deletes=station.claim.propagates_deletes,
+            propagates_updates=station.claim.propagates_updates,
             scd2_columns=station.engine.scd2_columns,
             added_columns=station.engine.added_columns,
         )

@@ -81,7 +81,8 @@ class History:
 class Semantics:
     """What the engine declares its loads to do: catalogue claim + load options.
 
-    ``propagates_deletes`` overrides the strategy's default where vendors differ (``None`` = default).
+    ``propagates_deletes`` overrides the strategy's default where vendors differ (``None`` = default);
+    ``propagates_updates`` is ``False`` for a merge that only inserts.
     ``drift`` is the behaviour declared for the drift in the history, if it has one.
     ``scd2_columns`` are the validity columns (from, to). ``added_columns`` are fnmatch patterns of
     columns the engine adds by design; they are not judged.
@@ -90,6 +91,7 @@ class Semantics:
     strategy: Strategy
     options: LoadOptions = field(default_factory=LoadOptions)
     propagates_deletes: bool | None = None
+    propagates_updates: bool | None = None
     drift: DriftBehaviour | None = None
     scd2_columns: tuple[str, str] = ("valid_from", "valid_to")
     added_columns: tuple[str, ...] = ()

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from certification_pipeline.harness.services import embedded, unreachable
+from certification_pipeline.harness.services.api import ApiProvider
 from certification_pipeline.harness.services.guardian import Guardian
 from certification_pipeline.harness.services.postgres_dsn import PostgresDsnProvider
 from certification_pipeline.harness.services.postgres_wheel import PostgresWheelProvider
@@ -59,6 +60,8 @@ def _chosen(system: str, context: ServiceContext) -> Provider | Availability:
         if PostgresDsnProvider.configured(context.environ):
             return PostgresDsnProvider(context.environ, redactor=context.redactor, guardian=context.guardian)
         return PostgresWheelProvider(redactor=context.redactor, guardian=context.guardian)
+    if system == ApiProvider.system:
+        return ApiProvider(redactor=context.redactor)
     if system in embedded.SYSTEMS:
         return embedded.EmbeddedProvider(system, work_dir=context.work_dir, guardian=context.guardian)
     return unreachable.why_unreachable(system)

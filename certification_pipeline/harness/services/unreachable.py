@@ -20,7 +20,6 @@ _REASONS: dict[str, str] = {
         "built yet"
     ),
     "clickhouse": "it takes Docker, a DSN or the chDB engine, and the provider for these is not built yet",
-    "api": "the fake vendor API that REST sources are tried against is not built yet",
     "kafka": "it takes a JVM and Kafka's jars, or Docker, and the provider for these is not built yet",
     "bigquery": "it takes vendor credentials or an emulator, and the provider for these is not built yet",
 }

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
+from certification_pipeline.harness.workload.api_source import ApiSource
 from certification_pipeline.harness.workload.parquet_source import ParquetSource
 from certification_pipeline.harness.workload.postgres_source import PostgresSource
 from certification_pipeline.harness.workload.source import SourceWriter
 
 WRITERS: Mapping[str, Callable[[str, str, str], SourceWriter]] = MappingProxyType(
     {
+        "api": ApiSource,
         "parquet": ParquetSource,
         "postgres": PostgresSource,
     }

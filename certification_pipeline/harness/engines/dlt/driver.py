@@ -2,11 +2,14 @@
 # requires-python = ">=3.11"
 # dependencies = [
 #     "adbc-driver-postgresql>=1.6",
+#     "deltalake>=1.0",
 #     "dlt==1.31.0",
 #     "duckdb>=1.4",
 #     "pandas>=2.2",
 #     "psycopg2-binary>=2.9.10",
 #     "pyarrow>=20",
+#     "pyiceberg>=0.10",
+#     "pyiceberg-core>=0.6",
 #     # dlt 1.31 does not recognise DOUBLE PRECISION columns reflected by SQLAlchemy 2.1: see README.md.
 #     "sqlalchemy>=2.0.40,<2.1",
 # ]
@@ -52,7 +55,8 @@ os.environ["DLT_PROJECT_DIR"] = os.environ["DLT_DATA_DIR"] = os.path.dirname(os.
 def main() -> int:
     """Serve requests from stdin until ``stop`` or end of file."""
     events = _take_stdout()
-    # Heavy, and only after stdout is safe.
+    # Heavy, and only after stdout is safe. It must not be imported before `configuration`, which sets it up.
+    import configuration  # type: ignore[import-not-found]  # noqa: F401, PLC0415
     import loading  # type: ignore[import-not-found]  # noqa: PLC0415
 
     gc.collect()
@@ -74,6 +78,7 @@ def main() -> int:
             message = f"the load request lacks {', '.join(missing)}"
             _write(events, _error(str(request.get("run_id", "")), "configuration", message))
         elif kind == "load":
+            loading.warm(request)
             _load_in_child(request, events, loading)
         else:
             _write(events, _error("", "configuration", f"unknown request type {kind!r}"))

@@ -132,7 +132,7 @@ def _names(error: BaseException) -> set[str]:
     return {cls.__name__ for cls in type(error).__mro__}
 
 
-def _known(error: BaseException) -> tuple[str, bool] | None:
+def _known(error: BaseException) -> tuple[str, bool] | None:  # noqa: PLR0911 - one a kind of evidence
     sqlstate = getattr(error, "pgcode", None) or ""
     for prefix, category, retryable in _BY_SQLSTATE:
         if sqlstate and sqlstate.startswith(prefix):
@@ -141,6 +141,9 @@ def _known(error: BaseException) -> tuple[str, bool] | None:
     for needle, category, retryable in _BY_TEXT:
         if needle in text and "PipelineStepFailed" not in _names(error):
             return category, retryable
+    status = getattr(getattr(error, "response", None), "status_code", None)
+    if isinstance(status, int):
+        return _by_http_status(status)
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return "resource", False
     if isinstance(error, PermissionError):
@@ -149,6 +152,17 @@ def _known(error: BaseException) -> tuple[str, bool] | None:
         if cls.__name__ in _BY_CLASS:
             return _BY_CLASS[cls.__name__]
     return None
+
+
+def _by_http_status(status: int) -> tuple[str, bool]:
+    """https://www.rfc-editor.org/rfc/rfc9110.html#section-15"""
+    if status in (401, 403):
+        return "authentication", False
+    if status in (404, 410):
+        return "not_found", False
+    if status in (408, 429) or status >= 500:  # noqa: PLR2004 - the server's own trouble
+        return "connectivity", True
+    return "configuration", False
 
 
 def _message(error: BaseException, dsns: tuple[str, ...]) -> str:

@@ -10,15 +10,19 @@ import hashlib
 import resource
 import sys
 from collections.abc import Callable
+from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib import import_module
 from importlib.metadata import distribution, version
 from typing import Any
 
+from configuration import (  # type: ignore[import-not-found]
+    CONFIGURED,
+    FILE_FORMAT_OF_SINK,
+    TABLE_FORMATS,
+)
 from failures import Failure, classify  # type: ignore[import-not-found]
 from mapping import (  # type: ignore[import-not-found]
-    BACKEND,
-    FILE_FORMAT_OF_SINK,
     INCREMENTAL_STRATEGIES,
     NAMING,
     Request,
@@ -27,8 +31,8 @@ from mapping import (  # type: ignore[import-not-found]
     identity,
     open_pipeline,
     refuse_unsupported,
-    resource_for,
 )
+from sources import resource_for  # type: ignore[import-not-found]
 
 Emit = Callable[[dict[str, Any]], None]
 
@@ -58,20 +62,38 @@ WARM = (
 for module in WARM:
     import_module(module)
 
+WARM_FOR_ICEBERG = (
+    "dlt.common.libs.pyiceberg",
+    "dlt.destinations.impl.filesystem.iceberg_adapter",
+    "dlt.destinations.impl.filesystem.iceberg_partition_spec",
+    "pyiceberg.catalog.sql",
+    "pyiceberg.io.pyarrow",
+    "pyiceberg.table.upsert_util",
+)
+
+
+def warm(request: Request) -> None:
+    """In the parent, before it forks for that request: what only some sinks need, and what takes long."""
+    # Not deltalake: it starts a thread when it is imported, and nobody forks after that.
+    if request.get("sink", {}).get("system") == "iceberg":
+        for name in WARM_FOR_ICEBERG:
+            import_module(name)
+
 
 def describe() -> dict[str, Any]:
     """Engine, version and digest of the installed distribution, for the protocol's ``described``."""
-    libraries = ("sqlalchemy", "psycopg2-binary", "duckdb", "pyarrow")
+    libraries = ("sqlalchemy", "psycopg2-binary", "duckdb", "pyarrow", "deltalake", "pyiceberg")
     return {
-        "engine": "dlt",
+        "engine": CONFIGURED.engine,
         "version": version("dlt"),
         "artifact_digest": _installed_digest("dlt"),
         "details": {
             "python": sys.version.split()[0],
             "libraries": {name: version(name) for name in libraries},
             "naming": NAMING,
-            "backend": BACKEND,
-            "loader_file_formats": FILE_FORMAT_OF_SINK,
+            "backend": CONFIGURED.backend,
+            "loader_file_formats": FILE_FORMAT_OF_SINK if CONFIGURED.load_files == "parquet" else {},
+            "configuration": asdict(CONFIGURED),
         },
     }
 
@@ -110,9 +132,11 @@ class _Load:
         self._recover()
         self._before = self._state()
         self._phase("extract")
+        sink = request["sink"]["system"]
         self._pipeline.extract(
             resource_for(request, first=self._first_load()),
-            loader_file_format=FILE_FORMAT_OF_SINK[request["sink"]["system"]],
+            loader_file_format=CONFIGURED.file_format(sink),
+            table_format=sink if sink in TABLE_FORMATS else None,
             schema_contract=contract(request),
         )
         self._phase_rows["extracted"] = self._rows_of("last_extract_info")
@@ -160,7 +184,7 @@ class _Load:
         nothing = staged == 0 and failure is None and strategy in INCREMENTAL_STRATEGIES
         return {
             "run_id": request["run_id"],
-            "engine": "dlt",
+            "engine": CONFIGURED.engine,
             "engine_version": version("dlt"),
             "manifest_path": request.get("manifest_path") or None,
             "selector": request.get("selector") or None,

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -16,17 +15,9 @@ from typing import Any
 
 import dlt  # type: ignore[import-not-found]
 import sqlalchemy
+from configuration import CONFIGURED  # type: ignore[import-not-found]
 from dlt.common.normalizers.naming.direct import (  # type: ignore[import-not-found]
     NamingConvention as DirectNaming,
-)
-from dlt.sources.helpers.transform import add_row_hash_to_table  # type: ignore[import-not-found]
-from dlt.sources.sql_database import (  # type: ignore[import-not-found]
-    TableLoader,
-    remove_nullability_adapter,
-    sql_table,
-)
-from dlt.sources.sql_database.arrow_helpers import (  # type: ignore[import-not-found]
-    row_tuples_to_arrow,
 )
 from failures import BadRequestError, UnsupportedError, redact  # type: ignore[import-not-found]
 
@@ -45,18 +36,12 @@ STRATEGIES_OF_SINK: dict[str, tuple[str, ...]] = {
     "duckdb": (*INCREMENTAL_STRATEGIES, *SNAPSHOT_STRATEGIES, "partition_replace"),
     "sqlite": (*INCREMENTAL_STRATEGIES, "full_refresh", "scd2", "replace", "partition_replace"),
     "parquet": ("full_refresh", "incremental_append"),
+    "delta": ("full_refresh", "incremental_append", "incremental_merge", "snapshot_diff"),
+    "iceberg": ("full_refresh", "incremental_append", "incremental_merge"),
 }
 
-BACKEND = "pyarrow"
-"""``sql_table``'s Arrow backend: "preserves exact data types". The default one sends rows through JSON, which
-turns NaN into NULL or refuses it."""
-
-FILE_FORMAT_OF_SINK: dict[str, str] = {
-    "postgres": "parquet",  # through ADBC: insert_values cannot carry NaN, csv no bytes
-    "duckdb": "parquet",  # what dlt's DuckDB page suggests
-    "sqlite": "parquet",
-    "parquet": "parquet",
-}
+STRATEGIES_OF_API = ("full_refresh", "incremental_append", "incremental_merge", "snapshot_diff", "scd2")
+"""What needs no slice of the source: the vendor's endpoint filters by one moment only."""
 
 ROW_HASH = "row_hash"
 """scd2 needs a hash column of its own here (docs: merge-loading, "Use scd2 with Arrow tables")."""
@@ -73,23 +58,6 @@ os.environ.update(
 )
 
 
-class _SayWhenEmpty(TableLoader):  # type: ignore[misc]  # untyped here: dlt lives in the driver's environment
-    """dlt's loader, plus an empty Arrow table when there are no rows but the load must still happen.
-
-    Without one dlt makes no load job: an empty snapshot would delete nothing and an empty source would get
-    no table (docs: merge-loading, "Delete all records with an empty snapshot"). The docs' marker,
-    ``materialize_table_schema``, is for rows as Python objects: it adds columns that Arrow rows lack.
-    """
-
-    def load_rows(self, backend_kwargs: dict[str, Any] | None = None) -> Iterator[Any]:
-        empty = True
-        for rows in super().load_rows(backend_kwargs):
-            empty = False
-            yield rows
-        if empty:
-            yield row_tuples_to_arrow([], columns=self.columns, tz="UTC")
-
-
 @dataclass(frozen=True)
 class _Sink:
     """A request's sink in dlt's terms: destination and dataset."""
@@ -101,8 +69,11 @@ class _Sink:
 def refuse_unsupported(request: Request) -> None:
     """Every option dlt has no documented equivalent for is refused, never ignored."""
     sink, strategy, options = request["sink"]["system"], request["strategy"], request.get("options", {})
-    if request["source"]["system"] != "postgres":
-        raise UnsupportedError(f"this driver reads from postgres, not from {request['source']['system']}")
+    source = request["source"]["system"]
+    if source not in ("postgres", "api"):
+        raise UnsupportedError(f"this driver reads from postgres and api, not from {source}")
+    if source == "api" and strategy not in STRATEGIES_OF_API:
+        raise UnsupportedError(f"the API offers no slices, so there is no {strategy} from it")
     if strategy not in STRATEGIES_OF_SINK.get(sink, ()):
         raise UnsupportedError(f"dlt documents no {strategy} for a {sink} destination")
     if options.get("replay"):
@@ -144,7 +115,7 @@ def _sink(request: Request) -> _Sink:
     target = request["sink"]
     dsn, namespace = target["dsn"], target.get("namespace", "")
     kept_names = {"naming_convention": NAMING, "enable_dataset_name_normalization": False}
-    atomic = {"replace_strategy": "insert-from-staging"}
+    atomic = {"replace_strategy": CONFIGURED.replace_strategy}
     if target["system"] in ("duckdb", "sqlite"):
         Path(dsn).parent.mkdir(parents=True, exist_ok=True)
     match target["system"]:
@@ -182,37 +153,8 @@ def _pipeline_name(request: Request) -> str:
     return "certify_" + hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 
-def resource_for(request: Request, *, first: bool) -> Any:
-    """``sql_table`` for the request; it connects to reflect the table. ``first``: the sink has none yet."""
-    source, strategy, options = request["source"], request["strategy"], request.get("options", {})
-    url = sqlalchemy.engine.make_url(source["dsn"]).set(drivername="postgresql+psycopg2")
-    table = sql_table(
-        credentials=url.render_as_string(hide_password=False),
-        table=source["name"],
-        schema=source.get("namespace") or None,
-        incremental=_incremental(request) if strategy in INCREMENTAL_STRATEGIES else None,
-        # JSON as the server's text: of Python objects, mixed scalars do not fit one Arrow column.
-        engine_kwargs={"json_deserializer": str},
-        chunk_size=options.get("batch_rows", 50_000),
-        backend=BACKEND,
-        reflection_level="full",
-        table_adapter_callback=remove_nullability_adapter,
-        query_adapter_callback=_slice(options) if strategy in SLICED_STRATEGIES else None,
-        write_disposition=_disposition(request),
-        primary_key=list(request["primary_key"]) or None,
-        merge_key=options["partition_column"] if strategy == "partition_replace" else None,
-        table_loader_class=_SayWhenEmpty if first or strategy in SNAPSHOT_STRATEGIES else None,
-    )
-    table.apply_hints(table_name=request["sink"]["name"])
-    if strategy == "scd2":
-        table.add_map(add_row_hash_to_table(ROW_HASH))
-    if strategy in SLICED_STRATEGIES:
-        # With a primary key, delete-insert would delete by it too, outside the replaced partitions.
-        table.apply_hints(primary_key=())
-    return table
-
-
-def _disposition(request: Request) -> Any:
+def disposition(request: Request) -> Any:  # noqa: PLR0911 - one a strategy
+    """dlt's write disposition, with its strategy."""
     options = request.get("options", {})
     match request["strategy"]:
         case "full_refresh":
@@ -222,7 +164,9 @@ def _disposition(request: Request) -> Any:
         case "snapshot_diff":
             return {"disposition": "merge", "strategy": "cdc", "skip_unchanged_rows": True}
         case "scd2":
-            return {"disposition": "merge", "strategy": "scd2", "row_version_column_name": ROW_HASH}
+            if CONFIGURED.arrow and request["source"]["system"] != "api":
+                return {"disposition": "merge", "strategy": "scd2", "row_version_column_name": ROW_HASH}
+            return {"disposition": "merge", "strategy": "scd2"}
         case "replace":
             # A condition is SQL with destination names, in which braces would be placeholders.
             column = destination_name(options["partition_column"]).replace("{", "{{").replace("}", "}}")
@@ -230,41 +174,15 @@ def _disposition(request: Request) -> Any:
             high = date.fromisoformat(options["partition_to"])
             scope = f"\"{column}\" >= '{low}' AND \"{column}\" < '{high}'"
             return {"disposition": "merge", "strategy": "delete-insert", "destination_scope": scope}
-        case _:
+        case "partition_replace":
             return {"disposition": "merge", "strategy": "delete-insert"}
-
-
-def _incremental(request: Request) -> Any:
-    options = request.get("options", {})
-    return dlt.sources.incremental(
-        cursor_path=_json_path(request["cursor"]),
-        on_cursor_value_missing=options.get("cursor_nulls", "include"),
-        lag=options.get("lookback_seconds") or None,
-    )
+        case _:
+            return {"disposition": "merge", "strategy": CONFIGURED.merge(request["sink"]["system"])}
 
 
 def destination_name(identifier: str) -> str:
     """What the naming convention makes of an identifier of the source."""
     return str(DirectNaming().normalize_identifier(identifier))
-
-
-def _json_path(column: str) -> str:
-    """A cursor is a JSONPath to dlt; its docs have special characters put in quotes."""
-    return column if column.isidentifier() else f"'{column}'"
-
-
-def _slice(options: dict[str, Any]) -> Callable[[Any, Any], Any]:
-    """Restrict the extract to the requested half-open range of partitions."""
-
-    def restrict(query: Any, table: Any) -> Any:
-        column = table.c[options["partition_column"]]
-        if low := options.get("partition_from"):
-            query = query.where(column >= date.fromisoformat(low))
-        if high := options.get("partition_to"):
-            query = query.where(column < date.fromisoformat(high))
-        return query
-
-    return restrict
 
 
 def contract(request: Request) -> dict[str, str]:

@@ -89,6 +89,7 @@ class Expectations:
             logic,
             semantics.strategy,
             semantics.propagates_deletes,
+            semantics.propagates_updates,
             semantics.drift,
             semantics.scd2_columns if semantics.strategy is Strategy.SCD2 else None,
         )
@@ -97,7 +98,13 @@ class Expectations:
                 self._answers.move_to_end(identity)
                 return self._answers[identity][0]
             log = self._log(history)
-            loads = Loads(history.loads, options, semantics.propagates_deletes, history.resyncs)
+            loads = Loads(
+                history.loads,
+                options,
+                semantics.propagates_deletes,
+                history.resyncs,
+                semantics.propagates_updates,
+            )
             state = Model(self._connection, log, loads).build(semantics.strategy)
             expected = self._expected(log, history, semantics, state, identity)
             if expected.table is not None:

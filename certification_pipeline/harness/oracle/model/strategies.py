@@ -32,6 +32,7 @@ class Loads:
     options: tuple[LoadOptions, ...]
     propagates_deletes: bool | None
     resyncs: tuple[Resync, ...] = ()
+    propagates_updates: bool | None = None
 
 
 class Model:
@@ -147,7 +148,7 @@ class Model:
     def merge(self) -> None:
         """The same selection, upserted by key; deletes stay unless the claim says otherwise."""
         for load, round_ in enumerate(self.loads.rounds):
-            selected = self._scratch(self._selected(load))
+            selected = self._scratch(self._new_or_selected(load))
             self.connection.execute(f"DELETE FROM {self.state} WHERE k IN (SELECT k FROM {selected})")
             self._put(f"SELECT * FROM {selected}", load)
             self.connection.execute(f"DROP TABLE {selected}")
@@ -155,6 +156,12 @@ class Model:
                 present = f"SELECT k FROM ({self.log.current(round_)})"
                 self.connection.execute(f"DELETE FROM {self.state} WHERE k NOT IN ({present})")
             self._resynced(load)
+
+    def _new_or_selected(self, load: int) -> str:
+        """What a merge takes; of a merge that only inserts, the keys that are not there yet."""
+        if self.loads.propagates_updates is False:
+            return f"SELECT * FROM ({self._selected(load)}) WHERE k NOT IN (SELECT k FROM {self.state})"
+        return self._selected(load)
 
     def _selected(self, load: int) -> str:
         """Visible rows with cursor >= high water - lookback, or NULL cursor where those are included.
