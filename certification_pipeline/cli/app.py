@@ -10,6 +10,7 @@ from certification_pipeline.cli import (
     benchmark,
     bundles,
     chain,
+    compare,
     connectors,
     dbt_lineage,
     decide,
@@ -55,6 +56,7 @@ app.command()(run.plan)
 app.command()(look.matrix)
 app.command()(look.report)
 app.command()(diff.diff)
+app.command()(compare.compare)
 app.command()(benchmark.benchmark)
 app.command("strategy-bundle")(bundles.strategy_bundle)
 app.command("evidence-bundle")(bundles.evidence_bundle)

@@ -22,6 +22,7 @@ class By(StrEnum):
 
     STRATEGY = "strategy"
     SCENARIO = "scenario"
+    ENGINE = "engine"
     CELL = "cell"
     SEEDS = "seeds"
 
@@ -34,7 +35,10 @@ def matrix(
     strategy: options.Strategies = None,
     scenario: options.Scenarios = None,
     by: Annotated[
-        By, typer.Option("--by", help="Routes by strategy or scenario, every cell, or the seeds' matrix.")
+        By,
+        typer.Option(
+            "--by", help="Routes by strategy or scenario, engines side by side, every cell, or the seeds'."
+        ),
     ] = By.STRATEGY,
     evidence_dir: options.EvidenceDir = None,
     form: options.Formatted = Format.TABLE,
@@ -56,6 +60,10 @@ def matrix(
     if by is By.CELL:
         lines = [line for subject in release.subjects for line in subject.lines]
         show(cells_table(lines), form, index=False, empty=nothing)
+    elif by is By.ENGINE:
+        from certification_pipeline.report.comparison import side_by_side  # noqa: PLC0415
+
+        show(side_by_side(release), form, index=False, empty=nothing)
     elif by is By.SEEDS:
         show(release_seeds_matrix(release, load_catalog().matrix), form, index=False)
     else:
@@ -75,12 +83,15 @@ def report(
     """Write the HTML report of a release again."""
     from certification_pipeline.catalog.loading import load_catalog  # noqa: PLC0415 - lazy on purpose
     from certification_pipeline.cli.evidence import open_release  # noqa: PLC0415
+    from certification_pipeline.report.comparison import write_comparison  # noqa: PLC0415
     from certification_pipeline.report.html import write_html  # noqa: PLC0415
     from certification_pipeline.report.loading import load_release  # noqa: PLC0415
 
     store, chosen, names = open_release(evidence_dir, release_id, None)
     page = output or store.release_path(chosen) / "report.html"
-    write_html(load_release(store, chosen, engines=names), load_catalog(), page)
+    release = load_release(store, chosen, engines=names)
+    write_html(release, load_catalog(), page)
+    write_comparison(release, store)
     typer.echo(page)
     if open_:
         typer.launch(page.resolve().as_uri())

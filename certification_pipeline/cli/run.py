@@ -58,6 +58,7 @@ def run(
     from certification_pipeline.cli.progress import RunProgress  # noqa: PLC0415
     from certification_pipeline.evidence.store import EvidenceStore  # noqa: PLC0415
     from certification_pipeline.gates.exit_code import exit_code  # noqa: PLC0415
+    from certification_pipeline.report.comparison import write_comparison  # noqa: PLC0415
     from certification_pipeline.report.html import write_html  # noqa: PLC0415
     from certification_pipeline.report.loading import load_release  # noqa: PLC0415
     from certification_pipeline.settings import load_settings  # noqa: PLC0415
@@ -92,6 +93,7 @@ def run(
     page = store.release_path(settings.release_id) / "report.html" if report else None
     if page is not None:
         write_html(release, catalog, page)
+        write_comparison(release, store)
     _answer(release, page, form)
     if cancel.is_set():
         _say_how_to_go_on(settings, progress.finished.total())

@@ -15,6 +15,8 @@ RELEASES = "releases"
 LATEST = "latest"
 CELLS = "cells"
 SUPERSEDED = "superseded"
+COMPARISON = "comparison.json"
+"""Beside the engines of a release, about all of them."""
 CHAIN = "chain"
 CHAIN_HEAD = "head.json"
 

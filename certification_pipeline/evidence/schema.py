@@ -16,6 +16,7 @@ from certification_pipeline.evidence.benchmark import BenchmarkBaseline
 from certification_pipeline.evidence.bundle import OpsEvidenceBundle, StrategyCertificationBundle
 from certification_pipeline.evidence.cell import CellEvidence
 from certification_pipeline.evidence.chain import EvidenceChainEntry
+from certification_pipeline.evidence.comparison import EngineComparison
 from certification_pipeline.evidence.connectors import ConnectorCertification
 from certification_pipeline.evidence.dbt_lineage import DbtLineage
 from certification_pipeline.evidence.files import write_atomically
@@ -48,7 +49,12 @@ ARTIFACTS: tuple[type[Artifact], ...] = (
 )
 
 
-def schema_of(artifact: type[Artifact]) -> JsonSchemaValue:
+Published = type[Artifact] | type[EngineComparison]
+BESIDE_RELEASES: tuple[type[EngineComparison], ...] = (EngineComparison,)
+"""About all engines of a release, and no gate's evidence."""
+
+
+def schema_of(artifact: Published) -> JsonSchemaValue:
     """JSON Schema (draft 2020-12) of what is written; ``schema_version`` is fixed to its one value."""
     schema = artifact.model_json_schema(mode="serialization")
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
@@ -59,7 +65,8 @@ def schema_of(artifact: type[Artifact]) -> JsonSchemaValue:
 
 def schemas() -> dict[str, str]:
     """File name -> text of every published schema."""
-    return {f"{artifact.KIND}.v1.schema.json": _text(schema_of(artifact)) for artifact in ARTIFACTS}
+    published: tuple[Published, ...] = (*ARTIFACTS, *BESIDE_RELEASES)
+    return {f"{artifact.KIND}.v1.schema.json": _text(schema_of(artifact)) for artifact in published}
 
 
 def write_schemas(directory: Path) -> None:

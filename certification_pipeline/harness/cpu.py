@@ -6,6 +6,7 @@ Linux only (clock_gettime(2) on another process, proc(5)); elsewhere everything 
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -45,6 +46,55 @@ def peak_memory_bytes(pid: int) -> int | None:
     with suppress(OSError, ValueError, IndexError):
         for line in (_PROC / str(pid) / "status").read_text().splitlines():
             if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    return None
+
+
+class TreeMemory:
+    """Watches the memory of ``root`` and all below it while the block runs; ``peak`` in bytes, afterwards.
+
+    Sampled, so a shorter peak is missed; of ``root`` itself the kernel's own mark is taken, too, where it
+    rose meanwhile. Pages that processes share count once (proportional set size). ``None``: cannot be read.
+    """
+
+    def __init__(self, root: int) -> None:
+        self.peak: int | None = None
+        self._root = root
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="tree-memory", daemon=True)
+
+    def __enter__(self) -> TreeMemory:
+        self._before = peak_memory_bytes(self._root)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+        mark = peak_memory_bytes(self._root)
+        if mark is not None and mark != self._before:
+            self.peak = max(self.peak or 0, mark)
+
+    def _watch(self) -> None:
+        while True:
+            if (seen := _tree_memory(self._root)) is not None:
+                self.peak = max(self.peak or 0, seen)
+            if self._stop.wait(_SAMPLE_SECONDS):
+                return
+
+
+_SAMPLE_SECONDS = 0.05
+
+
+def _tree_memory(root: int) -> int | None:
+    found = [size for pid in _tree(root) if (size := _proportional(pid)) is not None]
+    return sum(found) if found else None
+
+
+def _proportional(pid: int) -> int | None:
+    with suppress(OSError, ValueError, IndexError):
+        for line in (_PROC / str(pid) / "smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
                 return int(line.split()[1]) * 1024
     return None
 

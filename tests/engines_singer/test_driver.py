@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -132,6 +133,22 @@ def test_settings_take_the_places_of_placeholders_with_their_types(tmp_path: Pat
     assert isinstance(pair.load(), Result)
     assert json.loads((pair.state / "tap.json").read_text()) == {"host": "db.example", "port": 5433}
     assert json.loads((pair.state / "target.json").read_text()) == {"load_method": "overwrite"}
+
+
+def test_a_tables_slot_is_its_own_and_named_after_its_namespace(tmp_path: Path) -> None:
+    """What cleans up after a cell looks for its namespace; the tap allows these signs and 63 of them."""
+    pair = Pair(tmp_path)
+    pair.config["strategies"]["full_refresh"]["tap"] = {"slot": "{slot}"}
+    slots = []
+    for namespace in ("ns", "ns", "Sch\u00f6n " * 20, ""):
+        request = pair.request()
+        request["source"] = {**request["source"], "namespace": namespace}
+        pair.load(request)
+        slots.append(json.loads((pair.state / "tap.json").read_text())["slot"])
+    assert slots[0] == slots[1]
+    assert slots[0].startswith("ns_")
+    assert len(set(slots)) == 3
+    assert all(re.fullmatch(r"(?!pg_)[A-Za-z0-9_]{1,63}", slot) for slot in slots)
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,7 @@ class Pairs:
                 for process in processes:
                     self._stop_if_asked(pair)
                     process.measure()
-                raw = self._raw(pair, len(processes))
+                raw = raw_sample(track, pair, len(processes))
                 ending = together.map(Process.close, processes)
                 for process in processes:
                     process.look()
@@ -78,45 +78,45 @@ class Pairs:
         first = (pair + self.track.bench.station.planned.seed) % 2
         return iter((Role.BASELINE, Role.CONTENDER) if first else (Role.CONTENDER, Role.BASELINE))
 
-    def _raw(self, pair: int, position: int) -> Sample:
-        """Copy the rows as plainly as can be, as often as the engines load them."""
-        track = self.track
-        bench, loads, rows, size = track.bench, [], 0, 0
-        sink = bench.station.sink_dsn if track.asked.sink == "postgres" else None
-        server = track.server_cpu()
-        for _ in range(track.asked.loads):
-            rows, size, wall, cpu = copy_raw(
-                bench.station.source_dsn,
-                bench.transactional_source.qualified_name,
-                track.raw_columns,
-                sink,
-                track.folder,
-            )
-            before, server = server, track.server_cpu()
-            loads.append(
-                MeasuredLoad(
-                    wall_seconds=round(wall, 6),
-                    client_cpu_seconds=round(cpu, 6),
-                    server_cpu_seconds=between(before, server),
-                    peak_memory_bytes=None,
-                    claimed_peak_memory_bytes=None,
-                )
-            )
-        return Sample(
-            pair=pair,
-            position=position,
-            role=Role.RAW,
-            artifact_digest="",
-            hardware_key=hardware().key,
-            loads=tuple(loads),
-            rows_expected=bench.workload.rows,
-            rows_found=rows,
-            bytes_moved=size,
-        )
-
     def _stop_if_asked(self, pair: int) -> None:
         if self.track.work.shop.cancel.is_set():
             raise Interrupted(f"interrupted in pair {pair + 1}: nothing was written")
 
     def _tell(self, text: str) -> None:
         self.track.work.shop.on_event(FamilyStep(self.track.work.engine, Family.BENCHMARK, text))
+
+
+def raw_sample(track: Track, pair: int, position: int) -> Sample:
+    """Copy the rows as plainly as can be, as often as the engines load them."""
+    bench, loads, rows, size = track.bench, [], 0, 0
+    sink = bench.station.sink_dsn if track.asked.sink == "postgres" else None
+    server = track.server_cpu()
+    for _ in range(track.asked.loads):
+        rows, size, wall, cpu = copy_raw(
+            bench.station.source_dsn,
+            bench.transactional_source.qualified_name,
+            track.raw_columns,
+            sink,
+            track.folder,
+        )
+        before, server = server, track.server_cpu()
+        loads.append(
+            MeasuredLoad(
+                wall_seconds=round(wall, 6),
+                client_cpu_seconds=round(cpu, 6),
+                server_cpu_seconds=between(before, server),
+                peak_memory_bytes=None,
+                claimed_peak_memory_bytes=None,
+            )
+        )
+    return Sample(
+        pair=pair,
+        position=position,
+        role=Role.RAW,
+        artifact_digest="",
+        hardware_key=hardware().key,
+        loads=tuple(loads),
+        rows_expected=bench.workload.rows,
+        rows_found=rows,
+        bytes_moved=size,
+    )

@@ -122,14 +122,23 @@ def values(job: Job) -> dict[str, Any]:
         parts = _connection(end.dsn) if "://" in end.dsn else {"path": end.dsn}
         parts |= {"namespace": end.namespace or None, "name": end.name}
         found |= {f"{role}.{name}": value for name, value in parts.items()}
-    marked = "\0".join((job.source.namespace, job.source.name, job.sink.system))
-    # In PostgreSQL slots belong to the server: two tables' must not meet.
     return {
         **found,
-        "slot": "certify_" + hashlib.sha256(marked.encode()).hexdigest()[:24],
+        "slot": _slot(job),
         "stream": f"{job.source.namespace}-{job.source.name}",
         "cursor": '"' + (job.cursor or "").replace('"', '""') + '"',
     }
+
+
+def _slot(job: Job) -> str:
+    """A name of the table's own: slots belong to the server.
+
+    It starts with the namespace, by which whoever cleans up finds it, and keeps to the tap's rule: letters,
+    digits and underscores, at most 63.
+    """
+    marked = "\0".join((job.source.namespace, job.source.name, job.sink.system))
+    stem = re.sub(r"[^a-z0-9_]", "_", job.source.namespace.lower())[:40] or "certify"
+    return f"{stem}_{hashlib.sha256(marked.encode()).hexdigest()[:12]}"
 
 
 def _connection(dsn: str) -> dict[str, Any]:

@@ -1,0 +1,184 @@
+"""The same workload through all engines, side by side: who is right, what is promised, how fast, how big."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from certification_pipeline.catalog.vocabulary import Anomaly, Outcome, Strategy
+from certification_pipeline.evidence.canonical import parse
+from certification_pipeline.evidence.cell import RowJudgement
+from certification_pipeline.evidence.comparison import EngineComparison, Spread
+from certification_pipeline.evidence.errors import EvidenceError, ProblemKind
+from certification_pipeline.evidence.files import read_no_follow, write_atomically
+from certification_pipeline.evidence.layout import COMPARISON, LARGEST_ARTIFACT
+from certification_pipeline.evidence.store import EvidenceStore
+from certification_pipeline.report.markdown import frame_markdown
+from certification_pipeline.report.release import CellLine, ReleaseView
+from certification_pipeline.report.tally import LEGEND, SYMBOL
+
+FEW = 2
+"""So many engines need no page of their own."""
+NOT_OBSERVED = "not observed yet"
+"""Guarantees are declared; faults that would observe them are not injected yet."""
+
+_ORDER = {strategy.value: at for at, strategy in enumerate(Strategy)}
+
+
+def side_by_side(release: ReleaseView) -> pd.DataFrame:
+    """One row a route, strategy and scenario that some engine ran; a column an engine: what came of it."""
+    ran = {
+        (line.key.route_id, line.key.strategy.value, line.key.scenario)
+        for subject in release.subjects
+        for line in subject.ran
+    }
+    rows = sorted(ran, key=lambda row: (row[0], _ORDER[row[1]], row[2]))
+    frame = pd.DataFrame(rows, columns=["route", "strategy", "scenario"])
+    for subject in release.subjects:
+        found = {
+            (line.key.route_id, line.key.strategy.value, line.key.scenario): line for line in subject.lines
+        }
+        frame[subject.subject.engine] = [_verdict(found.get(row)) for row in rows]
+    return frame
+
+
+def guarantees_table(release: ReleaseView) -> pd.DataFrame:
+    """One row a route and strategy, a column an engine: the delivery guarantee its vendor documents."""
+    declared: dict[tuple[str, str], dict[str, str]] = {}
+    for subject in release.subjects:
+        for line in subject.ran:
+            at = declared.setdefault((line.key.route_id, line.key.strategy.value), {})
+            guarantee = line.planned.guarantee
+            at[subject.subject.engine] = guarantee.value if guarantee else "none documented"
+    rows = [
+        {
+            "route": route,
+            "strategy": strategy,
+            **{
+                s.subject.engine: declared[route, strategy].get(s.subject.engine, "")
+                for s in release.subjects
+            },
+            "observed": NOT_OBSERVED,
+        }
+        for route, strategy in sorted(declared, key=lambda row: (row[0], _ORDER[row[1]]))
+    ]
+    engines = [subject.subject.engine for subject in release.subjects]
+    return pd.DataFrame(rows, columns=["route", "strategy", *engines, "observed"])
+
+
+def speed_table(comparison: EngineComparison) -> pd.DataFrame:
+    """One row an engine, the fastest first: multiples of raw COPY in the same turn, and memory."""
+    ordered = sorted(
+        comparison.subjects, key=lambda one: (one.wall is None, one.wall.median if one.wall else 0.0)
+    )
+    rows = [
+        {
+            "engine": one.subject.engine,
+            "version": one.subject.version,
+            "route": (one.route_id or "").replace("_to_", " → "),
+            "wall × raw COPY": _ratio(one.wall),
+            "CPU × raw COPY": _ratio(one.cpu),
+            "peak MB": _megabytes(one.memory),
+            "turns": len(one.turns),
+            "remark": one.problem or "",
+        }
+        for one in ordered
+    ]
+    columns = [
+        "engine",
+        "version",
+        "route",
+        "wall × raw COPY",
+        "CPU × raw COPY",
+        "peak MB",
+        "turns",
+        "remark",
+    ]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def speed_line(comparison: EngineComparison) -> str:
+    """What was measured, where and when, in one sentence."""
+    return (
+        f"{comparison.strategy} of {comparison.rows:,} rows, {comparison.asked_turns} turns, each engine "
+        "alone in a fresh warmed-up process, raw COPY of the same table right after it; median (range). "
+        f"{comparison.hardware.key}, {comparison.created_at:%Y-%m-%d}."
+    )
+
+
+def read_comparison(store: EvidenceStore, release_id: str) -> EngineComparison | None:
+    """What lies beside the release; ``None`` when nothing was measured. Raises ``EvidenceError``."""
+    path = store.release_path(release_id) / COMPARISON
+    try:
+        return parse(read_no_follow(path, str(path), LARGEST_ARTIFACT), EngineComparison, str(path))
+    except EvidenceError as error:
+        if error.kind is ProblemKind.MISSING:
+            return None
+        raise
+
+
+def comparison_markdown(release: ReleaseView, comparison: EngineComparison | None) -> str:
+    """The whole page."""
+    parts = [
+        f"# Engines side by side: release {release.release_id}",
+        f"Who is right, cell by cell. {LEGEND}; blank: not planned for that engine.",
+        frame_markdown(side_by_side(release), index=False),
+        "## Declared delivery guarantees",
+        frame_markdown(guarantees_table(release), index=False),
+        "## Speed and memory",
+        _measured(comparison, release.release_id),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def write_comparison(release: ReleaseView, store: EvidenceStore) -> None:
+    """Write ``comparison.md`` into the release; nothing for a release of few engines that nobody compared."""
+    comparison = read_comparison(store, release.release_id)
+    if comparison is None and len(release.subjects) <= FEW:
+        return
+    path = (store.release_path(release.release_id) / COMPARISON).with_suffix(".md")
+    write_atomically(path, comparison_markdown(release, comparison).encode("utf-8", "replace"))
+
+
+def by_route(frame: pd.DataFrame, engines: Sequence[str]) -> list[tuple[str, pd.DataFrame]]:
+    """The side-by-side frame in pieces: one a route, with the engines that have a say there."""
+    made = []
+    for route, part in frame.groupby("route", sort=False):
+        there = [
+            name
+            for name in engines
+            if any(value not in ("", SYMBOL[Outcome.INAPPLICABLE]) for value in part[name])
+        ]
+        made.append((str(route).replace("_to_", " → "), part[["strategy", "scenario", *there]]))
+    return made
+
+
+def _measured(comparison: EngineComparison | None, release_id: str) -> str:
+    if comparison is None:
+        return f"Not measured yet: `certify compare --release-id {release_id}`."
+    return f"{speed_line(comparison)}\n\n{frame_markdown(speed_table(comparison), index=False)}"
+
+
+def _verdict(line: CellLine | None) -> str:
+    """``✓``, ``✗ corrupt, lost (dlt-04)``, ``?``; empty for a cell that this engine's plan does not hold."""
+    if line is None:
+        return ""
+    symbol = SYMBOL[line.outcome]
+    if line.outcome is not Outcome.FAILED:
+        return symbol
+    judgements = line.evidence.judgements if line.evidence else ()
+    seen = {a for j in judgements if isinstance(j, RowJudgement) for a, count in j.anomalies.items() if count}
+    words = ", ".join(anomaly.value.replace("_", " ") for anomaly in Anomaly if anomaly in seen)
+    known = ", ".join(finding.id for finding in line.findings)
+    return " ".join(part for part in (symbol, words, f"({known})" if known else "") if part)
+
+
+def _ratio(spread: Spread | None) -> str:
+    return f"{spread.median:.2f} ({spread.low:.2f} to {spread.high:.2f})" if spread else ""
+
+
+def _megabytes(spread: Spread | None) -> str:
+    return (
+        f"{spread.median / 1e6:,.0f} ({spread.low / 1e6:,.0f} to {spread.high / 1e6:,.0f})" if spread else ""
+    )
