@@ -45,6 +45,11 @@ def test_debezium_is_told_where_and_what(tmp_path: Path) -> None:
     assert told["table.include.list"] == "c_0123\\.t"
     assert (told["plugin.name"], told["snapshot.mode"]) == ("pgoutput", "initial")
     assert told["offset.storage.file.filename"] == str(tmp_path / "offsets.dat")
+    assert told["database.sslmode"] == "prefer"
+    assert (told["skipped.operations"], told["offset.mismatch.strategy"]) == ("none", "trust_offset")
+    end = {"system": "postgres", "dsn": f"{DSN}?sslmode=require", "namespace": "n", "name": "t"}
+    safe = settings.properties(job(tmp_path, source=end), "s", tmp_path / "o", "u")
+    assert (safe["database.sslmode"], safe["database.dbname"]) == ("require", "d/b")
     whole = settings.properties(job(tmp_path, strategy="full_refresh"), "s", tmp_path / "o", "u")
     assert whole["snapshot.mode"] == "initial_only"
 

@@ -19,6 +19,7 @@ from certification_pipeline.harness.engines.protocol import Described, Error, Lo
 from certification_pipeline.harness.services.postgres_wheel import PostgresCluster
 from certification_pipeline.harness.workload.postgres_source import PostgresSource
 from certification_pipeline.harness.workload.tables import build_workload
+from tests.engines_debezium.modules import kit, settings
 from tests.engines_dlt.talking import Driver
 
 pytestmark = [pytest.mark.integration, pytest.mark.nightly]
@@ -46,6 +47,7 @@ class Cell:
     table: str
     source_dsn: str = field(repr=False)
     sink_dsn: str = field(repr=False)
+    postgres: PostgresCluster
     prepared: PreparedEngine
     folder: Path
     driver: Driver | None = None
@@ -118,7 +120,7 @@ def cell(
 ) -> Iterator[Cell]:
     name = re.sub(r"\W+", "_", request.node.name)[:40].lower()
     source_dsn, sink_dsn = postgres.source().dsn, postgres.sink().dsn
-    made = Cell(name, 'Odd, "t".(x)', source_dsn, sink_dsn, prepared, tmp_path)
+    made = Cell(name, 'Odd, "t".(x)', source_dsn, sink_dsn, postgres, prepared, tmp_path)
     made.sql(f'CREATE SCHEMA "{name}"', "CREATE TABLE {t} (" + COLUMNS + ")")
     yield made
     if made.driver:
@@ -275,7 +277,7 @@ def test_a_slot_that_is_gone_is_a_matter_of_state(cell: Cell) -> None:
     cell.fill(1, 5)
     assert isinstance(cell.load(), Result)
     cell.fill(6, 9)
-    cell.sql("SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE NOT active")
+    clean_namespace(cell.postgres, settings.slot_of(kit.Job(cell.request("cdc"), lambda line: None)))
     lost = cell.load()
     assert isinstance(lost, Error)
     assert lost.category == "state", lost

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from certify_driver import Job  # type: ignore[import-not-found]
 
@@ -41,6 +41,7 @@ def properties(job: Job, slot: str, offsets: Path, placeholder: str) -> dict[str
         "database.user": unquote(url.username or ""),
         "database.password": unquote(url.password or ""),
         "database.dbname": unquote(url.path.lstrip("/")),
+        "database.sslmode": parse_qs(url.query).get("sslmode", ["prefer"])[-1],  # the default of both
         "topic.prefix": slot,
         "plugin.name": "pgoutput",
         "slot.name": slot,
