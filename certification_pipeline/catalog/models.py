@@ -93,6 +93,9 @@ class RouteClaims(Entry):
         {}, description="for every strategy that says nothing else"
     )
     types: dict[str, TypeRule] = Field({}, description="logical type -> deviation from the system's default")
+    same_database: bool = Field(
+        False, description="it works inside one database: the sink is another schema beside the source's"
+    )
 
     def drift_behaviour(self, strategy: Strategy, kind: DriftKind) -> DriftBehaviour | None:
         """What is declared for that drift under that strategy: the claim's own word, else the route's."""
@@ -126,6 +129,9 @@ class DriverSpec(Entry):
         None,
         exclude=True,
         description="of `distribution`, in place of the one that is locked; see `Engine.pinned`",
+    )
+    program_variable: str | None = Field(
+        None, description="an environment variable that may name another program to run as the engine"
     )
     home: Path | None = Field(
         None, exclude=True, description="the folder of an engine outside this package; set when it is loaded"

@@ -75,6 +75,8 @@ class Station:
     quiet: AbstractContextManager[object] = field(default_factory=nullcontext)
     """Reentrant, one for all cells: held while a transaction is left open at the source, and by loads that
     wait for open transactions to end. A cell must not wait for another one's."""
+    sink_namespace: str | None = None
+    """Where the sink's is not the source's: both are then in one database."""
 
 
 class Bench:
@@ -177,6 +179,7 @@ class Bench:
         """The load request for the source as it is now."""
         spec = self.workload.change(self.applied).spec if self.applied else self.workload.spec
         sink_system = self.key.sink
+        beside = self.station.sink_namespace or self.station.namespace
         return Load(
             run_id=str(uuid4()),
             source=DataObject(
@@ -188,7 +191,7 @@ class Bench:
             sink=DataObject(
                 system=sink_system,
                 dsn=self.station.sink_dsn,
-                namespace="" if sink_system == "sqlite" else self.station.namespace,
+                namespace="" if sink_system == "sqlite" else beside,
                 name=self.workload.table_name,
             ),
             columns=tuple(ColumnSpec(name=c.name, type=c.type, nullable=c.nullable) for c in spec.columns),

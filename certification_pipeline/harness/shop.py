@@ -66,15 +66,19 @@ class Workshop:
         if claims is None or key.strategy not in claims.strategies:
             raise LookupError(f"engine {key.engine} declares no {key.strategy} on {key.route_id}")
         namespace = namespace_of(key)
+        source = self.services[key.source].source().dsn
+        inside = claims.same_database and key.source == key.sink
         return Station(
             planned=planned,
             engine=engine,
             claims=claims,
             claim=claims.strategies[key.strategy],
             types={**self.catalog.types.get(key.sink, {}), **claims.types},
-            source_dsn=self.services[key.source].source().dsn,
-            sink_dsn=sink_dsn(self.services[key.sink], namespace),
+            source_dsn=source,
+            sink_dsn=source if inside else sink_dsn(self.services[key.sink], namespace),
             namespace=namespace,
+            # It begins like the cell's own: cleaned with it.
+            sink_namespace=f"{namespace}_sink" if inside else None,
             work_dir=folder,
             oracle=self.oracle,
             session=session,

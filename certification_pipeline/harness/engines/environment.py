@@ -109,8 +109,22 @@ def _with_programs(
         made = virtual_environment(engine_id, folder / lock, locked, Path(lock).stem, tell)
         env[f"CERTIFY_ENV_{name.upper().replace('-', '_')}"] = str(made)
         digests.append(locked_digest(Path(lock).stem, locked.decode()))
+    if driver.program_variable and (named := os.environ.get(driver.program_variable)):
+        # That program is the subject, not the one in the lock.
+        program = _program(engine_id, driver.program_variable, named)
+        env[driver.program_variable] = str(program)
+        digests = [digest(program.read_bytes())]
     whole = digests[0] if len(digests) == 1 else digest("\n".join(digests).encode())
     return replace(prepared, env=env, artifact_digest=whole)
+
+
+def _program(engine_id: str, variable: str, named: str) -> Path:
+    path = Path(named).resolve()
+    if not path.is_file() or not os.access(path, os.X_OK):
+        raise EngineUnavailable(
+            f"{engine_id}: {variable} names no executable file", f"correct {variable}, or unset it"
+        )
+    return path
 
 
 def child_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:

@@ -45,8 +45,21 @@ class ParquetReader:
 
 def _complete(batch: pa.RecordBatch, columns: Sequence[str]) -> pa.Table:
     present = set(batch.schema.names)
-    arrays = [batch.column(c) if c in present else pa.nulls(batch.num_rows) for c in columns]
+    arrays = [_readable(batch.column(c)) if c in present else pa.nulls(batch.num_rows) for c in columns]
     return pa.table(arrays, names=list(columns))
+
+
+def _readable(array: pa.Array) -> pa.Array:
+    """Writers put any bytes into a text column; what is not UTF-8 must show, not stop the reading."""
+    if not (pa.types.is_string(array.type) or pa.types.is_large_string(array.type)):
+        return array
+    try:
+        array.validate(full=True)
+    except pa.ArrowInvalid:
+        raw = array.cast(pa.large_binary() if pa.types.is_large_string(array.type) else pa.binary())
+        texts = [None if v is None else v.decode(errors="backslashreplace") for v in raw.to_pylist()]
+        return pa.array(texts, array.type)
+    return array
 
 
 def type_name(kind: pa.DataType) -> str:
