@@ -103,7 +103,7 @@ class Workshop:
 
     def lacking(self, key: CellKey) -> dict[str, str]:
         """What the cell's claim needs and its source's service has not: capability -> remedy."""
-        route = self.catalog.engines[key.engine].route(key.source, key.sink)
+        route = self.catalog.engine(key.engine).route(key.source, key.sink)
         claim = route.strategies.get(key.strategy) if route else None
         if claim is None or not claim.needs:
             return {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import subprocess
 from pathlib import Path
 
@@ -163,3 +164,16 @@ def test_two_versions_are_two_engines() -> None:
     settings = RunSettings(engines=("dlt==1.30.0", "dlt==1.31.0", "dlt"))
     settings.check(load_catalog())
     assert settings.chosen_engines(load_catalog()) == ("dlt", "dlt==1.30.0", "dlt==1.31.0")
+
+
+def test_nobody_looks_a_version_up_among_the_catalogues_engines() -> None:
+    """``catalog.engines["dlt==1.30.0"]`` is a KeyError in mid-run: ``catalog.engine`` knows versions."""
+    package = Path(versions.__file__).parents[2]
+    found = [
+        f"{file.relative_to(package)}:{number}"
+        for file in package.rglob("*.py")
+        for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), start=1)
+        if re.search(r"catalog\.engines(\[(?!base\])|\.get\()", line)
+    ]
+    # A manifest names an engine of the catalogue, and no version of it.
+    assert [place for place in found if not place.startswith("catalog/manifest.py")] == []

@@ -1,4 +1,4 @@
-"""dlt without a network: what the cache holds is enough to prepare it and to load rows; a cold one says so."""
+"""dlt without a network: what the cache holds is enough to prepare and run it; a cold one says so."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Engines side by side: who is right, what is promised, and figures of those alone that load the right rows."""
+"""Engines side by side: who is right, what is promised, and figures of those that load the right rows."""
 
 from __future__ import annotations
 
