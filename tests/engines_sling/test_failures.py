@@ -20,6 +20,8 @@ CONNECT = "~ could not connect to database(try adding `sslmode=require` or `sslm
         ([CONNECT, 'pq: database "gone" does not exist'], "not_found", False),
         (['did not find any columns for "s"."t". Perhaps it does not exists, or …'], "not_found", False),
         (['pq: invalid byte sequence for encoding "UTF8": 0xcb 0xef'], "data", False),
+        (["SQL Error", 'pq: relation "s.gone" does not exist'], "not_found", False),
+        (['pq: column "gone" does not exist'], "schema", False),
         (["pq: value out of range for type integer"], "data", False),
         (['invalid table name: "s"."it"'], "unsupported", False),
         (["something nobody has seen"], "internal", False),

@@ -68,6 +68,38 @@ def test_a_strategy_is_a_mode_and_its_keys(strategy: str, mode: str, keys: dict[
     assert {name: made[name] for name in ("update_key", "primary_key") if name in made} == keys
 
 
+class TestInclusive:
+    """The configuration that reads the mark itself, and NULLs, each time."""
+
+    @pytest.fixture(autouse=True)
+    def configured(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("CERTIFY_ENGINE_CONFIG", '{"incremental": "inclusive"}')
+
+    def test_a_merge_has_a_condition_of_its_own(self) -> None:
+        made = stream(job("incremental_merge"))
+        assert made["sql"] == (
+            'select * from "s"."t" where "updated_at" >= '
+            "coalesce(cast({incremental_value} as timestamptz), '-infinity') or \"updated_at\" is null"
+        )
+        assert (made["update_key"], made["primary_key"]) == ("updated_at", ["id"])
+
+    def test_the_lowest_value_is_of_the_cursors_type(self) -> None:
+        asked = job("incremental_merge")
+        asked.cursor = "id"
+        assert "cast({incremental_value} as bigint), -9223372036854775808)" in stream(asked)["sql"]
+        asked.cursor = "amount"
+        with pytest.raises(Failure, match="decimal"):
+            mapping.replication(asked)
+
+    @pytest.mark.parametrize("strategy", ["full_refresh", "incremental_append", "snapshot_diff"])
+    def test_other_strategies_are_as_they_were(self, strategy: str) -> None:
+        assert "sql" not in stream(job(strategy))
+
+
+def test_without_the_configuration_sling_writes_its_own_query() -> None:
+    assert "sql" not in stream(job("incremental_merge"))
+
+
 def test_names_are_quoted_as_sql_quotes_them() -> None:
     asked = job("full_refresh", {"name": 'a "b"'})
     assert stream(asked)["object"] == '"d"."a ""b"""'

@@ -34,7 +34,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from certify_driver import Failure, Job, serve  # type: ignore[import-not-found]
+from certify_driver import Failure, Job, config, serve  # type: ignore[import-not-found]
 from failures import classify, readable, redact  # type: ignore[import-not-found]
 from mapping import connections, replication  # type: ignore[import-not-found]
 
@@ -64,7 +64,8 @@ def describe() -> dict[str, Any]:
     version = said.stdout.strip().removeprefix("Version:").strip()
     with program.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    return {"engine": "sling", "version": version, "artifact_digest": f"sha256:{digest}"}
+    engine = "sling_inclusive" if config().get("incremental") == "inclusive" else "sling"
+    return {"engine": engine, "version": version, "artifact_digest": f"sha256:{digest}"}
 
 
 def load(job: Job) -> dict[str, Any]:

@@ -17,6 +17,7 @@ _BY_TEXT: tuple[tuple[str, str, bool], ...] = (
     ("permission denied for", "authentication", False),
     ("did not find any columns for", "not_found", False),
     ('database "', "not_found", False),
+    ('pq: relation "', "not_found", False),
     ("connection refused", "connectivity", True),
     ("no such host", "connectivity", True),
     ("connection reset", "connectivity", True),

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
-from certify_driver import Failure, Job  # type: ignore[import-not-found]
+from certify_driver import Failure, Job, config  # type: ignore[import-not-found]
 
 SOURCE, SINK = "CERTIFY_SOURCE", "CERTIFY_SINK"
 
@@ -18,6 +18,13 @@ STRATEGIES_OF_SINK = {
     "sqlite": ("full_refresh", "incremental_append", "incremental_merge", "snapshot_diff"),
     "parquet": ("full_refresh",),
 }
+LOWEST = {
+    "timestamptz": ("timestamptz", "'-infinity'"),
+    "timestamp": ("timestamp", "'-infinity'"),
+    "date": ("date", "'-infinity'"),
+    "int64": ("bigint", "-9223372036854775808"),
+}
+"""PostgreSQL's type of a cursor and what is below all its values."""
 DECIMAL = "decimal(38,10)"
 """The protocol's ``decimal``."""
 NO_NULL = "no value of a column is spelt like this"
@@ -43,6 +50,8 @@ def replication(job: Job) -> dict[str, Any]:
         "source_options": {"null_if": NO_NULL},
         "target_options": _target_options(job),
     }
+    if job.strategy == "incremental_merge" and config().get("incremental") == "inclusive":
+        stream["sql"] = _inclusive(job)
     if columns := _columns(job):
         stream["columns"] = columns
     if job.strategy in ("incremental_merge", "snapshot_diff"):
@@ -75,6 +84,19 @@ def refuse(job: Job) -> None:
             raise Failure("configuration", f"{job.strategy} needs a cursor column")
         if options.get("cursor_nulls", "include") == "exclude":
             raise Failure("unsupported", "sling's first load takes rows without an update key")
+
+
+def _inclusive(job: Job) -> str:
+    """Custom SQL with ``{incremental_value}``, NULL in the first run: the mark itself, and NULLs, each time.
+
+    https://docs.slingdata.io/concepts/replication/modes#incremental-or-backfill-mode-with-custom-sql
+    """
+    kind = next((column.type for column in job.columns if column.name == job.cursor), "timestamptz")
+    if kind not in LOWEST:
+        raise Failure("unsupported", f"this driver writes no condition for a cursor of type {kind}")
+    cursor, (sql_type, lowest) = _quoted(job.cursor), LOWEST[kind]
+    mark = f"coalesce(cast({{incremental_value}} as {sql_type}), {lowest})"
+    return f"select * from {_table(job.source)} where {cursor} >= {mark} or {cursor} is null"
 
 
 def _target_options(job: Job) -> dict[str, Any]:
