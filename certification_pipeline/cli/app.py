@@ -15,6 +15,7 @@ from certification_pipeline.cli import (
     dbt_lineage,
     decide,
     diff,
+    engine,
     findings,
     lineage,
     look,
@@ -70,5 +71,5 @@ app.add_typer(findings.findings_app, name="findings")
 app.add_typer(replay.replay_app, name="replay")
 app.add_typer(chain.chain_app, name="chain")
 app.add_typer(look.scenario_app, name="scenario")
-app.add_typer(look.engine_app, name="engine")
+app.add_typer(engine.engine_app, name="engine")
 app.add_typer(look.catalog_app, name="catalog")

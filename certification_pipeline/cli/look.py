@@ -1,4 +1,4 @@
-"""Commands that only look: ``matrix``, ``report``, ``scenario``, ``engine``, ``catalog``, ``doctor``."""
+"""Commands that only look: ``matrix``, ``report``, ``scenario``, ``catalog``, ``doctor``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from certification_pipeline.cli import options
 from certification_pipeline.cli.options import Format
 
 scenario_app = typer.Typer(no_args_is_help=True, help="What is done in a cell, and what it takes to pass.")
-engine_app = typer.Typer(no_args_is_help=True, help="The engines the catalogue knows.")
 catalog_app = typer.Typer(no_args_is_help=True, help="The catalogue: what is certified.")
 
 
@@ -119,16 +118,6 @@ def scenario_show(name: Annotated[str, typer.Argument(help="e.g. incr.cursor_tie
     must_match("scenario", (name,), catalog.scenarios, option=False)
     for found in (one for one in catalog.scenarios.values() if fnmatchcase(one.id, name)):
         print_scenario(console(), found)
-
-
-@engine_app.command("list")
-def engine_list(form: options.Formatted = Format.TABLE) -> None:
-    """All engines, with their routes and strategies."""
-    from certification_pipeline.catalog.loading import load_catalog  # noqa: PLC0415 - lazy on purpose
-    from certification_pipeline.cli.output import show  # noqa: PLC0415
-    from certification_pipeline.report.catalogue import engines_table  # noqa: PLC0415
-
-    show(engines_table(load_catalog()), form, index=False)
 
 
 @catalog_app.command("check")

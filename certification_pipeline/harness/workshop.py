@@ -70,12 +70,14 @@ def open_workshop(
     engines: Mapping[str, ReadyEngine | MissingEngine],
     on_event: OnEvent,
     cancel: threading.Event,
+    redactor: Redactor | None = None,
 ) -> Iterator[Workshop]:
     """Start the systems that can be started; yields what the runner needs.
 
-    Raises ``ServiceError`` when one that was probed as available does not start.
+    ``redactor``: one that somebody looks at; else the run gets its own. Raises ``ServiceError`` when a system
+    that was probed as available does not start.
     """
-    redactor = Redactor()
+    redactor = redactor or Redactor()
     with ExitStack() as stack:
         guardian = stack.enter_context(Guardian())
         work_dir = stack.enter_context(_temporary("certify-work-", guardian))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from functools import cache
 from pathlib import Path
 from typing import BinaryIO
@@ -10,6 +11,7 @@ from typing import BinaryIO
 import structlog
 from pydantic import ValidationError
 
+from certification_pipeline.catalog.vocabulary import FailureCategory
 from certification_pipeline.harness.engines.protocol import (
     PROTOCOL_VERSION,
     Describe,
@@ -44,9 +46,9 @@ def serve(requests: BinaryIO, events: BinaryIO) -> int:
         if not line.strip():
             continue
         request = _parsed(line)
-        if request is None:
-            return EXIT_USAGE
         match request:
+            case Error():
+                emit(request)
             case Describe():
                 emit(describe(defect))
             case Load():
@@ -58,15 +60,33 @@ def serve(requests: BinaryIO, events: BinaryIO) -> int:
     return 0
 
 
-def _parsed(line: bytes) -> Describe | Load | Stop | None:
-    """The request, or ``None`` after saying what is wrong with it."""
+def _parsed(line: bytes) -> Describe | Load | Stop | Error:
+    """The request, or what to answer to a line that is none."""
     try:
         return parse_request(line)
     except ValidationError as error:
         # The input may hold a DSN: name the fields, never the values.
         fields = sorted({".".join(map(str, item["loc"])) or "line" for item in error.errors()})
         structlog.get_logger().error("not a request of the protocol", fields=fields)
-        return None
+    asked = all(field.startswith(_ASKED) for field in fields)
+    return Error(
+        run_id=_run_id(line),
+        category=FailureCategory.UNSUPPORTED if asked else FailureCategory.CONFIGURATION,
+        message=f"not a request of the protocol: {', '.join(fields)}"[:500],
+    )
+
+
+_ASKED = ("load.strategy", "load.options")
+"""Fields that say what to do: of a value that is not known here, the engine does not implement it."""
+
+
+def _run_id(line: bytes) -> str:
+    """The run a broken request names, if it does."""
+    try:
+        found = json.loads(line)["run_id"]
+    except (ValueError, TypeError, KeyError):
+        return ""
+    return found if isinstance(found, str) else ""
 
 
 def retire(requests: BinaryIO) -> int:

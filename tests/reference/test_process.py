@@ -16,7 +16,7 @@ import psycopg
 import pytest
 
 from certification_pipeline.catalog.vocabulary import Strategy
-from certification_pipeline.harness.engines.protocol import Described, Phase, Result, parse_event
+from certification_pipeline.harness.engines.protocol import Described, Error, Phase, Result, parse_event
 from certification_pipeline.reference.defects import VARIABLE
 from tests.reference.conftest import Pipeline
 
@@ -62,13 +62,17 @@ def test_describe_then_end(last: bytes) -> None:
     assert described.details == {"planted_defect": None}
 
 
-def test_a_line_that_is_no_request() -> None:
-    line = b'{"type":"load","source":{"dsn":"postgresql://u:c4nary@h/d"}}\n'
-    answer = subprocess.run(COMMAND, input=line, capture_output=True, check=False, timeout=60)
-    assert answer.returncode == 2
-    assert answer.stdout == b""
-    assert b"load.run_id" in answer.stderr
-    assert b"c4nary" not in answer.stderr
+def test_a_line_that_is_no_request_is_answered_and_the_next_one_served() -> None:
+    line = b'{"type":"load","run_id":"r","source":{"dsn":"postgresql://u:c4nary@h/d"}}\n'
+    lines = line + b"garbage\n" + b'{"type":"describe"}\n'
+    answer = subprocess.run(COMMAND, input=lines, capture_output=True, check=True, timeout=60)
+    named, unnamed, described = map(parse_event, answer.stdout.splitlines())
+    assert isinstance(named, Error)
+    assert isinstance(unnamed, Error)
+    assert isinstance(described, Described)
+    assert (named.run_id, named.category, unnamed.run_id) == ("r", "configuration", "")
+    assert "load.sink" in named.message
+    assert b"c4nary" not in answer.stderr + answer.stdout
     assert b"Traceback" not in answer.stderr
 
 

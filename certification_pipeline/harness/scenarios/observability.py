@@ -86,11 +86,11 @@ def taxonomy(bench: Bench) -> None:
             FailureCategory.NOT_FOUND,
         ),
         "wrong password": (
-            bench.with_source(good, dsn=_with(good.source.dsn, password=_WRONG_PASSWORD)),
+            bench.with_source(good, dsn=dsn_with(good.source.dsn, password=_WRONG_PASSWORD)),
             FailureCategory.AUTHENTICATION,
         ),
         "nobody listens": (
-            bench.with_source(good, dsn=_with(good.source.dsn, port=_closed_port())),
+            bench.with_source(good, dsn=dsn_with(good.source.dsn, port=closed_port())),
             FailureCategory.CONNECTIVITY,
         ),
     }
@@ -101,13 +101,15 @@ def taxonomy(bench: Bench) -> None:
     bench.load_and_judge("after three failed loads")
 
 
-def _with(dsn: str, *, password: str | None = None, port: int | None = None) -> str:
+def dsn_with(dsn: str, *, password: str | None = None, port: int | None = None) -> str:
+    """The URL with another password or port."""
     parts = urlsplit(dsn)
     user = f"{parts.username}:{password or parts.password}@"
     return urlunsplit(parts._replace(netloc=f"{user}{parts.hostname}:{port or parts.port}"))
 
 
-def _closed_port() -> int:
+def closed_port() -> int:
+    """A port of this machine where nobody listens."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

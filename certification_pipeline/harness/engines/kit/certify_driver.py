@@ -158,10 +158,12 @@ def installed(name: str) -> str:
     return "sha256:" + hashlib.sha256("\n".join(sorted(record.splitlines())).encode()).hexdigest()
 
 
-def serve(describe: Describe, load: Load, *, fork: bool = False) -> None:
+def serve(describe: Describe, load: Load, *, fork: bool = False, replays: bool = False) -> None:
     """Answer requests from stdin until ``stop`` or end of file; ends the process.
 
     ``fork``: each load in a child process of its own. Only for a parent that has started no thread.
+    ``replays``: ``load`` looks at ``options.replay``; else such requests are refused, because a replay that
+    is taken for the next load moves the wrong rows.
     """
     events = _take_stdout()
     who: dict[str, Any] = {}
@@ -187,6 +189,8 @@ def serve(describe: Describe, load: Load, *, fork: bool = False) -> None:
         elif missing := [name for name in _NEEDED if name not in request]:
             message = f"the load request lacks {', '.join(missing)}"
             _write(events, _error(str(request.get("run_id", "")), "configuration", message))
+        elif (request.get("options") or {}).get("replay") and not replays:
+            _write(events, _error(str(request["run_id"]), "unsupported", "no run can be done again"))
         elif fork:
             _load_in_child(request, events, who, load)
         else:

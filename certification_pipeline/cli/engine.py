@@ -1,0 +1,109 @@
+"""``certify engine``: the engines there are, whether one keeps the protocol, a driver to begin with."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from certification_pipeline.cli import options
+from certification_pipeline.cli.options import Format
+
+if TYPE_CHECKING:
+    from certification_pipeline.catalog.models import Catalog
+    from certification_pipeline.harness.conformance.checks import Report
+
+engine_app = typer.Typer(no_args_is_help=True, help="The engines the catalogue knows, and your own.")
+
+
+@engine_app.command("list")
+def engine_list(form: options.Formatted = Format.TABLE) -> None:
+    """All engines, with their routes and strategies."""
+    from certification_pipeline.catalog.loading import load_catalog  # noqa: PLC0415 - lazy on purpose
+    from certification_pipeline.cli.output import show  # noqa: PLC0415
+    from certification_pipeline.report.catalogue import engines_table  # noqa: PLC0415
+
+    show(engines_table(load_catalog()), form, index=False)
+
+
+@engine_app.command("check")
+def engine_check(
+    name: Annotated[str, typer.Argument(help="An engine's id, or the folder of your own.")],
+    form: options.Formatted = Format.TABLE,
+) -> None:
+    """Check a driver against the engine protocol, in a real conversation with a real load.
+
+    Exits 0 when it keeps the protocol, 1 when not, 3 when some of it could not be asked here.
+    """
+    from certification_pipeline.cli.output import emit  # noqa: PLC0415 - lazy on purpose
+    from certification_pipeline.gates.exit_code import exit_code  # noqa: PLC0415
+    from certification_pipeline.harness.conformance.check import check_engine  # noqa: PLC0415
+
+    catalog, engine = _named(name)
+    report = check_engine(catalog, engine, lambda _: None)
+    if form is Format.JSON:
+        emit(
+            {
+                "engine": report.engine,
+                "version": report.version,
+                "route": report.route,
+                "strategy": report.strategy,
+                "outcome": report.outcome.value,
+                "checks": [
+                    {
+                        "check": one.check.id,
+                        "asks": one.check.asks,
+                        "outcome": one.outcome.value,
+                        "seen": one.seen,
+                        "remedy": one.check.remedy,
+                    }
+                    for one in report
+                ],
+            }
+        )
+    else:
+        _show(report)
+    raise typer.Exit(exit_code(report.outcome))
+
+
+def _named(name: str) -> tuple[Catalog, str]:
+    """The catalogue and the id in it. A path is a folder with an ``engine.yaml``, wherever it lies."""
+    from certification_pipeline.catalog.loading import load_catalog, load_with  # noqa: PLC0415 - lazy
+    from certification_pipeline.catalog.outside import ENTRY  # noqa: PLC0415
+    from certification_pipeline.settings import must_match  # noqa: PLC0415
+
+    folder = Path(name)
+    if (os.sep in name or name.startswith(".")) and (folder / ENTRY).is_file():
+        folder = folder.absolute()
+        return load_with((folder / ENTRY,)), folder.name
+    catalog = load_catalog()
+    must_match("engine", (name,), catalog.engines, option=False)
+    return catalog, name
+
+
+def _show(report: Report) -> None:
+    import pandas as pd  # noqa: PLC0415 - heavy
+
+    from certification_pipeline.catalog.vocabulary import Outcome  # noqa: PLC0415
+    from certification_pipeline.cli.output import console  # noqa: PLC0415
+    from certification_pipeline.report.tally import SYMBOL  # noqa: PLC0415
+    from certification_pipeline.report.terminal import print_frame  # noqa: PLC0415
+
+    rows = [
+        {"": f"{SYMBOL[one.outcome]} {one.outcome.value}", "check": one.check.id, "seen": one.seen}
+        for one in report
+    ]
+    print_frame(console(), pd.DataFrame(rows), index=False)
+    typer.echo("")
+    held = sum(one.outcome is Outcome.PASSED for one in report)
+    where = f" on {report.route}, {report.strategy}" if report.route else ""
+    typer.echo(f"{report.engine} {report.version}: {held} of {len(rows)} checks hold{where}.")
+    for one in report:
+        if one.outcome is Outcome.FAILED:
+            typer.echo(f"\n{one.check.id}: {one.check.asks}\n  → {one.check.remedy}")
+    if report.outcome is Outcome.PASSED:
+        typer.echo(f"Go on with: certify run --engine {report.engine}")
+    elif report.outcome is not Outcome.FAILED:
+        typer.echo("Inconclusive: see what is untested above, and `certify doctor`.")
