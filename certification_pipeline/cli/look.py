@@ -60,9 +60,11 @@ def matrix(
         lines = [line for subject in release.subjects for line in subject.lines]
         show(cells_table(lines), form, index=False, empty=nothing)
     elif by is By.ENGINE:
-        from certification_pipeline.report.comparison import side_by_side  # noqa: PLC0415
+        from certification_pipeline.report.comparison import side_by_side, with_a_say  # noqa: PLC0415
 
-        show(side_by_side(release), form, index=False, empty=nothing)
+        # A screen is narrow: which finding explains a red cell is in `--by cell` and in the report.
+        frame = side_by_side(release, known=form is Format.JSON)
+        show(with_a_say(frame) if form is Format.TABLE else frame, form, index=False, empty=nothing)
     elif by is By.SEEDS:
         show(release_seeds_matrix(release, load_catalog().matrix), form, index=False)
     else:

@@ -51,4 +51,5 @@ def _plan(
         scenarios=settings.scenarios,
         families=settings.chosen_families(engine, catalog),
         only_families=settings.families,
+        one_of_many=len(settings.chosen_engines(catalog)) > 1,
     )

@@ -40,13 +40,17 @@ class Spread(NamedTuple):
 
 
 class ComparedSubject(Model):
-    """One engine. ``problem`` says why it has no figures: what loads wrong rows has no speed."""
+    """One engine. ``problem`` says why it has no figures: the fastest load is the one that loads nothing.
+
+    Rows that all arrived, with some values wrong, were moved: their figures stand, with a ``remark``.
+    """
 
     subject: Subject
     route_id: str | None
     raw_path: str | None = Field(None, description="what raw COPY did, in words")
     turns: tuple[Turn, ...] = ()
     problem: str | None = None
+    remark: str | None = Field(None, description="what is wrong with values of rows that all arrived")
 
     @property
     def wall(self) -> Spread | None:

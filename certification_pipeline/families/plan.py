@@ -65,6 +65,7 @@ def build_plan(
     scenarios: Sequence[str] = (),
     families: Sequence[Family] = (),
     only_families: Sequence[str] = (),
+    one_of_many: bool = False,
     created_at: datetime | None = None,
 ) -> CertificationPlan:
     """Plan one engine under one profile, sealed by ``plan_digest``.
@@ -74,7 +75,8 @@ def build_plan(
     which must match a planned cell. Every cell has the plan's seed: engines and routes meet the same rows,
     and what the oracle expects of a workload is worked out once a run, not once a cell. ``families`` are the
     evidence families beside the matrix that a release of this plan must not go without; ``only_families``
-    are the patterns they were chosen by.
+    are the patterns they were chosen by. ``one_of_many``: a pattern may be meant for another engine of the
+    same release, so one that matches nothing here is no mistake while others do.
 
     Raises ``PlanError`` for an unknown engine or profile, rows outside 60 … 100 000 000, a subject that is
     another engine, and patterns that match nothing.
@@ -91,7 +93,7 @@ def build_plan(
     )
     obstacles = Obstacles(catalog, engine, scope, availability)
     planner = _Planner(catalog, engine, rows, seed, obstacles)
-    cells = tuple(planner.cell(key) for key in _select(planner.keys(), selection))
+    cells = tuple(planner.cell(key) for key in _select(planner.keys(), selection, one_of_many))
     digest = catalog_digest(catalog, engine_id)
     return CertificationPlan(
         schema_version=CertificationPlan.schema_name(),
@@ -132,7 +134,7 @@ def _check_request(engine: Engine, rows: int, subject: Subject) -> None:
         raise PlanError(message, "describe the engine that is planned")
 
 
-def _select(keys: Sequence[CellKey], selection: Selection) -> tuple[CellKey, ...]:
+def _select(keys: Sequence[CellKey], selection: Selection, one_of_many: bool) -> tuple[CellKey, ...]:
     """The cells that match; a pattern that matches none is a mistake, not an empty plan."""
     chosen = list(keys)
     parts: tuple[tuple[str, tuple[str, ...], Callable[[CellKey], str]], ...] = (
@@ -143,7 +145,7 @@ def _select(keys: Sequence[CellKey], selection: Selection) -> tuple[CellKey, ...
     for kind, patterns, name_of in parts:
         names = {name_of(key) for key in keys}
         for pattern in patterns:
-            if not any(fnmatchcase(name, pattern) for name in names):
+            if not one_of_many and not any(fnmatchcase(name, pattern) for name in names):
                 raise PlanError(f"`{pattern}` matches no planned {kind}", nearest(pattern, names))
         if patterns:
             chosen = [key for key in chosen if any(fnmatchcase(name_of(key), one) for one in patterns)]

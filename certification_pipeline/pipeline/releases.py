@@ -78,6 +78,7 @@ def seal_plans(settings: RunSettings, catalog: Catalog, on_event: OnEvent) -> Se
                 scenarios=settings.scenarios,
                 families=settings.chosen_families(name, catalog),
                 only_families=settings.families,
+                one_of_many=len(names) > 1,
             )
         except PlanError as error:
             # A filter may fit one engine and not another; only one that fits none is a mistake.

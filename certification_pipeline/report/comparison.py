@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import pandas as pd
 
 from certification_pipeline.catalog.vocabulary import Anomaly, Outcome, Strategy
@@ -26,8 +24,11 @@ NOT_OBSERVED = "not observed yet"
 _ORDER = {strategy.value: at for at, strategy in enumerate(Strategy)}
 
 
-def side_by_side(release: ReleaseView) -> pd.DataFrame:
-    """One row a route, strategy and scenario that some engine ran; a column an engine: what came of it."""
+def side_by_side(release: ReleaseView, *, known: bool = True) -> pd.DataFrame:
+    """One row a route, strategy and scenario that some engine ran; a column an engine: what came of it.
+
+    ``known``: with the ids of findings.
+    """
     ran = {
         (line.key.route_id, line.key.strategy.value, line.key.scenario)
         for subject in release.subjects
@@ -39,7 +40,7 @@ def side_by_side(release: ReleaseView) -> pd.DataFrame:
         found = {
             (line.key.route_id, line.key.strategy.value, line.key.scenario): line for line in subject.lines
         }
-        frame[subject.subject.engine] = [_verdict(found.get(row)) for row in rows]
+        frame[subject.subject.engine] = [_verdict(found.get(row), known) for row in rows]
     return frame
 
 
@@ -68,9 +69,10 @@ def guarantees_table(release: ReleaseView) -> pd.DataFrame:
 
 
 def speed_table(comparison: EngineComparison) -> pd.DataFrame:
-    """One row an engine, the fastest first: multiples of raw COPY in the same turn, and memory."""
+    """One row an engine, the right ones first, by speed: multiples of raw COPY in the same turn, memory."""
     ordered = sorted(
-        comparison.subjects, key=lambda one: (one.wall is None, one.wall.median if one.wall else 0.0)
+        comparison.subjects,
+        key=lambda one: (one.wall is None, bool(one.remark), one.wall.median if one.wall else 0.0),
     )
     rows = [
         {
@@ -81,7 +83,7 @@ def speed_table(comparison: EngineComparison) -> pd.DataFrame:
             "CPU × raw COPY": _ratio(one.cpu),
             "peak MB": _megabytes(one.memory),
             "turns": len(one.turns),
-            "remark": one.problem or "",
+            "remark": one.problem or one.remark or "",
         }
         for one in ordered
     ]
@@ -141,17 +143,18 @@ def write_comparison(release: ReleaseView, store: EvidenceStore) -> None:
     write_atomically(path, comparison_markdown(release, comparison).encode("utf-8", "replace"))
 
 
-def by_route(frame: pd.DataFrame, engines: Sequence[str]) -> list[tuple[str, pd.DataFrame]]:
+def by_route(release: ReleaseView) -> list[tuple[str, pd.DataFrame]]:
     """The side-by-side frame in pieces: one a route, with the engines that have a say there."""
-    made = []
-    for route, part in frame.groupby("route", sort=False):
-        there = [
-            name
-            for name in engines
-            if any(value not in ("", SYMBOL[Outcome.INAPPLICABLE]) for value in part[name])
-        ]
-        made.append((str(route).replace("_to_", " → "), part[["strategy", "scenario", *there]]))
-    return made
+    return [
+        (str(route).replace("_to_", " → "), with_a_say(part).drop(columns="route"))
+        for route, part in side_by_side(release).groupby("route", sort=False)
+    ]
+
+
+def with_a_say(frame: pd.DataFrame) -> pd.DataFrame:
+    """Without the engines that claim nothing of it."""
+    silent = ("", SYMBOL[Outcome.INAPPLICABLE])
+    return frame.loc[:, [name for name in frame.columns if not frame[name].isin(silent).all()]]
 
 
 def _measured(comparison: EngineComparison | None, release_id: str) -> str:
@@ -160,7 +163,7 @@ def _measured(comparison: EngineComparison | None, release_id: str) -> str:
     return f"{speed_line(comparison)}\n\n{frame_markdown(speed_table(comparison), index=False)}"
 
 
-def _verdict(line: CellLine | None) -> str:
+def _verdict(line: CellLine | None, known: bool) -> str:
     """``✓``, ``✗ corrupt, lost (dlt-04)``, ``?``; empty for a cell that this engine's plan does not hold."""
     if line is None:
         return ""
@@ -170,8 +173,8 @@ def _verdict(line: CellLine | None) -> str:
     judgements = line.evidence.judgements if line.evidence else ()
     seen = {a for j in judgements if isinstance(j, RowJudgement) for a, count in j.anomalies.items() if count}
     words = ", ".join(anomaly.value.replace("_", " ") for anomaly in Anomaly if anomaly in seen)
-    known = ", ".join(finding.id for finding in line.findings)
-    return " ".join(part for part in (symbol, words, f"({known})" if known else "") if part)
+    ids = ", ".join(finding.id for finding in line.findings) if known else ""
+    return " ".join(part for part in (symbol, words, f"({ids})" if ids else "") if part)
 
 
 def _ratio(spread: Spread | None) -> str:

@@ -34,7 +34,6 @@ from certification_pipeline.report.comparison import (
     by_route,
     guarantees_table,
     read_comparison,
-    side_by_side,
     speed_line,
     speed_table,
 )
@@ -250,10 +249,9 @@ def _compared(release: ReleaseView) -> ComparedPage | None:
     """``None`` for a release of few engines: their own sections say it."""
     if len(release.subjects) <= FEW:
         return None
-    names = [subject.subject.engine for subject in release.subjects]
     found = read_comparison(release.store, release.release_id) if release.store is not None else None
     return ComparedPage(
-        routes=by_route(side_by_side(release), names),
+        routes=by_route(release),
         guarantees=guarantees_table(release),
         speed=None if found is None else speed_table(found),
         measured="" if found is None else speed_line(found),

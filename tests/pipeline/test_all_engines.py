@@ -9,8 +9,10 @@ import pytest
 
 from certification_pipeline.catalog.models import Catalog, DriverSpec
 from certification_pipeline.catalog.vocabulary import Outcome, ReasonCode
+from certification_pipeline.cli.preview import preview
 from certification_pipeline.evidence.plan import CertificationPlan
 from certification_pipeline.evidence.store import EvidenceStore
+from certification_pipeline.families.plan import PlanError
 from certification_pipeline.harness.services.postgres_dsn import SOURCE_VARIABLE
 from certification_pipeline.pipeline.certify import certify
 from certification_pipeline.settings import RunSettings, SettingsError, matching_engines
@@ -44,6 +46,22 @@ def test_a_driver_that_is_missing_is_untested_and_the_others_go_on(
     assert (cell.disposition, cell.reason) == ("untested", ReasonCode.DRIVER_MISSING)
     assert cell.detail is not None
     assert "nowhere" in cell.detail
+
+
+def test_a_filter_may_be_meant_for_one_of_the_engines(catalog: Catalog) -> None:
+    settings = RunSettings(
+        engines=("reference", "krishiv"),
+        routes=("postgres_to_postgres", "parquet_to_parquet"),
+        strategies=("full_refresh",),
+    )
+    routes = {
+        plan.subject.engine: {cell.key.route_id for cell in plan.cells} for plan in preview(settings, catalog)
+    }
+    assert "parquet_to_parquet" in routes["krishiv"]
+    assert routes["reference"] == {"postgres_to_postgres"}
+    alone = settings.model_copy(update={"engines": ("reference",)})
+    with pytest.raises(PlanError, match="parquet_to_parquet"):
+        preview(alone, catalog)
 
 
 def test_all_is_every_engine_of_the_catalogue(catalog: Catalog) -> None:

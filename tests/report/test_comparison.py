@@ -80,9 +80,11 @@ def test_wrong_rows_and_too_few_turns_have_no_speed_and_come_last() -> None:
     wrong = compared("wrong", turn(), turn(), turn(), problem="the oracle found rows wrong: 3 lost")
     few = compared("few", turn(), turn())
     good = compared("good", turn(9), turn(9), turn(9))
-    table = speed_table(comparison(wrong, few, good))
+    odd = compared("odd", turn(), turn(), turn()).model_copy(update={"remark": "3 corrupt"})
+    table = speed_table(comparison(wrong, few, odd, good))
     assert table["engine"].iloc[0] == "good"
-    assert set(table["wall × raw COPY"]) == {"", "9.00 (9.00 to 9.00)"}
+    assert set(table["wall × raw COPY"]) == {"", "2.00 (2.00 to 2.00)", "9.00 (9.00 to 9.00)"}
+    assert list(table["engine"])[:2] == ["good", "odd"], "wrong values come after right ones, however fast"
     assert "3 lost" in table.set_index("engine").loc["wrong", "remark"]
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from certification_pipeline.catalog.models import Engine
-from certification_pipeline.catalog.vocabulary import Family, Strategy, Support
+from certification_pipeline.catalog.vocabulary import Anomaly, Family, Strategy, Support
 from certification_pipeline.evidence.benchmark_samples import MeasuredLoad, Role
 from certification_pipeline.evidence.comparison import ComparedSubject, Turn
 from certification_pipeline.families.benchmark.asked import Asked
@@ -19,6 +19,8 @@ from certification_pipeline.families.work import Work
 from certification_pipeline.harness.cpu import TreeMemory
 from certification_pipeline.harness.engines.session import LoadOutcome
 from certification_pipeline.harness.events import FamilyStep
+from certification_pipeline.harness.oracle.oracle import SinkView
+from certification_pipeline.harness.shop import sink_dsn
 
 SOURCE = "postgres"
 """Raw COPY is PostgreSQL's: engines that read from elsewhere have no yardstick here."""
@@ -51,6 +53,23 @@ class _Watched(Process):
             self.peaks.append(memory.peak)
         return outcome
 
+    @property
+    def moved_all(self) -> bool:
+        """Whether every row arrived once, though values of some may be wrong."""
+        found = self._found
+        if found is None or found.remark or found.expected.rows != found.actual.rows:
+            return False
+        return {anomaly for anomaly, count in found.anomalies.items() if count} <= {Anomaly.CORRUPT}
+
+    def _sink(self, number: int | None = None) -> SinkView:
+        """A namespace of its own for each load, and the source's name: some engines can give no other."""
+        track = self.track
+        view = track.bench.sink_view()
+        load = track.asked.loads if number is None else number
+        namespace = f"{track.bench.station.namespace}_{self.pair}_{load}"
+        dsn = sink_dsn(track.work.shop.services[track.asked.sink], namespace)
+        return replace(view, dsn=dsn, namespace=namespace if view.namespace else "")
+
 
 @dataclass
 class _Lane:
@@ -61,6 +80,7 @@ class _Lane:
     track: Track
     turns: list[Turn] = field(default_factory=list)
     problem: str | None = None
+    remark: str | None = None
 
     def run(self, turn: int) -> None:
         """One turn, unless an earlier one went wrong."""
@@ -75,7 +95,10 @@ class _Lane:
         finally:
             process.close()
             self.track.clean()
-        self.problem = process.problem
+        if process.moved_all:
+            self.remark = process.problem
+        else:
+            self.problem = process.problem
         if self.problem is None:
             (load,), (plain,) = process.loads, raw.loads
             self.turns.append(
@@ -118,6 +141,7 @@ def compare_speed(works: Sequence[Work], *, rows: int, turns: int) -> list[Compa
             raw_path=raw_path(lane.sink),
             turns=tuple(lane.turns),
             problem=lane.problem,
+            remark=lane.remark,
         )
     return [found[work.engine] for work in works]
 
