@@ -10,6 +10,9 @@ An engine need not import this module (it may be a Go binary): these models are 
 
 from __future__ import annotations
 
+import json
+import sys
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter
@@ -222,3 +225,23 @@ def parse_event(line: bytes) -> Described | Phase | Progress | Result | Error:
 def parse_request(line: bytes | str) -> Describe | Load | Stop:
     """One line from the harness, for engines written in Python inside this package."""
     return _REQUESTS.validate_json(line)
+
+
+def json_schemas() -> dict[str, str]:
+    """File name -> text of the published JSON Schema (draft 2020-12): any one line of the protocol.
+
+    ``python -m certification_pipeline.harness.engines.protocol docs/schemas`` publishes it; a test compares.
+    """
+    either: TypeAdapter[object] = TypeAdapter(Request | Event)
+    schema = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": "urn:certification_pipeline:engine-protocol:v1",
+        "title": "One line of the engine protocol, version 1: a request or an event",
+        **either.json_schema(),
+    }
+    return {"engine-protocol.v1.json": json.dumps(schema, indent=2, sort_keys=True) + "\n"}
+
+
+if __name__ == "__main__":
+    for name, text in json_schemas().items():
+        (Path(sys.argv[1]) / name).write_text(text)
