@@ -29,15 +29,8 @@ from certification_pipeline.evidence.cell import CheckJudgement, RowJudgement
 from certification_pipeline.evidence.files import write_atomically
 from certification_pipeline.gates.benchmark_history import HistoryRow, benchmark_history
 from certification_pipeline.report.causes import Cause, Gap, Sample, causes, fact, reasons, samples_of
-from certification_pipeline.report.comparison import (
-    FEW,
-    by_route,
-    guarantees_table,
-    read_comparison,
-    speed_line,
-    speed_table,
-)
 from certification_pipeline.report.release import CellLine, ReleaseView, SubjectView
+from certification_pipeline.report.sections.comparison import compared_page
 from certification_pipeline.report.sections.page import FamiliesPage, counted, families_page
 from certification_pipeline.report.sections.samples import SampleView, sample_view
 from certification_pipeline.report.steps import split_step
@@ -217,7 +210,7 @@ def render_html(
         bar_order=_BAR_ORDER,
         why=why,
         documents=documents,
-        compared=_compared(release),
+        compared=compared_page(release),
         written_at=utc_now(),
         # Script and style are files of this package.
         script=Markup(script),  # noqa: S704
@@ -233,29 +226,6 @@ def _links(release: ReleaseView, path: Path) -> str:
     there = release.store.release_path(release.release_id)
     way = Path(os.path.relpath(there, path.absolute().parent)).as_posix()
     return "" if way == "." else f"{quote(way)}/"
-
-
-@dataclass(frozen=True, slots=True)
-class ComparedPage:
-    """Engines side by side."""
-
-    routes: list[tuple[str, pd.DataFrame]]
-    guarantees: pd.DataFrame
-    speed: pd.DataFrame | None
-    measured: str
-
-
-def _compared(release: ReleaseView) -> ComparedPage | None:
-    """``None`` for a release of few engines: their own sections say it."""
-    if len(release.subjects) <= FEW:
-        return None
-    found = read_comparison(release.store, release.release_id) if release.store is not None else None
-    return ComparedPage(
-        routes=by_route(release),
-        guarantees=guarantees_table(release),
-        speed=None if found is None else speed_table(found),
-        measured="" if found is None else speed_line(found),
-    )
 
 
 def _documents(path: Path) -> str:
