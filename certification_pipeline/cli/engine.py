@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -66,6 +67,41 @@ def engine_check(
     else:
         _show(report)
     raise typer.Exit(exit_code(report.outcome))
+
+
+class Lang(StrEnum):
+    """What a driver is written in."""
+
+    PYTHON = "python"
+    SHELL = "shell"
+
+
+@engine_app.command("scaffold")
+def engine_scaffold(
+    name: Annotated[str, typer.Argument(help="The engine's id: lower-case letters, digits and '_'.")],
+    lang: Annotated[Lang, typer.Option("--lang", help="What the driver is written in.")] = Lang.PYTHON,
+    directory: Annotated[
+        Path | None, typer.Option("--directory", metavar="DIR", help="Where. [engines]")
+    ] = None,
+) -> None:
+    """Write a driver that runs, its catalogue entry and a README into engines/NAME."""
+    from certification_pipeline.catalog.loading import ENGINE_ID, load_catalog  # noqa: PLC0415 - lazy
+    from certification_pipeline.catalog.outside import DEFAULT_DIRECTORY, DIRECTORY_VARIABLE  # noqa: PLC0415
+    from certification_pipeline.harness.engines.scaffolding import scaffold  # noqa: PLC0415
+    from certification_pipeline.settings import SettingsError  # noqa: PLC0415
+
+    if not ENGINE_ID.fullmatch(name):
+        raise SettingsError(f"'{name}' cannot be an engine's id", "use lower-case letters, digits and '_'")
+    if name in load_catalog().engines:
+        raise SettingsError(f"there is an engine '{name}' already", "choose another name")
+    place = directory or Path(os.environ.get(DIRECTORY_VARIABLE) or DEFAULT_DIRECTORY)
+    try:
+        made = scaffold(name, lang.value, place)
+    except FileExistsError:
+        raise SettingsError(f"{place / name} is there already", "choose another name, or remove it") from None
+    for path in made:
+        typer.echo(path)
+    typer.echo(f"\nGo on with: certify engine check {name if directory is None else place / name}")
 
 
 def _named(name: str) -> tuple[Catalog, str]:
