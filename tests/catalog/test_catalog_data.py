@@ -52,7 +52,7 @@ KRISHIV_SIX = [
 ISSUE_SCENARIOS = (
     {f"strategy.{strategy}" for strategy in Strategy}
     | {f"batch.{name}" for name in ("full_refresh", "empty", "wide", "large")}
-    | {"types.matrix", "ident.funky", "idem.rerun"}
+    | {"types.matrix", "ident.funky", "idem.rerun", "idem.state_lost"}
     | {f"incr.{name}" for name in ("cursor_ties", "null_cursor", "noop")}
     | {f"schema.{kind}" for kind in DriftKind}
     | {f"obs.{name}" for name in ("fields", "counts", "taxonomy")}

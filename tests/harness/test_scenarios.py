@@ -53,6 +53,8 @@ WRONG: list[tuple[str, Strategy, str, str | Anomaly]] = [
     ("incr.noop", APPEND, "forgets", Anomaly.DUPLICATE),
     ("idem.rerun", MERGE, "forgets", Anomaly.DUPLICATE),
     ("idem.rerun", APPEND, "forgets", Anomaly.DUPLICATE),
+    ("idem.state_lost", MERGE, "forgets", Anomaly.DUPLICATE),
+    ("idem.state_lost", APPEND, "forgets", Anomaly.DUPLICATE),
     ("schema.add", MERGE, "no_evolution", "added"),
     ("schema.drop", MERGE, "drops", "note"),
     ("schema.drop", MERGE, "keeps_old_values", "note"),

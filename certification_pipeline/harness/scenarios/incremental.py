@@ -42,3 +42,19 @@ def rerun(bench: Bench) -> None:
     bench.lose_state()
     bench.load()
     bench.judge_delivery("same input, state folder lost")
+
+
+def state_lost(bench: Bench) -> None:
+    """The state folder is lost between two rounds: the next load takes the round, and the one after nothing.
+
+    No row of this workload comes late: an engine that reads everything anew is right, too, and sees no more
+    than one that goes on from its mark.
+    """
+    bench.seed("punctual")
+    bench.load_and_judge()
+    bench.change()
+    bench.lose_state()
+    bench.load()
+    bench.judge_delivery("change round, state folder lost")
+    bench.load()
+    bench.judge_delivery("idle rerun, with what was restored")

@@ -25,6 +25,7 @@ SCENARIOS: Mapping[str, ScenarioFunction] = MappingProxyType(
         "incr.null_cursor": incremental.null_cursor,
         "incr.noop": incremental.noop,
         "idem.rerun": incremental.rerun,
+        "idem.state_lost": incremental.state_lost,
         **{f"schema.{kind}": partial(schema.drift, kind) for kind in DriftKind},
         "obs.fields": observability.fields,
         "obs.counts": observability.counts,

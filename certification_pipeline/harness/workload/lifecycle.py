@@ -163,6 +163,11 @@ NULL_CURSOR = Pattern(
     null_classes=(9, *range(11, 20), 29, *range(31, 39)),
     null_every=1,
 )
+PUNCTUAL = Pattern(
+    fresh=(Category.UPDATE_TIE,),
+    doomed=(Category.UPDATE_ALL,),
+    inserts=(Category.INSERT, Category.INSERT_TIE),
+)
 SILENT = Pattern(nulls=(Category.UPDATE_SILENT,))
 NO_DELETES = Pattern(deletes=False)
 

@@ -7,7 +7,13 @@ from dataclasses import replace
 from functools import lru_cache
 
 from certification_pipeline.catalog.vocabulary import DriftKind
-from certification_pipeline.harness.workload.lifecycle import CURSOR_TIES, NO_DELETES, NULL_CURSOR, SILENT
+from certification_pipeline.harness.workload.lifecycle import (
+    CURSOR_TIES,
+    NO_DELETES,
+    NULL_CURSOR,
+    PUNCTUAL,
+    SILENT,
+)
 from certification_pipeline.harness.workload.recipe import Drift, Recipe
 from certification_pipeline.harness.workload.rounds import Workload
 from certification_pipeline.harness.workload.spec import Column, LogicalType, TableSpec
@@ -159,6 +165,7 @@ _RECIPES = (
     Recipe("funky_one_case", FUNKY_ONE_CASE_SPEC),
     Recipe("cursor_ties", replace(NARROW_SPEC, name="cursor_ties"), pattern=CURSOR_TIES),
     Recipe("null_cursor", replace(NARROW_SPEC, name="null_cursor"), pattern=NULL_CURSOR),
+    Recipe("punctual", replace(NARROW_SPEC, name="punctual"), pattern=PUNCTUAL),
     Recipe("silent_updates", replace(NARROW_SPEC, name="silent_updates"), pattern=SILENT),
     _drift("drift_add", Drift(DriftKind.ADD, "added", new_type=T.TEXT)),
     _drift("drift_drop", Drift(DriftKind.DROP, "note")),
