@@ -9,16 +9,12 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, field
-from datetime import date
+from contextlib import contextmanager, nullcontext
 from functools import partial
-from pathlib import Path
 from uuid import uuid4
 
 from pydantic import JsonValue
 
-from certification_pipeline.catalog.models import Claim, Engine, RouteClaims, TypeRule
 from certification_pipeline.catalog.vocabulary import (
     Anomaly,
     DriftBehaviour,
@@ -36,12 +32,13 @@ from certification_pipeline.evidence.cell import (
     LoadEvidence,
     RowJudgement,
 )
-from certification_pipeline.evidence.plan import PlannedCell
 from certification_pipeline.harness.engines.outcome import Event
-from certification_pipeline.harness.engines.protocol import ColumnSpec, DataObject, Load, LoadOptions, Phase
+from certification_pipeline.harness.engines.protocol import DataObject, Load, LoadOptions, Phase
 from certification_pipeline.harness.engines.session import EngineError, EngineSession, LoadOutcome
-from certification_pipeline.harness.oracle.oracle import History, Oracle, Resync, Semantics, SinkView
+from certification_pipeline.harness.oracle.oracle import History, Resync, SinkView
+from certification_pipeline.harness.station import Station
 from certification_pipeline.harness.workload.rounds import Workload
+from certification_pipeline.harness.workload.slices import slice_of
 from certification_pipeline.harness.workload.source import SourceWriter, TransactionalSource
 from certification_pipeline.harness.workload.sources import open_source
 from certification_pipeline.harness.workload.tables import build_workload
@@ -52,31 +49,6 @@ _SECONDS_PER_MILLION_ROWS = 600.0
 
 class Halt(Exception):  # noqa: N818 - control flow, like StopIteration
     """The scenario cannot go on; what stopped it has been judged already."""
-
-
-@dataclass(frozen=True)
-class Station:
-    """All that a cell needs from outside, put together by the runner."""
-
-    planned: PlannedCell
-    engine: Engine
-    claims: RouteClaims
-    claim: Claim
-    types: dict[str, TypeRule]
-    source_dsn: str = field(repr=False)
-    sink_dsn: str = field(repr=False)
-    namespace: str
-    work_dir: Path
-    oracle: Oracle
-    session: Callable[[], EngineSession]
-    mask: Callable[[str], bool]
-    """Register a secret that a scenario makes up: masked from then on, and told apart in what engines say."""
-    on_step: Callable[[str], None]
-    quiet: AbstractContextManager[object] = field(default_factory=nullcontext)
-    """Reentrant, one for all cells: held while a transaction is left open at the source, and by loads that
-    wait for open transactions to end. A cell must not wait for another one's."""
-    sink_namespace: str | None = None
-    """Where the sink's is not the source's: both are then in one database."""
 
 
 class Bench:
@@ -178,31 +150,7 @@ class Bench:
     def request(self) -> Load:
         """The load request for the source as it is now."""
         spec = self.workload.change(self.applied).spec if self.applied else self.workload.spec
-        sink_system = self.key.sink
-        beside = self.station.sink_namespace or self.station.namespace
-        return Load(
-            run_id=str(uuid4()),
-            source=DataObject(
-                system=self.key.source,
-                dsn=self.station.source_dsn,
-                namespace=self.station.namespace,
-                name=self.workload.table_name,
-            ),
-            sink=DataObject(
-                system=sink_system,
-                dsn=self.station.sink_dsn,
-                namespace="" if sink_system == "sqlite" else beside,
-                name=self.workload.table_name,
-            ),
-            columns=tuple(ColumnSpec(name=c.name, type=c.type, nullable=c.nullable) for c in spec.columns),
-            primary_key=spec.primary_key,
-            cursor=spec.cursor if spec.cursor in spec.column_names else None,
-            strategy=self.strategy,
-            options=self.options,
-            state_dir=str(self._state_dir),
-            manifest_path=f"catalog/engines/{self.key.engine}.yaml",
-            selector=self.key.cell_id,
-        )
+        return self.station.request(spec, self.workload.table_name, self.options, self._state_dir)
 
     def load(
         self,
@@ -312,15 +260,7 @@ class Bench:
 
     def _judgement(self, step: str) -> RowJudgement:
         history = History(workload=self.workload, loads=self._successes, resyncs=self._resyncs)
-        semantics = Semantics(
-            strategy=self.strategy,
-            options=self.options,
-            propagates_deletes=self.station.claim.propagates_deletes,
-            propagates_updates=self.station.claim.propagates_updates,
-            drift=self.drift,
-            scd2_columns=self.station.engine.scd2_columns,
-            added_columns=self.station.engine.added_columns,
-        )
+        semantics = self.station.semantics(self.options, self.drift)
         return self.station.oracle.judge(step, history, semantics, self.sink_view())
 
     def sink_view(self) -> SinkView:
@@ -368,21 +308,6 @@ class Bench:
         if self._source is not None:
             self._source.drop()
             self._source.close()
-
-
-def slice_of(strategy: Strategy, workload: Workload) -> tuple[date | None, date | None]:
-    """The slice ``[from, to)`` that a bench loads; without bounds where the strategy loads all there is.
-
-    It leaves rows outside on both sides, so that 'untouched' is put to the test.
-    """
-    partition = workload.spec.partition
-    if strategy not in (Strategy.REPLACE, Strategy.BACKFILL) or partition is None:
-        return None, None
-    days = sorted(
-        {day for batch in workload.initial() for day in batch.column(partition).unique().to_pylist() if day}
-    )
-    # Two inside, one outside on either side.
-    return (days[1], days[-1]) if len(days) >= 4 else (None, None)  # noqa: PLR2004
 
 
 def _dataset(thing: DataObject) -> Dataset:

@@ -17,7 +17,7 @@ from pathlib import Path
 from certification_pipeline.catalog.models import Catalog
 from certification_pipeline.evidence.cell import CellKey, ServiceUse
 from certification_pipeline.evidence.plan import PlannedCell
-from certification_pipeline.harness.bench import Bench, Station
+from certification_pipeline.harness.bench import Bench
 from certification_pipeline.harness.cleaning import clean_namespace
 from certification_pipeline.harness.engines.environment import PreparedEngine
 from certification_pipeline.harness.engines.session import EngineSession
@@ -25,6 +25,7 @@ from certification_pipeline.harness.events import CellStep, OnEvent
 from certification_pipeline.harness.oracle.oracle import Oracle
 from certification_pipeline.harness.services.guardian import Guardian
 from certification_pipeline.harness.services.provider import Instance
+from certification_pipeline.harness.station import Station
 from certification_pipeline.redaction import Redactor
 
 

@@ -24,7 +24,7 @@ from certification_pipeline.catalog.vocabulary import (
 )
 from certification_pipeline.evidence.cell import CellKey
 from certification_pipeline.evidence.plan import PlannedCell
-from certification_pipeline.harness.bench import Bench, Halt, Station
+from certification_pipeline.harness.bench import Bench, Halt
 from certification_pipeline.harness.engines.environment import PreparedEngine
 from certification_pipeline.harness.engines.session import EngineSession
 from certification_pipeline.harness.events import RunEvent
@@ -34,6 +34,7 @@ from certification_pipeline.harness.services.guardian import Guardian
 from certification_pipeline.harness.services.postgres_wheel import PostgresCluster, PostgresWheelProvider
 from certification_pipeline.harness.services.provider import Instance
 from certification_pipeline.harness.shop import Workshop
+from certification_pipeline.harness.station import Station
 from certification_pipeline.redaction import Redactor
 
 _NUMBERS = itertools.count(1)

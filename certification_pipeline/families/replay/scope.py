@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from certification_pipeline.catalog.vocabulary import ReplayKind
 from certification_pipeline.evidence.replay import ReplayScope
 from certification_pipeline.families.replay.runs import EarlierRun, ReplayError
-from certification_pipeline.harness.bench import slice_of
 from certification_pipeline.harness.engines.protocol import Replay
 from certification_pipeline.harness.oracle.oracle import Region
 from certification_pipeline.harness.workload.rounds import Workload
+from certification_pipeline.harness.workload.slices import slice_of
 from certification_pipeline.harness.workload.tables import build_workload
 
 SMALL_ROWS = 300

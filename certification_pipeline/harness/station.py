@@ -1,0 +1,80 @@
+"""All that one cell needs from outside: claims, endpoints, a place to work, an engine, the judge.
+
+Put together by the workshop; the bench asks it for load requests and for what the oracle must know.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from uuid import uuid4
+
+from certification_pipeline.catalog.models import Claim, Engine, RouteClaims, TypeRule
+from certification_pipeline.catalog.vocabulary import DriftBehaviour
+from certification_pipeline.evidence.plan import PlannedCell
+from certification_pipeline.harness.engines.protocol import ColumnSpec, DataObject, Load, LoadOptions
+from certification_pipeline.harness.engines.session import EngineSession
+from certification_pipeline.harness.oracle.oracle import Oracle, Semantics
+from certification_pipeline.harness.workload.spec import TableSpec
+
+
+@dataclass(frozen=True)
+class Station:
+    """See the module docstring."""
+
+    planned: PlannedCell
+    engine: Engine
+    claims: RouteClaims
+    claim: Claim
+    types: dict[str, TypeRule]
+    source_dsn: str = field(repr=False)
+    sink_dsn: str = field(repr=False)
+    namespace: str
+    work_dir: Path
+    oracle: Oracle
+    session: Callable[[], EngineSession]
+    mask: Callable[[str], bool]
+    """Register a secret that a scenario makes up: masked from then on, and told apart in what engines say."""
+    on_step: Callable[[str], None]
+    quiet: AbstractContextManager[object] = field(default_factory=nullcontext)
+    """Reentrant, one for all cells: held while a transaction is left open at the source, and by loads that
+    wait for open transactions to end. A cell must not wait for another one's."""
+    sink_namespace: str | None = None
+    """Where the sink's is not the source's: both are then in one database."""
+
+    def request(self, spec: TableSpec, table: str, options: LoadOptions, state_dir: Path) -> Load:
+        """The next load of that table, as its columns are now."""
+        key = self.planned.key
+        beside = self.sink_namespace or self.namespace
+        return Load(
+            run_id=str(uuid4()),
+            source=DataObject(system=key.source, dsn=self.source_dsn, namespace=self.namespace, name=table),
+            sink=DataObject(
+                system=key.sink,
+                dsn=self.sink_dsn,
+                namespace="" if key.sink == "sqlite" else beside,
+                name=table,
+            ),
+            columns=tuple(ColumnSpec(name=c.name, type=c.type, nullable=c.nullable) for c in spec.columns),
+            primary_key=spec.primary_key,
+            cursor=spec.cursor if spec.cursor in spec.column_names else None,
+            strategy=key.strategy,
+            options=options,
+            state_dir=str(state_dir),
+            manifest_path=f"catalog/engines/{key.engine}.yaml",
+            selector=key.cell_id,
+        )
+
+    def semantics(self, options: LoadOptions, drift: DriftBehaviour | None) -> Semantics:
+        """What the oracle must know of the engine's claims to say which rows are right."""
+        return Semantics(
+            strategy=self.planned.key.strategy,
+            options=options,
+            propagates_deletes=self.claim.propagates_deletes,
+            propagates_updates=self.claim.propagates_updates,
+            drift=drift,
+            scd2_columns=self.engine.scd2_columns,
+            added_columns=self.engine.added_columns,
+        )
