@@ -338,4 +338,14 @@ def test_nothing_of_our_environment_leaks_into_a_driver(monkeypatch: pytest.Monk
     }
     for name, value in {**kept, **dropped}.items():
         monkeypatch.setenv(name, value)
-    assert child_environment({"EXTRA": "1"}) == {**kept, "EXTRA": "1"}
+    passed = child_environment({"EXTRA": "1"})
+    first, bundled = passed.pop("PATH").split(os.pathsep)
+    assert {**passed, "PATH": first} == {**kept, "EXTRA": "1"}
+    assert "pgserver" in bundled
+
+
+def test_a_driver_finds_a_psql_where_the_machine_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    psql = shutil.which("psql", path=child_environment()["PATH"])
+    assert psql is not None
+    assert "psql (PostgreSQL)" in subprocess.check_output([psql, "--version"], text=True)

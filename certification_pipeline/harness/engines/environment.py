@@ -28,6 +28,7 @@ from certification_pipeline.harness.engines.venv import (
     virtual_environment,
 )
 from certification_pipeline.harness.engines.versions import version_lock
+from certification_pipeline.harness.services.postgres_install import INSTALLATION, wheel_directory
 from certification_pipeline.redaction import Redactor
 
 __all__ = ["EngineUnavailable", "PreparedEngine", "child_environment", "locked_digest", "prepare"]
@@ -131,13 +132,18 @@ def child_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     """The environment of a driver: a few harmless variables of ours, and ``extra``.
 
     Our own environment may hold credentials of anything; of what is passed on by prefix, whatever looks like
-    one is left out as well.
+    one is left out as well. Behind the machine's programs stand those of the PostgreSQL that comes
+    with us: a shell driver finds a ``psql`` wherever certify runs.
     """
     passed = {
         name: value
         for name, value in os.environ.items()
         if name in PASSED_ON or (name.startswith(PASSED_ON_PREFIXES) and not _looks_secret(name, value))
     }
+    if bundled := wheel_directory():
+        passed["PATH"] = os.pathsep.join(
+            (*filter(None, (passed.get("PATH"),)), str(bundled / INSTALLATION / "bin"))
+        )
     return {**passed, **(extra or {})}
 
 
