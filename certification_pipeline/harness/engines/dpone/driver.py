@@ -1,5 +1,5 @@
 # /// script
-# requires-python = ">=3.11"
+# requires-python = ">=3.11,<3.13"
 # dependencies = ["dpone[postgres]==0.88.0"]
 # ///
 """dpone behind the engine protocol: a manifest is written, ``dpone.run`` runs it, its report is passed on.

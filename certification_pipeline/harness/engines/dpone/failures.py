@@ -7,7 +7,7 @@ most, so the chain is read from the inside out and the first known one wins. Imp
 from __future__ import annotations
 
 from collections.abc import Iterator
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 MESSAGE_CHARACTERS = 600
 
@@ -32,6 +32,7 @@ _BY_SQLSTATE: tuple[tuple[str, str, bool], ...] = (
 
 _BY_TEXT: tuple[tuple[str, str, bool], ...] = (
     ("password authentication failed", "authentication", False),
+    ('fatal:  database "', "not_found", False),
     ("breaking schema evolution", "schema", False),
     ("schema evolution", "schema", False),
     ("connection refused", "connectivity", True),
@@ -39,6 +40,8 @@ _BY_TEXT: tuple[tuple[str, str, bool], ...] = (
     ("connection timeout", "connectivity", True),
     ("connection failed", "connectivity", True),
     ("no space left", "resource", False),
+    ("disk full", "resource", True),
+    ("does not exist", "not_found", False),
 )
 
 _BY_CLASS: dict[str, tuple[str, bool]] = {
@@ -87,7 +90,8 @@ def _message(error: BaseException, dsns: tuple[str, ...]) -> str:
     text = str(error).split("DETAIL:")[0].split("CONTEXT:")[0]
     text = f"{type(error).__name__}: {' '.join(text.split()) or 'no message'}"
     for dsn in dsns:
-        password = urlsplit(dsn).password
-        for secret in {dsn, password, unquote(password)} if password else {dsn}:
-            text = text.replace(secret, "***")
+        url = urlsplit(dsn)
+        plain = {unquote(url.password or ""), *parse_qs(url.query).get("password", ())} - {""}
+        for secret in (dsn, url.password, *(quote(each, safe="") for each in plain), *plain):
+            text = text.replace(secret, "***") if secret else text
     return text[:MESSAGE_CHARACTERS]

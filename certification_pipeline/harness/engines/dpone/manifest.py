@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import date, timedelta
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 STATE_TABLE = "dpone_state"
 
@@ -34,14 +35,19 @@ def schemas(job: Any) -> tuple[str, str, str]:
 
 
 def connection(role: str, dsn: str) -> dict[str, str]:
-    """The variables by which dpone finds ``connection_id: certify_src`` or ``certify_dst``."""
+    """The variables by which dpone finds ``connection_id: certify_src`` or ``certify_dst``.
+
+    ``?host=`` (a socket directory) and its like win over the URL's own parts, as in libpq.
+    """
     parts = urlsplit(dsn)
+    asked = {name: values[-1] for name, values in parse_qs(parts.query).items()}
     values = {
-        "HOST": parts.hostname or "127.0.0.1",
-        "PORT": str(parts.port or 5432),
-        "DATABASE": unquote(parts.path.lstrip("/")),
-        "USERNAME": unquote(parts.username or ""),
-        "PASSWORD": unquote(parts.password or "") or "-",  # mandatory, also where the server trusts
+        "HOST": asked.get("host") or unquote(parts.hostname or "") or "127.0.0.1",
+        "PORT": asked.get("port") or str(parts.port or 5432),
+        "DATABASE": asked.get("dbname") or unquote(parts.path.lstrip("/")),
+        "USERNAME": asked.get("user") or unquote(parts.username or ""),
+        # mandatory, also where the server trusts
+        "PASSWORD": asked.get("password") or unquote(parts.password or "") or "-",
     }
     return {f"DPONE_CONN_CERTIFY_{role}_{name}": value for name, value in values.items()}
 
@@ -135,12 +141,9 @@ def _mode(job: Any) -> tuple[dict[str, Any], dict[str, Any]]:  # noqa: PLR0911 -
             slice_ = f"{quoted} >= DATE '{low}' AND {quoted} < DATE '{high}'"
             return {}, {"mode": "replace", "custom_predicate": slice_}
         case _:
-            chunk = {
-                "column": column,
-                "from": options.partition_from,
-                "to": options.partition_to,
-                "step": "1d",
-            }
+            # dpone loads the day `to`, too; the slice ends before its end.
+            last = (date.fromisoformat(options.partition_to) - timedelta(days=1)).isoformat()
+            chunk = {"column": column, "from": options.partition_from, "to": last, "step": "1d"}
             folder = str(job.state_dir / "backfill")
             backfill = {"inner_mode": "partition_replace", "state_dir": folder, "chunk": chunk}
             return {}, {"mode": "backfill", "partition": {"column": column}, "backfill": backfill}
