@@ -15,6 +15,7 @@ import pandas as pd
 from certification_pipeline import __version__
 from certification_pipeline.catalog.models import Catalog, Engine
 from certification_pipeline.evidence.provenance import environment
+from certification_pipeline.harness.engines.environment import folder_of
 from certification_pipeline.harness.services.registry import probe_all
 from certification_pipeline.settings import RunSettings
 
@@ -102,6 +103,12 @@ def _engine(engine: Engine, needed: bool) -> Finding:
     program = engine.driver.command[0] if engine.driver.command else ""
     found = program == "python" or shutil.which(program) is not None
     detail = f"command {program}" if found else f"no command {program!r} on the PATH"
+    if program.startswith("."):  # lies in the engine's folder
+        beside = folder_of(engine.id, engine.driver) / program
+        found = beside.is_file() and os.access(beside, os.X_OK)
+        detail = f"command {program} in {beside.parent}" if found else f"{beside} is no executable file"
+        remedy = f"make it, and chmod +x {beside}"
+        return Finding(what, found, needed, detail, remedy)
     return Finding(
         what,
         found,

@@ -107,15 +107,20 @@ def engine_scaffold(
 def _named(name: str) -> tuple[Catalog, str]:
     """The catalogue and the id in it. A path is a folder with an ``engine.yaml``, wherever it lies."""
     from certification_pipeline.catalog.loading import load_catalog, load_with  # noqa: PLC0415 - lazy
+    from certification_pipeline.catalog.models import unversioned  # noqa: PLC0415
     from certification_pipeline.catalog.outside import ENTRY  # noqa: PLC0415
-    from certification_pipeline.settings import must_match  # noqa: PLC0415
+    from certification_pipeline.settings import RunSettings, SettingsError, must_match  # noqa: PLC0415
 
     folder = Path(name)
     if (os.sep in name or name.startswith(".")) and (folder / ENTRY).is_file():
         folder = folder.absolute()
         return load_with((folder / ENTRY,)), folder.name
     catalog = load_catalog()
-    must_match("engine", (name,), catalog.engines, option=False)
+    base = unversioned(name)
+    must_match("engine", (base,), catalog.engines, option=False)
+    if base not in catalog.engines:
+        raise SettingsError(f"'{name}' is a pattern", "name one engine")
+    RunSettings(engines=(name,)).check(catalog)
     return catalog, name
 
 
@@ -134,8 +139,9 @@ def _show(report: Report) -> None:
     print_frame(console(), pd.DataFrame(rows), index=False)
     typer.echo("")
     held = sum(one.outcome is Outcome.PASSED for one in report)
+    asked = sum(one.outcome is not Outcome.INAPPLICABLE for one in report)
     where = f" on {report.route}, {report.strategy}" if report.route else ""
-    typer.echo(f"{report.engine} {report.version}: {held} of {len(rows)} checks hold{where}.")
+    typer.echo(f"{report.engine} {report.version}: {held} of {asked} checks hold{where}.")
     for one in report:
         if one.outcome is Outcome.FAILED:
             typer.echo(f"\n{one.check.id}: {one.check.asks}\n  → {one.check.remedy}")

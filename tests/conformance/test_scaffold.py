@@ -47,7 +47,7 @@ def test_nothing_is_overwritten(certify: Certify, tmp_path: Path) -> None:
 @pytest.mark.parametrize("language", ["python", "shell"])
 def test_no_placeholder_is_left(tmp_path: Path, language: str) -> None:
     for path in scaffold("mine", language, tmp_path):  # type: ignore[arg-type]
-        assert not re.search(r"ENGINE_(ID|TITLE|DRIVER|FILE)\b", path.read_text()), path
+        assert not re.search(r"\bENGINE_(ID|TITLE|DRIVER|FILE)\b", path.read_text()), path
 
 
 @pytest.mark.integration

@@ -38,6 +38,8 @@ KIT = ENGINES / "kit"
 """What a driver script may import: ``certify_driver``, on the path of every one."""
 
 CONFIG_VARIABLE = "CERTIFY_ENGINE_CONFIG"
+ID_VARIABLE = "CERTIFY_ENGINE_ID"
+"""The catalogue's name of the engine: a driver of several engines can say which one it is."""
 HOME_VARIABLE = "CERTIFY_ENGINE_HOME"
 """The folder of an engine outside this package that is a configuration of one of its drivers."""
 
@@ -97,8 +99,8 @@ def folder_of(engine_id: str, driver: DriverSpec, engines: Path = ENGINES) -> Pa
 def _with_programs(
     engine_id: str, driver: DriverSpec, folder: Path, prepared: PreparedEngine, tell: Callable[[str], None]
 ) -> PreparedEngine:
-    """With its configuration, and the environments of the programs it starts: they are certified, too."""
-    env = dict(prepared.env)
+    """With its name, configuration, and the environments of the programs it starts: certified, too."""
+    env = {**prepared.env, ID_VARIABLE: engine_id}
     if driver.config:
         env[CONFIG_VARIABLE] = json.dumps(driver.config)
     digests = [prepared.artifact_digest]

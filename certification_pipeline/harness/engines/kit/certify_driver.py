@@ -181,7 +181,7 @@ def serve(describe: Describe, load: Load, *, fork: bool = False, replays: bool =
             continue
         if kind == "stop":
             break
-        who = who or describe()
+        who = who or {"engine": os.environ.get("CERTIFY_ENGINE_ID", ""), **describe()}
         if kind == "describe":
             _write(events, {"type": "described", "protocol": PROTOCOL_VERSION, **who})
         elif kind != "load":
