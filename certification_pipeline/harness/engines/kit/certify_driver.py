@@ -31,13 +31,14 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, BinaryIO
 
-__all__ = ["Failure", "Job", "config", "installed", "program", "serve"]
+__all__ = ["Failure", "Job", "config", "installed", "peak_memory", "program", "serve"]
 
 PROTOCOL_VERSION = "1"
 MAX_MESSAGE = 2000
@@ -91,6 +92,7 @@ class Job:
         self.options = SimpleNamespace(**request.get("options", {}))
         self.state_dir = Path(request["state_dir"])
         self._emit = emit
+        _begin_new_peak()
         self._started = datetime.now(UTC)
         self._clock = time.monotonic()
         self._phase: str | None = None
@@ -109,9 +111,6 @@ class Job:
     def record(self, who: dict[str, Any], claims: dict[str, Any]) -> dict[str, Any]:
         """The run record: ``claims`` as the engine makes them, and what only the driver can know."""
         self._end_phase()
-        kinds = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
-        usage = [resource.getrusage(kind).ru_maxrss for kind in kinds]
-        unit = 1 if sys.platform == "darwin" else 1024
         return {
             "run_id": self.run_id,
             "engine": who["engine"],
@@ -123,7 +122,7 @@ class Job:
             "started_at": self._started.isoformat(),
             "finished_at": datetime.now(UTC).isoformat(),
             "timings_seconds": self._timings,
-            "peak_memory_bytes": max(usage) * unit,
+            "peak_memory_bytes": peak_memory(),
             **claims,
         }
 
@@ -133,6 +132,29 @@ class Job:
             spent = self._timings.get(self._phase, 0.0) + now - self._clock
             self._timings[self._phase] = round(spent, 6)
         self._clock = now
+
+
+def peak_memory() -> int:
+    """Peak resident bytes of this load: of this process, or of the largest program it waited for.
+
+    ``ru_maxrss`` alone would not do: Linux lets it begin, across ``exec``, with what the process held that
+    started us.
+    """
+    unit = 1 if sys.platform == "darwin" else 1024
+    programs = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * unit
+    try:
+        (line,) = (
+            one for one in Path("/proc/self/status").read_text().splitlines() if one.startswith("VmHWM:")
+        )
+        return max(programs, int(line.split()[1]) * 1024)
+    except (OSError, ValueError):
+        return max(programs, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit)
+
+
+def _begin_new_peak() -> None:
+    """Where the kernel can (Linux); elsewhere the peak is that of the process."""
+    with suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
 
 
 def config() -> dict[str, Any]:
