@@ -64,6 +64,7 @@ def test_a_wrong_password_and_a_missing_collection_are_told_apart(
     assert "canary-password" not in wrong.message
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("sink", ["delta", "iceberg"])
 def test_a_merge_into_a_table_format_updates_and_keeps(sink: str, cell: Cell, tmp_path: Path) -> None:
     insert = 'INSERT INTO "{0}".events VALUES {1}'

@@ -128,6 +128,7 @@ def test_execute_on_a_check_reruns_that_strategy_on_that_route_only(
     assert rerun
 
 
+@pytest.mark.nightly
 def test_deciding_after_a_rerun_exports_the_new_loads(house: House, green: dg.ExecuteInProcessResult) -> None:
     """The export is made from the cells: with one of them run again it is out of date."""
     house.only(checks=(dg.AssetCheckKey(DUCKDB, "full_refresh"),), release="green")

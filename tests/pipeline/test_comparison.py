@@ -26,6 +26,7 @@ def compare(evidence: Path, catalog: Catalog) -> object:
     ).subjects[0]
 
 
+@pytest.mark.nightly
 def test_the_reference_engine_has_figures(run: Run, tmp_path: Path, catalog: Catalog) -> None:
     run(scenarios=("batch.full_refresh",), strategies=("full_refresh",))
     found = compare(tmp_path / "evidence", catalog)

@@ -125,6 +125,7 @@ def test_a_family_alone_can_be_made_again(run: Run, producers: Producers) -> Non
     assert "95001" not in artifact.read_text()
 
 
+@pytest.mark.nightly
 def test_passed_after_failed_is_flaky_and_not_green(run: Run, producers: Producers) -> None:
     def regressed(work: Work) -> BenchmarkBaseline:
         request = benchmark_request(METRICS.replace("95000", "9"), BASELINE, 0.1)

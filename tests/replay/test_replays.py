@@ -73,6 +73,7 @@ def test_a_planted_defect_is_red_for_its_own_reason(
     assert all(item.mode == "execute" for item in made.items)
 
 
+@pytest.mark.nightly
 def test_a_load_that_was_not_broken_proves_nothing_about_resuming(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
