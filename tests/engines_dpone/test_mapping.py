@@ -46,7 +46,7 @@ def _job(strategy: str, **options: Any) -> SimpleNamespace:
 
 @pytest.mark.parametrize("strategy", list(Strategy))
 def test_every_strategy_has_a_mode_and_no_manifest_holds_a_credential(strategy: Strategy) -> None:
-    made = MANIFEST.manifest(_job(strategy), {})
+    made = MANIFEST.manifest(_job(strategy), {}, "c_1")
     mode = made["defaults"]["sink"]["strategy"]["mode"]
     assert mode == ("incremental_merge" if strategy in ("xmin", "cdc") else strategy)
     assert "s3cret" not in json.dumps(made)
@@ -57,14 +57,14 @@ def test_everything_dpone_leaves_lies_in_schemas_of_the_cell() -> None:
 
 
 def test_a_slice_is_half_open_and_quotes_its_column() -> None:
-    made = MANIFEST.manifest(_job("replace"), {})
+    made = MANIFEST.manifest(_job("replace"), {}, "c_1")
     predicate = made["defaults"]["sink"]["strategy"]["custom_predicate"]
     day = '"the ""day"""'
     assert predicate == f"{day} >= DATE '2026-01-01' AND {day} < DATE '2026-01-03'"
 
 
 def test_a_backfill_ends_the_day_before_its_slice_does_as_dpone_loads_its_last_day() -> None:
-    made = MANIFEST.manifest(_job("backfill"), {})
+    made = MANIFEST.manifest(_job("backfill"), {}, "c_1")
     chunk = made["defaults"]["sink"]["strategy"]["backfill"]["chunk"]
     assert (chunk["from"], chunk["to"]) == ("2026-01-01", "2026-01-02")
 
@@ -73,7 +73,7 @@ def test_the_two_configurations_differ_in_the_documented_switches() -> None:
     catalog = load_catalog()
     job = _job("full_refresh")
     default, plain = (
-        MANIFEST.manifest(job, catalog.engines[each].driver.config)["defaults"]["sink"]["options"]
+        MANIFEST.manifest(job, catalog.engines[each].driver.config, "c_1")["defaults"]["sink"]["options"]
         for each in ("dpone", "dpone_plain")
     )
     assert default == {}
@@ -97,10 +97,28 @@ def test_a_socket_directory_is_a_host(dsn: str) -> None:
     assert parts == ("/run/pg", "7", "db", "me")
 
 
-@pytest.mark.parametrize("options", [{"replay": object()}, {"lookback_seconds": 5}, {"artifact": "stream"}])
+@pytest.mark.parametrize(
+    "options",
+    [{"replay": object()}, {"lookback_seconds": 5}, {"artifact": "stream"}, {"staging_retention": "keep"}],
+)
 def test_what_cannot_be_honoured_is_refused(options: dict[str, Any]) -> None:
-    assert MANIFEST.refused(_job("incremental_merge", **options))
-    assert MANIFEST.refused(_job("incremental_merge")) is None
+    assert MANIFEST.refused(_job("incremental_merge", **options), {})
+    assert MANIFEST.refused(_job("incremental_merge"), {}) is None
+
+
+def test_new_columns_are_refused_where_schema_evolution_is_off() -> None:
+    job = _job("incremental_merge", on_type_change="new_column")
+    assert MANIFEST.refused(job, {}) is None
+    assert MANIFEST.refused(job, load_catalog().engines["dpone_plain"].driver.config)
+
+
+def test_a_prepared_load_reads_the_view_in_one_piece() -> None:
+    config = load_catalog().engines["dpone_prepared"].driver.config
+    made = MANIFEST.manifest(_job("incremental_append"), config, "c_1_view")
+    assert made["defaults"]["source"]["options"] == {"incremental_column": "at", "batch_commit_mode": "whole"}
+    assert list(made["schemas"]) == ["c_1_view"]
+    plain = MANIFEST.manifest(_job("incremental_append"), {}, "c_1")
+    assert plain["defaults"]["source"]["options"] == {"incremental_column": "at"}
 
 
 def test_a_target_made_beforehand_has_a_type_for_everything() -> None:

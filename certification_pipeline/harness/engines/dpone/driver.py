@@ -5,7 +5,8 @@
 """dpone behind the engine protocol: a manifest is written, ``dpone.run`` runs it, its report is passed on.
 
 dpone is imported once (seconds), and each load is a forked child. This file knows how a load runs;
-``manifest.py`` knows what the request is in dpone's words, ``failures.py`` how to name what went wrong.
+``manifest.py`` knows what the request is in dpone's words, ``operator_side.py`` what dpone leaves to whoever
+runs it, ``failures.py`` how to name what went wrong.
 
 Regenerate ``driver.lock`` (run in this folder; no registry host gets into it)::
 
@@ -19,15 +20,15 @@ import importlib
 import json
 import os
 import sys
+from contextlib import nullcontext
 from importlib.metadata import version
 from typing import Any
 
 import dpone  # type: ignore[import-not-found]
-import psycopg
+import operator_side  # type: ignore[import-not-found]
 from certify_driver import Failure, Job, config, installed, serve  # type: ignore[import-not-found]
 from failures import classify  # type: ignore[import-not-found]
-from manifest import COLUMN_TYPES, connection, manifest, refused, schemas  # type: ignore[import-not-found]
-from psycopg import sql
+from manifest import connection, manifest, refused, source_schema  # type: ignore[import-not-found]
 
 WARM = ("dpone.runtime.bootstrap", "dpone.runtime.bootstrap_runner", "psycopg_binary.pq")
 """What dpone imports only while it runs; imported before the fork, no load pays for it."""
@@ -53,7 +54,7 @@ def describe() -> dict[str, Any]:
 
 def load(job: Job) -> dict[str, Any]:
     """One run of one manifest; see the module docstring."""
-    if why := refused(job):
+    if why := refused(job, config()):
         raise Failure("unsupported", why)
     try:
         return _run(job)
@@ -65,34 +66,25 @@ def load(job: Job) -> dict[str, Any]:
 def _run(job: Job) -> dict[str, Any]:
     job.state_dir.mkdir(parents=True, exist_ok=True)
     path = job.state_dir / "manifest.yaml"
-    text = json.dumps(
-        manifest(job, config()), indent=1, ensure_ascii=False
-    )  # JSON is YAML, but for surrogates
-    path.write_text(text, encoding="utf-8")  # no credential is in it
     os.environ.update({**connection("SRC", job.source.dsn), **connection("DST", job.sink.dsn)})
     job.phase("prepare")
-    _make_schemas(job)
-    job.phase("load")
-    report = dpone.run(path, run_id=job.run_id)
+    prepared = config().get("prepared", False)
+    operator_side.make_schemas(job)
+    if config().get("make_target"):
+        operator_side.make_target(job)
+    if prepared:
+        operator_side.provision(job)
+    with operator_side.view(job) if prepared else nullcontext(source_schema(job)) as schema:
+        # JSON is YAML, but for surrogates; no credential is in it
+        text = json.dumps(manifest(job, config(), schema), indent=1, ensure_ascii=False)
+        path.write_text(text, encoding="utf-8")
+        job.phase("load")
+        report = dpone.run(path, run_id=job.run_id)
     result = report.result
     if not report.passed:
         raise RuntimeError("; ".join(str(each) for each in getattr(result, "errors", ())) or "not passed")
     claims = {field: getattr(result, name, None) for field, name in REPORTED.items()}
     return {"run_id": report.run_id, **{name: value for name, value in claims.items() if value is not None}}
-
-
-def _make_schemas(job: Job) -> None:
-    """Target, staging and state schema: dpone makes tables, the operator makes schemas (README.md)."""
-    with psycopg.connect(job.sink.dsn, autocommit=True) as database:
-        for schema in schemas(job):
-            database.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(schema)))
-        if config().get("make_target"):
-            columns = sql.SQL(", ").join(
-                sql.SQL("{} {}").format(sql.Identifier(each.name), sql.SQL(COLUMN_TYPES[each.type]))
-                for each in job.columns
-            )
-            target = sql.Identifier(schemas(job)[0], job.sink.name)
-            database.execute(sql.SQL("CREATE TABLE IF NOT EXISTS {} ({})").format(target, columns))
 
 
 if __name__ == "__main__":

@@ -34,6 +34,11 @@ def schemas(job: Any) -> tuple[str, str, str]:
     return target, f"{target}_staging", f"{target}_state"
 
 
+def source_schema(job: Any) -> str:
+    """Where the source table is."""
+    return job.source.namespace or "public"
+
+
 def connection(role: str, dsn: str) -> dict[str, str]:
     """The variables by which dpone finds ``connection_id: certify_src`` or ``certify_dst``.
 
@@ -52,7 +57,7 @@ def connection(role: str, dsn: str) -> dict[str, str]:
     return {f"DPONE_CONN_CERTIFY_{role}_{name}": value for name, value in values.items()}
 
 
-def refused(job: Any) -> str | None:
+def refused(job: Any, config: dict[str, Any]) -> str | None:  # noqa: PLR0911 - one a reason
     """Why this driver does not run the request: an option is refused rather than ignored."""
     options = job.options
     if (job.source.system, job.sink.system) != ("postgres", "postgres"):
@@ -63,15 +68,25 @@ def refused(job: Any) -> str | None:
         return "dpone's cursor has no lookback for PostgreSQL"
     if job.strategy in ("incremental_append", "incremental_merge") and not job.cursor:
         return f"{job.strategy} needs a cursor column"
+    evolution = config.get("sink_options", {}).get("schema_evolution", {})
+    if options.on_type_change == "new_column" and not evolution.get("enabled", True):
+        return "new columns for new types need schema evolution, which is off here"
+    if getattr(options, "staging_retention", "drop") != "drop":
+        return "this driver lets dpone drop its staging tables"
     if getattr(options, "artifact", "auto") not in ("auto", "file"):
         return f"dpone hands PostgreSQL's rows over in files; {options.artifact!r} is not offered"
     return None
 
 
-def manifest(job: Any, config: dict[str, Any]) -> dict[str, Any]:
-    """The whole manifest. ``config["sink_options"]`` is added as it is."""
+def manifest(job: Any, config: dict[str, Any], schema: str) -> dict[str, Any]:
+    """The whole manifest, reading the table (or a view called like it) in ``schema``.
+
+    ``config["sink_options"]`` is added as it is. ``config["prepared"]``: one COPY instead of pages by ctid,
+    which a view does not have (``batch_commit_mode``, docs/postgres.md).
+    """
     target, staging, state = schemas(job)
     source_options, strategy = _mode(job)
+    whole = config.get("prepared", False)
     options: dict[str, Any] = {name: _copy(value) for name, value in config.get("sink_options", {}).items()}
     if job.options.on_type_change == "new_column":
         options.setdefault("schema_evolution", {})["on_type_change"] = "new_column"
@@ -87,7 +102,7 @@ def manifest(job: Any, config: dict[str, Any]) -> dict[str, Any]:
                 "type": "postgres",
                 "connection_type": "env",
                 "connection_id": "certify_src",
-                "options": source_options,
+                "options": {**source_options, **({"batch_commit_mode": "whole"} if whole else {})},
             },
             "sink": {
                 "type": "postgres",
@@ -107,7 +122,7 @@ def manifest(job: Any, config: dict[str, Any]) -> dict[str, Any]:
                 "table": {"schema": state, "name": STATE_TABLE},
             },
         },
-        "schemas": {job.source.namespace or "public": {"tables": [job.source.name]}},
+        "schemas": {schema: {"tables": [job.source.name]}},
     }
 
 
