@@ -118,4 +118,6 @@ def test_an_unknown_finding_is_told(certify: Certify) -> None:
 @pytest.mark.parametrize("name", [finding.id for finding in load_findings(load_catalog())])
 def test_every_reproduction_reproduces(certify: Certify, name: str) -> None:
     answer = certify("findings", "reproduce", name)
+    if "this server cannot make a slot with wal2json" in answer.out + answer.err:
+        pytest.skip("needs a server with wal2json, which the PostgreSQL wheel lacks")
     assert answer.code == 0, answer.out + answer.err
