@@ -270,6 +270,7 @@ def daily(house: House) -> dg.ExecuteInProcessResult:
     return house.job("connector_certification", "daily", {**SIZE, "families": ["connector_live"]})
 
 
+@pytest.mark.nightly
 def test_the_daily_release_does_not_miss_what_it_was_not_sealed_for(
     house: House, daily: dg.ExecuteInProcessResult
 ) -> None:
@@ -280,6 +281,7 @@ def test_the_daily_release_does_not_miss_what_it_was_not_sealed_for(
     assert not any("benchmark" in name for name in files(directory.path))
 
 
+@pytest.mark.nightly
 def test_it_is_not_enough_to_publish(house: House, daily: dg.ExecuteInProcessResult) -> None:
     assert daily.success
     result = house.only(publish_key("reference"), release="daily")

@@ -120,6 +120,7 @@ def without_benchmark(house: House) -> Iterator[dg.ExecuteInProcessResult]:
         yield house.job("full_certification", "without-benchmark", SIZE)
 
 
+@pytest.mark.nightly
 def test_a_family_that_breaks_is_seen_and_not_taken_for_red(
     without_benchmark: dg.ExecuteInProcessResult,
 ) -> None:
@@ -134,6 +135,7 @@ def test_a_family_that_breaks_is_seen_and_not_taken_for_red(
     assert not made & {suite_key("reference"), summary_key("reference")}
 
 
+@pytest.mark.nightly
 def test_the_verdict_that_follows_says_what_is_missing(
     house: House, without_benchmark: dg.ExecuteInProcessResult
 ) -> None:

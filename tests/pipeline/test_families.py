@@ -155,6 +155,7 @@ def test_only_the_services_it_needs_are_started(run: Run, producers: Producers) 
     assert started.count("duckdb") == 1
 
 
+@pytest.mark.nightly
 def test_a_narrower_plan_cannot_drop_a_family(run: Run, producers: Producers) -> None:
     """Sealing the same release without the family would turn it green by leaving out what is red."""
     producers(only(produce))
