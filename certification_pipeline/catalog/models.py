@@ -11,11 +11,13 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from certification_pipeline.catalog.vocabulary import (
+    Disturbable,
     DriftBehaviour,
     DriftKind,
     Family,
     Guarantee,
     ReplayKind,
+    Side,
     SourceFeature,
     Strategy,
     Support,
@@ -46,6 +48,7 @@ class System(Entry):
     source: tuple[SourceFeature, ...] | None = Field(
         None, description="what it offers as a source; nothing said: no table can be seeded there yet"
     )
+    disturbable: tuple[Disturbable, ...] = Field((), description="how faults can get at it from outside")
     capabilities: dict[str, str] = Field(
         {}, description="what a claim may need of a server beyond being there -> how to get it"
     )
@@ -193,6 +196,9 @@ class Scenario(Entry):
     )
     requires_drift: DriftKind | None = None
     needs: tuple[SourceFeature, ...] = Field((), description="what it disturbs at the source")
+    disturbs: dict[Side, tuple[Disturbable, ...]] = Field(
+        {}, description="what its faults get at, each side by any one of these ways"
+    )
     proves: Literal["experimental", "beta", "production"]
 
 
@@ -203,6 +209,9 @@ class LeftOut(Entry):
     routes: tuple[str, ...] = Field(("*",), description="fnmatch patterns over route ids")
     strategies: tuple[str, ...] = Field(("*",), description="fnmatch patterns over strategies")
     scenarios: tuple[str, ...] = Field(("*",), description="fnmatch patterns over scenario ids")
+    when_asked: bool = Field(
+        False, description="run them all the same when the run names scenarios, and theirs among them"
+    )
     why: str
 
 

@@ -143,6 +143,26 @@ class SourceFeature(StrEnum):
     """A password that can be wrong, and a port where nobody may listen."""
 
 
+class Side(StrEnum):
+    """An end of a route."""
+
+    SOURCE = "source"
+    SINK = "sink"
+
+
+class Disturbable(StrEnum):
+    """Ways in which a system can be disturbed from outside; scenarios name what they need of which side."""
+
+    NETWORK = "network"
+    """Its DSN names a host and a port: a proxy can stand in between."""
+    COMMITS = "commits"
+    """Its protocol shows when something is committed (PostgreSQL's does)."""
+    FILES = "files"
+    """It is files below a directory: what becomes durable can be watched there."""
+    RESTART = "restart"
+    """The service is a process of its own that can be killed and started again on the same data."""
+
+
 class FailureCategory(StrEnum):
     """The failure taxonomy of run records (seed 000 'Failure taxonomy documented', seed 004 section 3)."""
 
@@ -177,6 +197,10 @@ class ReasonCode(StrEnum):
     """The engine does not claim this (outcome ``inapplicable``)."""
     SOURCE_LACKS = "source_lacks"
     """The source system has nothing of the kind that the scenario disturbs (outcome ``inapplicable``)."""
+    SINK_LACKS = "sink_lacks"
+    """The sink system has nothing of the kind that the scenario disturbs (outcome ``inapplicable``)."""
+    NOTHING_TO_DISTURB = "nothing_to_disturb"
+    """The engine keeps nothing of the kind that the fault damages, as was measured (``inapplicable``)."""
     SERVICE_UNAVAILABLE = "service_unavailable"
     """No provider of a needed service can start here (``untested``)."""
     NOT_IN_PROFILE = "not_in_profile"

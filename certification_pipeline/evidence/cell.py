@@ -9,6 +9,7 @@ from pydantic import AwareDatetime, Field, JsonValue
 
 from certification_pipeline.catalog.vocabulary import Anomaly, Fidelity, Outcome, ReasonCode, Strategy
 from certification_pipeline.evidence.artifact import Artifact, Model
+from certification_pipeline.evidence.disruption import CrashLine, FaultEvidence, unwitnessed
 
 
 class CellKey(Model):
@@ -92,7 +93,7 @@ class CheckJudgement(Model):
     name: str = Field(description="e.g. 'loaded_rows', 'failure_category', 'state_unchanged'")
     expected: JsonValue
     observed: JsonValue
-    comparison: Literal["equal", "at_least", "at_most", "present"] = "equal"
+    comparison: Literal["equal", "one_of", "at_least", "at_most", "present"] = "equal"
 
     @property
     def outcome(self) -> Outcome:
@@ -104,6 +105,8 @@ class CheckJudgement(Model):
                 ok = _number(self.expected) and _number(self.observed) and self.observed >= self.expected
             case "at_most":
                 ok = _number(self.expected) and _number(self.observed) and self.observed <= self.expected
+            case "one_of":
+                ok = isinstance(self.expected, list) and _spelt(self.observed) in map(_spelt, self.expected)
             case "equal":
                 ok = _spelt(self.observed) == _spelt(self.expected)
         return Outcome.PASSED if ok else Outcome.FAILED
@@ -174,6 +177,8 @@ class CellEvidence(Artifact):
     services: tuple[ServiceUse, ...] = ()
     loads: tuple[LoadEvidence, ...] = ()
     judgements: tuple[Judgement, ...] = ()
+    faults: tuple[FaultEvidence, ...] = Field((), description="what was done to the loads on purpose")
+    crash_line: CrashLine | None = Field(None, description="where a load was broken, boundary by boundary")
     reason: ReasonCode | None = Field(None, description="set when no verdict about the subject was possible")
     detail: str | None = None
     remedy: str | None = None
@@ -196,7 +201,7 @@ class CellEvidence(Artifact):
         if self.reason in _BENCH_BROKE:
             return Outcome.CANT_TELL
         seen = Outcome.worst(judgement.outcome for judgement in self.judgements)
-        if self.reason is None:
+        if self.reason is None and not unwitnessed(self.faults):
             return seen
         return Outcome.FAILED if seen is Outcome.FAILED else Outcome.CANT_TELL
 
@@ -209,7 +214,9 @@ class CellEvidence(Artifact):
         return any(attempt.outcome is Outcome.FAILED for attempt in self.attempts)
 
 
-_INAPPLICABLE = frozenset({ReasonCode.NOT_DECLARED, ReasonCode.SOURCE_LACKS})
+_INAPPLICABLE = frozenset(
+    {ReasonCode.NOT_DECLARED, ReasonCode.SOURCE_LACKS, ReasonCode.SINK_LACKS, ReasonCode.NOTHING_TO_DISTURB}
+)
 
 _BENCH_BROKE = frozenset({ReasonCode.SERVICE_DIED, ReasonCode.CONTROL_MISBEHAVED})
 """What was judged on a broken bench says nothing about the subject, not even a failure (laws 4 and 7)."""

@@ -68,6 +68,8 @@ def cell_evidence(plan: CertificationPlan, result: CellResult, run_id: str) -> C
         services=result.services,
         loads=result.loads,
         judgements=result.judgements,
+        faults=result.faults,
+        crash_line=result.crash_line,
         reason=result.reason,
         detail=result.detail,
         remedy=result.remedy,

@@ -5,7 +5,7 @@ Pure: availability was probed before.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Literal
@@ -17,9 +17,10 @@ from certification_pipeline.catalog.models import (
     Profile,
     RouteClaims,
     Scenario,
+    System,
     unversioned,
 )
-from certification_pipeline.catalog.vocabulary import ReasonCode, Support
+from certification_pipeline.catalog.vocabulary import ReasonCode, Side, Support
 from certification_pipeline.evidence.cell import CellKey
 from certification_pipeline.harness.services.provider import Availability
 
@@ -42,6 +43,8 @@ class Obstacles:
     engine: Engine
     profile: Profile
     availability: Mapping[str, Availability]
+    asked: tuple[str, ...] = ()
+    """The scenario patterns that the run was asked for by name."""
 
     def of(self, key: CellKey) -> Obstacle | None:
         """The first thing that stands in the cell's way; ``None`` when it can run."""
@@ -81,14 +84,13 @@ class Obstacles:
         source = self.catalog.systems[key.source]
         # Of a system that nobody can seed yet nothing is known: it is untested, see `_missing`.
         absent = [one for one in scenario.needs if source.source is not None and one not in source.source]
-        if not absent:
-            return None
-        return Obstacle(
-            "inapplicable",
-            ReasonCode.SOURCE_LACKS,
-            f"{scenario.id} disturbs {' and '.join(absent)} of the source; {source.title} has no such thing",
-            "nothing to do: another source has it",
-        )
+        if absent:
+            return _lacks(scenario, Side.SOURCE, source, absent)
+        for side, system in ((Side.SOURCE, source), (Side.SINK, self.catalog.systems[key.sink])):
+            ways = scenario.disturbs.get(side, ())
+            if ways and not set(ways) & set(system.disturbable):
+                return _lacks(scenario, side, system, ways)
+        return None
 
     def _not_in_artifact(self, key: CellKey, claim: Claim | None) -> Obstacle | None:
         """Told first: no service that could be started would change it."""
@@ -104,6 +106,7 @@ class Obstacles:
         for left in self.profile.leaves_out:
             if (
                 left.engine == unversioned(key.engine)
+                and not (left.when_asked and self._asked_for(key))
                 and any(fnmatchcase(key.route_id, one) for one in left.routes)
                 and any(fnmatchcase(key.strategy, one) for one in left.strategies)
                 and any(fnmatchcase(key.scenario, one) for one in left.scenarios)
@@ -116,6 +119,9 @@ class Obstacles:
                     f"use a wider profile: {', '.join(wider)}",
                 )
         return None
+
+    def _asked_for(self, key: CellKey) -> bool:
+        return any(fnmatchcase(key.scenario, one) for one in self.asked)
 
     def _unreachable(self, key: CellKey, claim: Claim | None) -> Obstacle | None:
         missing = [
@@ -160,6 +166,12 @@ class Obstacles:
 
 
 _NO_WRITER = "write one: see harness/workload/sources.py; then say `source` in the catalogue's systems.yaml"
+
+
+def _lacks(scenario: Scenario, side: Side, system: System, ways: Sequence[str]) -> Obstacle:
+    reason = ReasonCode.SOURCE_LACKS if side is Side.SOURCE else ReasonCode.SINK_LACKS
+    detail = f"{scenario.id} disturbs {' or '.join(ways)} of the {side}; {system.title} has no such thing"
+    return Obstacle("inapplicable", reason, detail, f"nothing to do: another {side} has it")
 
 
 def _with_note(detail: str, claim: Claim) -> str:

@@ -91,7 +91,7 @@ def build_plan(
         scenarios=tuple(scenarios),
         families=tuple(only_families),
     )
-    obstacles = Obstacles(catalog, engine, scope, availability)
+    obstacles = Obstacles(catalog, engine, scope, availability, selection.scenarios)
     planner = _Planner(catalog, engine, rows, seed, obstacles)
     cells = tuple(planner.cell(key) for key in _select(planner.keys(), selection, one_of_many))
     digest = catalog_digest(catalog, engine_id)

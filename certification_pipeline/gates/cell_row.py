@@ -182,6 +182,8 @@ def _wanted(judgement: CheckJudgement) -> str:
             return f"at least {expected}"
         case "at_most":
             return f"at most {expected}"
+        case "one_of":
+            return f"one of {expected}"
         case "present":
             return "anything"
         case unknown:

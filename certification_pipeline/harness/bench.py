@@ -8,7 +8,7 @@ judgements (``evidence/cell.py``).
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, nullcontext
 from functools import partial
 from uuid import uuid4
@@ -22,6 +22,7 @@ from certification_pipeline.catalog.vocabulary import (
     FailureCategory,
     Guarantee,
     Outcome,
+    Side,
     Strategy,
 )
 from certification_pipeline.evidence.artifact import utc_now
@@ -32,9 +33,11 @@ from certification_pipeline.evidence.cell import (
     LoadEvidence,
     RowJudgement,
 )
+from certification_pipeline.evidence.disruption import CrashLine, FaultEvidence
 from certification_pipeline.harness.engines.outcome import Event
 from certification_pipeline.harness.engines.protocol import DataObject, Load, LoadOptions, Phase
 from certification_pipeline.harness.engines.session import EngineError, EngineSession, LoadOutcome
+from certification_pipeline.harness.nemesis import ANY_END, Halt, Nemesis
 from certification_pipeline.harness.oracle.oracle import History, Resync, SinkView
 from certification_pipeline.harness.station import Station
 from certification_pipeline.harness.workload.rounds import Workload
@@ -43,23 +46,28 @@ from certification_pipeline.harness.workload.source import SourceWriter, Transac
 from certification_pipeline.harness.workload.sources import open_source
 from certification_pipeline.harness.workload.tables import build_workload
 
+__all__ = ["Bench", "Halt"]
+
+Hear = Callable[[EngineSession, Event], None]
+
 _LOAD_TIMEOUT_SECONDS = 120.0
 _SECONDS_PER_MILLION_ROWS = 600.0
-
-
-class Halt(Exception):  # noqa: N818 - control flow, like StopIteration
-    """The scenario cannot go on; what stopped it has been judged already."""
 
 
 class Bench:
     """See the module docstring. One instance serves one cell, in one thread."""
 
-    def __init__(self, station: Station) -> None:
+    def __init__(self, station: Station, *, prefix: str = "") -> None:
         self.station = station
         self.key = station.planned.key
         self.strategy: Strategy = self.key.strategy
         self.judgements: list[RowJudgement | CheckJudgement] = []
         self.loads: list[LoadEvidence] = []
+        self.faults: list[FaultEvidence] = []
+        self.crash_line: CrashLine | None = None
+        self.nemesis = Nemesis(self)
+        self.prefix = prefix
+        """Of all its steps, where a scenario works at several tables (:meth:`afresh`)."""
         self.options = LoadOptions(cursor_nulls=station.claim.cursor_nulls)
         self.drift: DriftBehaviour | None = None
         self.applied = 0
@@ -67,8 +75,10 @@ class Bench:
         self._source: SourceWriter | None = None
         self._successes: tuple[int, ...] = ()
         self._resyncs: tuple[Resync, ...] = ()
-        self._state_dir = station.work_dir / "state"
-        self._state_dir.mkdir(parents=True, exist_ok=True)
+        self.state_dir = station.work_dir / "state"
+        self.state_dir.mkdir(parents=True, exist_ok=True)
+        self._engine: EngineSession | None = None
+        self._hear: Hear | None = None
 
     # --- the source -------------------------------------------------------------------------------
 
@@ -150,12 +160,16 @@ class Bench:
     def request(self) -> Load:
         """The load request for the source as it is now."""
         spec = self.workload.change(self.applied).spec if self.applied else self.workload.spec
-        return self.station.request(spec, self.workload.table_name, self.options, self._state_dir)
+        made = self.station.request(spec, self.workload.table_name, self.options, self.state_dir)
+        source = made.source.model_copy(update={"dsn": self.nemesis.dsn(Side.SOURCE, made.source.dsn)})
+        sink = made.sink.model_copy(update={"dsn": self.nemesis.dsn(Side.SINK, made.sink.dsn)})
+        return made.model_copy(update={"source": source, "sink": sink})
 
     def load(
         self,
         *,
         expect: FailureCategory | None = None,
+        ends: Collection[str] = (),
         request: Load | None = None,
         halt: bool = True,
         resync: Resync | None = None,
@@ -163,14 +177,13 @@ class Bench:
     ) -> LoadOutcome:
         """Have the engine load; judge how it ended. Raises :class:`Halt` when it ended otherwise.
 
-        ``expect`` is the failure category the load must end in; ``None`` means it must succeed.
+        ``expect`` is the failure category the load must end in; ``None`` means it must succeed. ``ends`` are
+        all ends that are right, spelt as :attr:`LoadOutcome.end`, or :data:`nemesis.ANY_END`.
         ``halt=False`` goes on after an unexpected end, where the next step does not rest on this one.
         ``resync`` says what the request reads again, when it is not the next load. ``interrupt`` hears every
         phase and progress as it comes and must end the engine: the load has then to end in ``killed``.
         """
-        step = f"load {len(self.loads) + 1}"
-        if self.applied:
-            step += f", after change round {self.applied}"
+        step = self.next_step()
         self.station.on_step(step)
         asked = request or self.request()
         started_at = utc_now()
@@ -179,8 +192,9 @@ class Bench:
         waits = self.station.quiet if self.strategy is Strategy.CDC else nullcontext()
         try:
             with waits:
-                session = self.station.session()
-                hear = partial(interrupt, session) if interrupt else None
+                session = self._engine = self.station.session()
+                heard = interrupt or self._hear
+                hear = partial(heard, session) if heard else None
                 outcome = session.load(asked, timeout=timeout, on_event=hear)
         except EngineError as error:
             # It did not come up again, or broke down while idle: its own failure, as in the midst of a load.
@@ -202,19 +216,44 @@ class Bench:
                 phases=tuple(event.phase for event in outcome.events if isinstance(event, Phase)),
             )
         )
-        wanted = "killed" if interrupt else "result" if expect is None else f"error: {expect}"
-        observed: str = outcome.ended
-        if outcome.ended == "error":
-            observed = f"error: {outcome.category}"
-        self.check(step, "load_ended", wanted, observed)
-        if observed != wanted:
-            if halt:
+        if not ends:
+            ends = ("killed" if interrupt else "result" if expect is None else f"error: {expect}",)
+        if ends != ANY_END:
+            self.record_check(_ended_as_wanted(step, ends, outcome.end))
+            if outcome.end not in ends and halt:
                 raise Halt
-        elif resync is not None:
-            self._resyncs = (*self._resyncs, resync)
-        elif wanted == "result":
-            self._successes = (*self._successes, self.applied)
+        if outcome.end == "result" and (ends == ANY_END or "result" in ends):
+            if resync is not None:
+                self._resyncs = (*self._resyncs, resync)
+            else:
+                self._successes = (*self._successes, self.applied)
         return outcome
+
+    def next_step(self) -> str:
+        """What the next load is called in the evidence."""
+        step = f"{self.prefix}load {len(self.loads) + 1}"
+        return f"{step}, after change round {self.applied}" if self.applied else step
+
+    def engine_at_work(self) -> EngineSession:
+        """The process that was asked for the last load. Raises ``LookupError`` before the first."""
+        if self._engine is None:
+            raise LookupError("no load has been asked for yet")
+        return self._engine
+
+    @contextmanager
+    def hearing(self, hear: Hear) -> Iterator[None]:
+        """Let ``hear`` have every event of the block's loads."""
+        before, self._hear = self._hear, hear
+        try:
+            yield
+        finally:
+            self._hear = before
+
+    def afresh(self, number: int, prefix: str) -> Bench:
+        """A bench at a table of its own, which adds to this one's evidence; close it before this one."""
+        other = Bench(self.station.afresh(number), prefix=prefix)
+        other.judgements, other.loads, other.faults = self.judgements, self.loads, self.faults
+        return other
 
     def declared_drift(self, kind: DriftKind) -> DriftBehaviour:
         """What the engine declares for this strategy; plans hold no drift cell without a declaration."""
@@ -227,14 +266,14 @@ class Bench:
 
     def lose_state(self) -> None:
         """Empty the engine's state folder, as when a pod with ephemeral disk is rescheduled."""
-        shutil.rmtree(self._state_dir)
-        self._state_dir.mkdir()
+        shutil.rmtree(self.state_dir)
+        self.state_dir.mkdir()
 
     # --- the judge --------------------------------------------------------------------------------
 
     def judge(self, remark: str = "") -> RowJudgement:
         """Let the oracle compare the sink with the reference model, now."""
-        step = f"after load {len(self.loads)}" + (f" ({remark})" if remark else "")
+        step = f"{self.prefix}after load {len(self.loads)}" + (f" ({remark})" if remark else "")
         judgement = self._judgement(step)
         self.judgements.append(judgement)
         return judgement
@@ -245,7 +284,7 @@ class Bench:
         if guarantee is None or guarantee.rank >= Guarantee.EFFECTIVELY_ONCE.rank:
             self.judge(remark)
             return
-        step = f"after load {len(self.loads)} ({remark})"
+        step = f"{self.prefix}after load {len(self.loads)} ({remark})"
         judgement = self._judgement(step)
         allowed = {Anomaly.DUPLICATE}
         if guarantee is Guarantee.BEST_EFFORT:
@@ -265,7 +304,8 @@ class Bench:
 
     def sink_view(self) -> SinkView:
         """The sink table as the oracle finds it."""
-        sink = self.request().sink
+        spec = self.workload.spec
+        sink = self.station.request(spec, self.workload.table_name, self.options, self.state_dir).sink
         return SinkView(
             system=sink.system,
             dsn=sink.dsn,
@@ -304,10 +344,20 @@ class Bench:
         return request.model_copy(update={"run_id": str(uuid4()), "source": changed})
 
     def close(self) -> None:
-        """Drop the source table; the runner removes the rest with the cell's namespace."""
+        """Take wires away and drop the source table; the runner removes the rest with the namespace."""
+        self.nemesis.close()
         if self._source is not None:
             self._source.drop()
             self._source.close()
+
+
+def _ended_as_wanted(step: str, ends: Collection[str], observed: str) -> CheckJudgement:
+    wanted: list[JsonValue] = [*sorted(ends)]
+    if len(wanted) == 1:
+        return CheckJudgement(step=step, name="load_ended", expected=wanted[0], observed=observed)
+    return CheckJudgement(
+        step=step, name="load_ended", expected=wanted, observed=observed, comparison="one_of"
+    )
 
 
 def _dataset(thing: DataObject) -> Dataset:

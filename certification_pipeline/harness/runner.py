@@ -21,6 +21,7 @@ from time import perf_counter
 from certification_pipeline.catalog.vocabulary import Outcome, ReasonCode
 from certification_pipeline.evidence.artifact import utc_now
 from certification_pipeline.evidence.cell import CheckJudgement, LoadEvidence, RowJudgement, ServiceUse
+from certification_pipeline.evidence.disruption import CrashLine, FaultEvidence
 from certification_pipeline.evidence.plan import PlannedCell
 from certification_pipeline.harness.bench import Bench, Halt
 from certification_pipeline.harness.engines.session import EngineError, EngineSession
@@ -46,6 +47,8 @@ class CellResult:
     services: tuple[ServiceUse, ...] = ()
     loads: tuple[LoadEvidence, ...] = ()
     judgements: tuple[RowJudgement | CheckJudgement, ...] = ()
+    faults: tuple[FaultEvidence, ...] = ()
+    crash_line: CrashLine | None = None
     reason: ReasonCode | None = None
     detail: str | None = None
     remedy: str | None = None
@@ -174,6 +177,8 @@ class _Worker:
             services=self._shop.services_of(cell.key),
             loads=tuple(course.bench.loads) if course.bench else (),
             judgements=tuple(course.bench.judgements) if course.bench else (),
+            faults=tuple(course.bench.faults) if course.bench else (),
+            crash_line=course.bench.crash_line if course.bench else None,
             reason=course.reason,
             detail=self._shop.redactor.redact(course.detail) if course.detail else None,
             remedy=course.remedy,
@@ -210,8 +215,8 @@ class _Worker:
             warm = partial(self._session, cell.key.engine)
             bench = Bench(self._shop.station(cell, self._cell_dir(cell), warm))
             SCENARIOS[cell.key.scenario](bench)
-        except Halt:
-            pass
+        except Halt as halt:
+            return _Course(bench, halt.reason, halt.detail or None, halt.remedy or None)
         except Exception as error:
             return self._broken(cell, bench, error)
         return _Course(bench)

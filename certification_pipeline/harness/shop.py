@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from certification_pipeline.catalog.models import Catalog
+from certification_pipeline.catalog.vocabulary import Side
 from certification_pipeline.evidence.cell import CellKey, ServiceUse
 from certification_pipeline.evidence.plan import PlannedCell
 from certification_pipeline.harness.bench import Bench
@@ -85,6 +86,7 @@ class Workshop:
             session=session,
             mask=self.redactor.register,
             quiet=self.quiet,
+            services={Side.SOURCE: self.services[key.source], Side.SINK: self.services[key.sink]},
             on_step=lambda text: self.on_event(CellStep(key.engine, key.cell_id, text)),
         )
 

@@ -5,18 +5,19 @@ Put together by the workshop; the bench asks it for load requests and for what t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from uuid import uuid4
 
 from certification_pipeline.catalog.models import Claim, Engine, RouteClaims, TypeRule
-from certification_pipeline.catalog.vocabulary import DriftBehaviour
+from certification_pipeline.catalog.vocabulary import DriftBehaviour, Side
 from certification_pipeline.evidence.plan import PlannedCell
 from certification_pipeline.harness.engines.protocol import ColumnSpec, DataObject, Load, LoadOptions
 from certification_pipeline.harness.engines.session import EngineSession
 from certification_pipeline.harness.oracle.oracle import Oracle, Semantics
+from certification_pipeline.harness.services.provider import Instance
 from certification_pipeline.harness.workload.spec import TableSpec
 
 
@@ -43,6 +44,20 @@ class Station:
     wait for open transactions to end. A cell must not wait for another one's."""
     sink_namespace: str | None = None
     """Where the sink's is not the source's: both are then in one database."""
+    services: Mapping[Side, Instance] = field(default_factory=dict)
+    """Behind both ends."""
+
+    def afresh(self, number: int) -> Station:
+        """A corner of the same cell with tables, files and a working folder of its own; cleaned with it."""
+        namespace = f"{self.namespace}_{number}"
+        return replace(
+            self,
+            namespace=namespace,
+            sink_namespace=self.sink_namespace and self.sink_namespace.replace(self.namespace, namespace),
+            # A database file is named after the namespace; no other address holds it.
+            sink_dsn=self.sink_dsn.replace(self.namespace, namespace),
+            work_dir=self.work_dir / str(number),
+        )
 
     def request(self, spec: TableSpec, table: str, options: LoadOptions, state_dir: Path) -> Load:
         """The next load of that table, as its columns are now."""

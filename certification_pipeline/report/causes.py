@@ -34,6 +34,8 @@ MANY_REMEDIES = "certify doctor"
 REASON_TITLES: dict[ReasonCode, str] = {
     ReasonCode.NOT_DECLARED: "the engine does not claim it",
     ReasonCode.SOURCE_LACKS: "the source has nothing of the kind that the scenario disturbs",
+    ReasonCode.SINK_LACKS: "the sink has nothing of the kind that the scenario disturbs",
+    ReasonCode.NOTHING_TO_DISTURB: "the engine keeps nothing of the kind that the fault damages",
     ReasonCode.SERVICE_UNAVAILABLE: "a service is not reachable here",
     ReasonCode.NOT_IN_PROFILE: "this profile leaves it out on purpose",
     ReasonCode.NOT_IMPLEMENTED: "the engine has not implemented it yet",

@@ -120,7 +120,7 @@ MISTAKES = {
     "unknown key": (
         ("systems.yaml", "kinds: [postgresql]", "kindz: [postgresql]"),
         "systems.yaml:3:3 postgres.kindz | unknown key `kindz` | did you mean `kinds`? "
-        "Known: capabilities, id, kinds, remedy, source, title",
+        "Known: capabilities, disturbable, id, kinds, remedy, source, title",
     ),
     "no value": (
         ("systems.yaml", "title: DuckDB", "title:"),
@@ -326,7 +326,7 @@ class TestMistakes:
             "\n"
             f"{directory}/systems.yaml:3:3  postgres.kindz\n"
             "    unknown key `kindz`\n"
-            "    → did you mean `kinds`? Known: capabilities, id, kinds, remedy, source, title"
+            "    → did you mean `kinds`? Known: capabilities, disturbable, id, kinds, remedy, source, title"
         )
 
 

@@ -42,6 +42,11 @@ class LoadOutcome:
     events: tuple[Event, ...] = ()
     leaked: bool = False
 
+    @property
+    def end(self) -> str:
+        """``result``, ``killed`` …; a failure with its category: ``error: connectivity``."""
+        return f"error: {self.category}" if self.ended == "error" else self.ended
+
 
 class EngineError(Exception):
     """A driver could not be started, did not say who it is, or is dead; the message says how it ended."""

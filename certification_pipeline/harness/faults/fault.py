@@ -1,0 +1,75 @@
+"""What every fault must offer, and what it may touch.
+
+A fault decides no outcome. It says what it plans, does it, proves that it did, and makes whole what it broke.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from pydantic import JsonValue
+
+from certification_pipeline.catalog.vocabulary import Side
+from certification_pipeline.harness.engines.outcome import Event
+
+if TYPE_CHECKING:
+    from certification_pipeline.harness.engines.session import EngineSession
+    from certification_pipeline.harness.faults.link import Link
+    from certification_pipeline.harness.services.provider import Instance
+
+Facts = dict[str, JsonValue]
+"""What a plan or a witness says: names and numbers, no secrets, no row values."""
+
+
+@dataclass(frozen=True)
+class Arena:
+    """What a fault may touch: one cell's engine, wires, services and folders."""
+
+    session: Callable[[], EngineSession]
+    """The engine's process that loads now. Raises ``LookupError`` while none does."""
+    links: Mapping[Side, Link]
+    """The wires the cell's connections run through, where the scenario laid them."""
+    services: Mapping[Side, Instance]
+    """The services behind both ends; the cell's own where its scenario disturbs them by restart."""
+    state_dir: Path
+    """The engine's working folder."""
+    sink_files: Path | None
+    """For a sink of files: the directory (or database file) that the engine writes."""
+
+
+class Fault(ABC):
+    """One disruption, for one use: ``arm``, then the load, then ``witness`` and ``heal``.
+
+    ``arm`` may raise :class:`NothingToDisturb`. ``heal`` is called whatever happened, even when ``arm``
+    failed, and must be safe to call twice.
+    """
+
+    name: ClassVar[str]
+    """``<room>.<what>``, e.g. ``network.reset``: stands in the evidence."""
+
+    @abstractmethod
+    def plan(self) -> Facts:
+        """What it is going to do, as parameters."""
+
+    @abstractmethod
+    def arm(self, arena: Arena) -> None:
+        """Get ready, or do it at once."""
+
+    def hear(self, session: EngineSession, event: Event) -> None:  # noqa: B027 - most faults need not listen
+        """Every phase and progress event of the load, in the thread that waits for the engine."""
+
+    @abstractmethod
+    def witness(self) -> Facts | None:
+        """What proves that it fired; ``None`` when it did not."""
+
+    @abstractmethod
+    def heal(self) -> None:
+        """Make whole what it broke."""
+
+
+class NothingToDisturb(Exception):  # noqa: N818 - a finding about the engine, not a failure of ours
+    """The engine keeps nothing of the kind that this fault damages; the message says what was looked for."""
