@@ -148,6 +148,7 @@ def fact(judgement: CheckJudgement) -> str:
         "equal": "expected",
         "at_least": "expected at least",
         "at_most": "expected at most",
+        "one_of": "expected one of",
         "present": "expected a value, e.g.",
     }
     text = f"{judgement.name}: {comparison[judgement.comparison]} {expected}, saw {observed}"
