@@ -54,7 +54,8 @@ def root(
 
 app.command()(run.run)
 app.command()(run.plan)
-app.command()(look.matrix)
+app.command()(run.matrix)
+app.command()(look.show)
 app.command()(look.report)
 app.command()(diff.diff)
 app.command()(compare.compare)

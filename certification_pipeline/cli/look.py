@@ -1,4 +1,4 @@
-"""Commands that only look: ``matrix``, ``report``, ``scenario``, ``catalog``, ``doctor``."""
+"""Commands that only look: ``show``, ``report``, ``scenario``, ``catalog``, ``doctor``."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class By(StrEnum):
     SEEDS = "seeds"
 
 
-def matrix(
+def show(
     *,
     release_id: options.ReleaseId = None,
     engine: options.Engines = None,
@@ -42,10 +42,10 @@ def matrix(
     evidence_dir: options.EvidenceDir = None,
     form: options.Formatted = Format.TABLE,
 ) -> None:
-    """Show a release's matrix. Exits as its verdict says."""
+    """Show a release's matrix. Starts nothing; exits as the release's verdict says."""
     from certification_pipeline.catalog.loading import load_catalog  # noqa: PLC0415 - lazy on purpose
     from certification_pipeline.cli.evidence import open_release  # noqa: PLC0415 - lazy on purpose
-    from certification_pipeline.cli.output import show  # noqa: PLC0415
+    from certification_pipeline.cli.output import show as print_table  # noqa: PLC0415
     from certification_pipeline.gates.exit_code import exit_code  # noqa: PLC0415
     from certification_pipeline.report.loading import load_release  # noqa: PLC0415
     from certification_pipeline.report.release import Selection  # noqa: PLC0415
@@ -55,21 +55,21 @@ def matrix(
     whole = load_release(store, chosen, engines=names)
     selection = Selection((), tuple(route or ()), tuple(strategy or ()), tuple(scenario or ()))
     release = whole.select(selection)
-    nothing = "no cell matches; `certify matrix` without filters shows what there is"
+    nothing = "no cell matches; `certify show` without filters shows what there is"
     if by is By.CELL:
         lines = [line for subject in release.subjects for line in subject.lines]
-        show(cells_table(lines), form, index=False, empty=nothing)
+        print_table(cells_table(lines), form, index=False, empty=nothing)
     elif by is By.ENGINE:
         from certification_pipeline.report.comparison import side_by_side, with_a_say  # noqa: PLC0415
 
         # A screen is narrow: which finding explains a red cell is in `--by cell` and in the report.
         frame = side_by_side(release, known=form is Format.JSON)
-        show(with_a_say(frame) if form is Format.TABLE else frame, form, index=False, empty=nothing)
+        print_table(with_a_say(frame) if form is Format.TABLE else frame, form, index=False, empty=nothing)
     elif by is By.SEEDS:
-        show(release_seeds_matrix(release, load_catalog().matrix), form, index=False)
+        print_table(release_seeds_matrix(release, load_catalog().matrix), form, index=False)
     else:
         axis: Axis = "strategy" if by is By.STRATEGY else "scenario"
-        show(release_matrix(release, axis), form, index=False, empty=nothing)
+        print_table(release_matrix(release, axis), form, index=False, empty=nothing)
     raise typer.Exit(exit_code(whole.outcome))
 
 
@@ -102,10 +102,10 @@ def report(
 def scenario_list(form: options.Formatted = Format.TABLE) -> None:
     """All scenarios."""
     from certification_pipeline.catalog.loading import load_catalog  # noqa: PLC0415 - lazy on purpose
-    from certification_pipeline.cli.output import show  # noqa: PLC0415
+    from certification_pipeline.cli.output import show as print_table  # noqa: PLC0415
     from certification_pipeline.report.catalogue import scenarios_table  # noqa: PLC0415
 
-    show(scenarios_table(load_catalog()), form, index=False)
+    print_table(scenarios_table(load_catalog()), form, index=False)
 
 
 @scenario_app.command("show")
@@ -143,13 +143,13 @@ def doctor(
     from certification_pipeline.catalog.loading import load_catalog  # noqa: PLC0415 - lazy on purpose
     from certification_pipeline.cli.doctor import diagnose, findings_table  # noqa: PLC0415
     from certification_pipeline.cli.errors import INCONCLUSIVE  # noqa: PLC0415
-    from certification_pipeline.cli.output import show  # noqa: PLC0415
+    from certification_pipeline.cli.output import show as print_table  # noqa: PLC0415
     from certification_pipeline.settings import load_settings  # noqa: PLC0415
 
     settings = load_settings(profile=profile, evidence_dir=evidence_dir)
     catalog = load_catalog()
     settings.check(catalog)
     findings = diagnose(catalog, settings)
-    show(findings_table(findings), form, index=False)
+    print_table(findings_table(findings), form, index=False)
     if any(finding.needed and not finding.ok for finding in findings):
         raise typer.Exit(INCONCLUSIVE)

@@ -1,4 +1,4 @@
-"""``certify run`` and ``certify plan``."""
+"""``certify run``, ``certify matrix`` and ``certify plan``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -19,6 +19,18 @@ from certification_pipeline.cli.options import Format
 if TYPE_CHECKING:
     from certification_pipeline.report.release import ReleaseView
     from certification_pipeline.settings import RunSettings
+
+NamedRelease = Annotated[
+    str | None, typer.Option("--release-id", metavar="ID", help="Name the release. [local-<time>]")
+]
+Resume = Annotated[
+    bool, typer.Option("--resume", help="With --release-id: only cells that have no verdict yet.")
+]
+Workers = Annotated[
+    int | None, typer.Option("--workers", metavar="N", help="Cells side by side. [cores + 1, at most 8]")
+]
+Report = Annotated[bool, typer.Option("--report/--no-report", help="Write the HTML report.")]
+Open = Annotated[bool, typer.Option("--open", help="Open the HTML report when done.")]
 
 
 def run(
@@ -31,15 +43,9 @@ def run(
     family: options.Families = None,
     rows: options.Rows = None,
     seed: options.Seed = None,
-    release_id: Annotated[
-        str | None, typer.Option("--release-id", metavar="ID", help="Name the release. [local-<time>]")
-    ] = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="With --release-id: only cells that have no verdict yet.")
-    ] = False,
-    workers: Annotated[
-        int | None, typer.Option("--workers", metavar="N", help="Cells side by side. [cores + 1, at most 8]")
-    ] = None,
+    release_id: NamedRelease = None,
+    resume: Resume = False,
+    workers: Workers = None,
     evidence_dir: options.EvidenceDir = None,
     require_benchmark: options.RequireBenchmark = False,
     require_lineage: options.RequireLineage = False,
@@ -47,21 +53,14 @@ def run(
     require_strategy_certification: options.RequireStrategy = False,
     require_evidence: options.RequireEvidence = False,
     form: options.Formatted = Format.TABLE,
-    report: Annotated[bool, typer.Option("--report/--no-report", help="Write the HTML report.")] = True,
-    open_: Annotated[bool, typer.Option("--open", help="Open the HTML report when done.")] = False,
+    report: Report = True,
+    open_: Open = False,
 ) -> None:
     """Plan, move real rows, judge them, decide, report.
 
     Ends with one screen: what is certified, what is not and why, what to do next.
     """
-    from certification_pipeline.catalog.loading import load_catalog  # noqa: PLC0415 - lazy on purpose
-    from certification_pipeline.cli.progress import RunProgress  # noqa: PLC0415
-    from certification_pipeline.evidence.store import EvidenceStore  # noqa: PLC0415
-    from certification_pipeline.gates.exit_code import exit_code  # noqa: PLC0415
-    from certification_pipeline.report.comparison import write_comparison  # noqa: PLC0415
-    from certification_pipeline.report.html import write_html  # noqa: PLC0415
-    from certification_pipeline.report.loading import load_release  # noqa: PLC0415
-    from certification_pipeline.settings import load_settings  # noqa: PLC0415
+    from certification_pipeline.settings import load_settings  # noqa: PLC0415 - lazy on purpose
 
     settings = load_settings(
         profile=profile,
@@ -82,6 +81,59 @@ def run(
         require_strategy_certification=require_strategy_certification or None,
         require_evidence=require_evidence or None,
     )
+    _certified(settings, form, report=report, open_=open_)
+
+
+def matrix(
+    *,
+    profile: options.Profile = None,
+    engine: options.Engines = None,
+    route: options.Routes = None,
+    strategy: options.Strategies = None,
+    scenario: options.Scenarios = None,
+    rows: options.Rows = None,
+    seed: options.Seed = None,
+    release_id: NamedRelease = None,
+    resume: Resume = False,
+    workers: Workers = None,
+    evidence_dir: options.EvidenceDir = None,
+    form: options.Formatted = Format.TABLE,
+    report: Report = True,
+    open_: Open = False,
+) -> None:
+    """Run the matrix alone: the cells the filters name, judged row by row; no other evidence family.
+
+    `certify show` shows the matrix of a release that is there.
+    """
+    from certification_pipeline.settings import load_settings  # noqa: PLC0415 - lazy on purpose
+
+    settings = load_settings(
+        profile=profile,
+        engines=engine,
+        routes=route,
+        strategies=strategy,
+        scenarios=scenario,
+        families=("matrix",),
+        rows=rows,
+        seed=seed,
+        release_id=release_id,
+        resume=resume or None,
+        workers=workers,
+        evidence_dir=evidence_dir,
+    )
+    _certified(settings, form, report=report, open_=open_)
+
+
+def _certified(settings: RunSettings, form: Format, *, report: bool, open_: bool) -> NoReturn:
+    """Do what the settings ask for, show it, and exit as its verdict says."""
+    from certification_pipeline.catalog.loading import load_catalog  # noqa: PLC0415 - lazy on purpose
+    from certification_pipeline.cli.progress import RunProgress  # noqa: PLC0415
+    from certification_pipeline.evidence.store import EvidenceStore  # noqa: PLC0415
+    from certification_pipeline.gates.exit_code import exit_code  # noqa: PLC0415
+    from certification_pipeline.report.comparison import write_comparison  # noqa: PLC0415
+    from certification_pipeline.report.html import write_html  # noqa: PLC0415
+    from certification_pipeline.report.loading import load_release  # noqa: PLC0415
+
     catalog = load_catalog()
     settings.check(catalog)
     from certification_pipeline.pipeline.certify import certify  # noqa: PLC0415 - heavy; wrong usage is told first

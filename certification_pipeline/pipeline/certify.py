@@ -85,8 +85,9 @@ def _asked_again(settings: RunSettings, release: SealedRelease) -> Take:
                 if not isinstance(found, CellEvidence) or found.recompute() in _WITHOUT_VERDICT:
                     undecided.add(planned.key)
 
-    # Families alone are asked for: then no cell is.
-    families_only = bool(settings.families) and not settings.narrows_cells and not settings.resume
+    # Families beside the matrix alone are asked for: then no cell is.
+    beside = bool(settings.families) and not any(fnmatchcase(Family.MATRIX, g) for g in settings.families)
+    families_only = beside and not settings.narrows_cells and not settings.resume
 
     def take(cell: PlannedCell) -> bool:
         if families_only:

@@ -17,14 +17,14 @@ def copy(evidence: Path, tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize(("release", "code"), [("green", 0), ("red", 1)])
 def test_matrix_exits_as_the_verdict_says(certify: Certify, evidence: Path, release: str, code: int) -> None:
-    answer = certify("matrix", "--release-id", release, "--evidence-dir", evidence)
+    answer = certify("show", "--release-id", release, "--evidence-dir", evidence)
     assert answer.code == code
     assert "incremental_append" in answer.out
 
 
 def test_matrix_shows_the_latest_by_default_and_takes_filters(certify: Certify, evidence: Path) -> None:
     answer = certify(
-        "matrix",
+        "show",
         "--evidence-dir",
         evidence,
         "--by",
@@ -44,13 +44,13 @@ def test_matrix_shows_the_latest_by_default_and_takes_filters(certify: Certify, 
 
 
 def test_the_seeds_matrix_can_be_seen(certify: Certify, evidence: Path) -> None:
-    rows = json.loads(certify("matrix", "--evidence-dir", evidence, "--by", "seeds", "--format", "json").out)
+    rows = json.loads(certify("show", "--evidence-dir", evidence, "--by", "seeds", "--format", "json").out)
     assert [row["source"] for row in rows] == ["postgres", "mssql", "mysql", "clickhouse", "api", "kafka"]
     assert rows[1]["kafka"] == "– 6"
 
 
 def test_a_filter_that_hides_the_reds_does_not_hide_the_verdict(certify: Certify, evidence: Path) -> None:
-    answer = certify("matrix", "--release-id", "red", "--evidence-dir", evidence, "--scenario", "batch.empty")
+    answer = certify("show", "--release-id", "red", "--evidence-dir", evidence, "--scenario", "batch.empty")
     assert answer.code == 1
 
 
@@ -59,7 +59,7 @@ def test_an_edited_cell_turns_matrix_and_summary_red(certify: Certify, copy: Pat
     cell.write_text(
         cell.read_text().replace('"corrupt"', '"lost"').replace('"rows": 10000', '"rows": 9999', 1)
     )
-    assert certify("matrix", "--evidence-dir", copy).code == 1
+    assert certify("show", "--evidence-dir", copy).code == 1
     answer = certify("release-summary", "--evidence-dir", copy)
     assert answer.code == 1
     assert "✗ failed release_summary of reference" in answer.out
@@ -69,7 +69,7 @@ def test_an_edited_cell_turns_matrix_and_summary_red(certify: Certify, copy: Pat
 def test_release_summary_decides_again_from_the_files(certify: Certify, copy: Path) -> None:
     summary = copy / "releases/green/reference/release_summary.json"
     summary.unlink()
-    assert certify("matrix", "--evidence-dir", copy).code == 1, "absence is never a pass"
+    assert certify("show", "--evidence-dir", copy).code == 1, "absence is never a pass"
     answer = certify("release-summary", "--evidence-dir", copy, "--format", "json", "--suite-id", "s-7")
     assert answer.code == 0
     assert json.loads(answer.out)[0]["passed"] is True
@@ -141,7 +141,7 @@ def test_report_is_rebuilt_from_evidence(certify: Certify, copy: Path) -> None:
     assert "not certified" in Path(answer.out.strip()).read_text()
 
 
-@pytest.mark.parametrize("command", ["matrix", "report", "suite", "release-summary"])
+@pytest.mark.parametrize("command", ["show", "report", "suite", "release-summary"])
 def test_no_evidence_says_what_to_do(certify: Certify, tmp_path: Path, evidence: Path, command: str) -> None:
     answer = certify(command, "--evidence-dir", tmp_path / "none")
     assert answer.code == 2
@@ -155,7 +155,7 @@ def test_no_evidence_says_what_to_do(certify: Certify, tmp_path: Path, evidence:
 def test_a_damaged_plan_is_named(certify: Certify, copy: Path, damage: bytes) -> None:
     plan = copy / "releases/green/reference/certification_automation_plan.json"
     plan.write_bytes(damage)
-    answer = certify("matrix", "--evidence-dir", copy)
+    answer = certify("show", "--evidence-dir", copy)
     assert answer.code == 1
     assert "certification_automation_plan.json" in answer.err
     assert "Traceback" not in answer.err

@@ -79,7 +79,7 @@ def test_nothing_red_is_green(certify: Certify, evidence: Path) -> None:
 @pytest.mark.usefixtures("known")
 def test_the_finding_stands_beside_its_cell(certify: Certify, evidence: Path, tmp_path: Path) -> None:
     listed = certify(
-        "matrix", "--release-id", "red", "--by", "cell", "--evidence-dir", evidence, "--format", "json"
+        "show", "--release-id", "red", "--by", "cell", "--evidence-dir", evidence, "--format", "json"
     )
     assert {row["finding"] for row in json.loads(listed.out)} == {"", "dlt-90"}
     page = tmp_path / "report.html"

@@ -46,6 +46,7 @@ def test_the_module_runs_too() -> None:
         "chain",
         "report",
         "matrix",
+        "show",
         "scenario",
         "engine",
         "catalog",
@@ -59,7 +60,7 @@ def test_every_command_explains_itself(certify: Certify, command: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "words", [("nonsense",), ("run", "--nonsense"), ("run", "--rows", "many"), ("matrix", "--by", "x")]
+    "words", [("nonsense",), ("run", "--nonsense"), ("run", "--rows", "many"), ("show", "--by", "x")]
 )
 def test_wrong_usage_is_two_and_no_traceback(certify: Certify, words: tuple[str, ...]) -> None:
     answer = certify(*words)

@@ -104,6 +104,23 @@ def test_progress_is_plain_lines_without_control_characters(
     assert "\x1b" not in err
 
 
+def test_the_matrix_alone_is_what_its_command_asks_for(
+    certify: Certify, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[RunSettings] = []
+    make = writes("reference", lambda _: True)
+
+    def noted(settings: RunSettings, catalog: Catalog, on_event: OnEvent, cancel: threading.Event) -> None:
+        seen.append(settings)
+        make(settings, catalog, on_event, cancel)
+
+    stand_in(monkeypatch, noted)
+    assert certify("matrix", "--release-id", "r1", "--scenario", "batch.*", "--engine", "reference").code == 0
+    [settings] = seen
+    assert (settings.scenarios, settings.engines) == (("batch.*",), ("reference",))
+    assert settings.chosen_families("reference", load_catalog()) == ()
+
+
 def test_requirements_reach_the_gate(certify: Certify, monkeypatch: pytest.MonkeyPatch) -> None:
     stand_in(monkeypatch, writes("reference"))
     answer = certify("run", "--release-id", "r1", "--require-benchmark")

@@ -19,7 +19,7 @@ from certification_pipeline.evidence.provenance import stamp
 from certification_pipeline.families.work import Producer, Work
 from certification_pipeline.gates.benchmark_baseline import benchmark_baseline
 from certification_pipeline.gates.benchmark_request import benchmark_request
-from certification_pipeline.harness.events import FamilyFinished, RunEvent, ServiceStarted
+from certification_pipeline.harness.events import CellFinished, FamilyFinished, RunEvent, ServiceStarted
 from certification_pipeline.harness.runner import HARNESS_LOG
 from certification_pipeline.settings import SettingsError
 from tests.gates.benchmarks import BASELINE, METRICS
@@ -163,6 +163,7 @@ def test_a_narrower_plan_cannot_drop_a_family(run: Run, producers: Producers) ->
     before = run(resume=True, routes=()).plan
     after = run(families=("matrix",), routes=(), release_id="r1")
     assert after.plan == before
+    assert any(isinstance(event, CellFinished) for event in after.events), "its cells were asked for"
 
 
 def test_without_evidence_that_can_be_written_nothing_is_hidden(run: Run, producers: Producers) -> None:
