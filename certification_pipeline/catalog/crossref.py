@@ -10,7 +10,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
-from certification_pipeline.catalog.models import Catalog, LevelPolicy, Requirement, RouteClaims
+from certification_pipeline.catalog.models import (
+    EVERY_ENGINE,
+    Catalog,
+    LevelPolicy,
+    Requirement,
+    RouteClaims,
+    Scenario,
+)
 from certification_pipeline.catalog.problems import Problem, nearest
 from certification_pipeline.catalog.validation import Location, locate
 from certification_pipeline.catalog.vocabulary import Support
@@ -97,7 +104,10 @@ def _profiles(catalog: Catalog, references: References) -> Iterator[Problem]:
                 yield from _unknown(references, "engines", one, ("profiles", name), at)
         for index, left in enumerate(profile.leaves_out):
             at = ("leaves_out", index)
-            yield from _unknown(references, "engines", left.engine, ("profiles", name), (*at, "engine"))
+            if left.engine != EVERY_ENGINE:
+                yield from _unknown(references, "engines", left.engine, ("profiles", name), (*at, "engine"))
+            for place, one in enumerate(left.but):
+                yield from _unknown(references, "engines", one, ("profiles", name), (*at, "but", place))
             for place, pattern in enumerate(left.scenarios):
                 if not any(fnmatchcase(one, pattern) for one in references.known("scenarios")):
                     message, remedy = f"`{pattern}` matches no scenario", "correct the pattern, or drop it"
@@ -162,11 +172,25 @@ def _scenarios(catalog: Catalog, references: References) -> Iterator[Problem]:
         if not scenario.strategies:
             message = "no strategy: the scenario would never be planned"
             yield references.problem("scenarios", name, ("strategies",), message, "name its strategies")
+        yield from _history(scenario, references)
     for strategy in catalog.matrix.strategies:
         if f"strategy.{strategy}" not in references.known("scenarios"):
             message = f"the matrix plans {strategy}, but there is no scenario `strategy.{strategy}`"
             remedy = f"add `strategy.{strategy}` to the scenarios"
             yield references.problem("matrix", "matrix", ("strategies", strategy), message, remedy)
+
+
+def _history(scenario: Scenario, references: References) -> Iterator[Problem]:
+    """Evidence names the scenario's version: what changed with it must be told."""
+    noted, due = set(scenario.history), set(range(2, scenario.version + 1))
+    for version in sorted(due - noted):
+        message = f"nothing says what version {version} changed"
+        remedy = f"write it under `history: {{{version}: …}}`"
+        yield references.problem("scenarios", scenario.id, ("version",), message, remedy)
+    for version in sorted(noted - due):
+        message = f"a note on version {version}, but notes are on 2 to `version`, which is {scenario.version}"
+        remedy = "raise `version`, or remove the note"
+        yield references.problem("scenarios", scenario.id, ("history", str(version)), message, remedy)
 
 
 def _policy(policy: LevelPolicy, references: References) -> Iterator[Problem]:

@@ -23,6 +23,7 @@ from certification_pipeline.catalog.vocabulary import (
     Support,
 )
 
+EVERY_ENGINE = "*"
 VERSION_MARK = "=="
 """Between an engine's id and a version of it: ``dlt==1.30.0``."""
 
@@ -184,7 +185,10 @@ class Scenario(Entry):
     """A workload x a disruption with a pass criterion; one page a stranger can read."""
 
     id: str
-    version: int
+    version: int = Field(ge=1)
+    history: dict[int, str] = Field(
+        {}, description="release notes: what each version from 2 on asks that the one before did not"
+    )
     title: str
     purpose: str
     method: str
@@ -199,13 +203,18 @@ class Scenario(Entry):
     disturbs: dict[Side, tuple[Disturbable, ...]] = Field(
         {}, description="what its faults get at, each side by any one of these ways"
     )
+    faults: tuple[str, ...] = Field((), description="what it does to loads on purpose, by the faults' names")
+    limits: dict[str, float] = Field(
+        {}, description="figures of its criterion that were decided, not measured; the unit is in the name"
+    )
     proves: Literal["experimental", "beta", "production"]
 
 
 class LeftOut(Entry):
     """Cells a profile plans but does not run: listed as untested with the reason, never dropped."""
 
-    engine: str
+    engine: str = Field(description="an engine's id; `*`: every engine but those of `but`")
+    but: tuple[str, ...] = Field((), description="engines that an entry about every engine does not mean")
     routes: tuple[str, ...] = Field(("*",), description="fnmatch patterns over route ids")
     strategies: tuple[str, ...] = Field(("*",), description="fnmatch patterns over strategies")
     scenarios: tuple[str, ...] = Field(("*",), description="fnmatch patterns over scenario ids")
@@ -213,6 +222,10 @@ class LeftOut(Entry):
         False, description="run them all the same when the run names scenarios, and theirs among them"
     )
     why: str
+
+    def means(self, engine: str) -> bool:
+        """Whether it is about that engine, given without a version."""
+        return engine == self.engine or (self.engine == EVERY_ENGINE and engine not in self.but)
 
 
 class Profile(Entry):

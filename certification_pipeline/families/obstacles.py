@@ -105,18 +105,19 @@ class Obstacles:
         """Whether the profile leaves the cell out on purpose."""
         for left in self.profile.leaves_out:
             if (
-                left.engine == unversioned(key.engine)
+                left.means(unversioned(key.engine))
                 and not (left.when_asked and self._asked_for(key))
                 and any(fnmatchcase(key.route_id, one) for one in left.routes)
                 and any(fnmatchcase(key.strategy, one) for one in left.strategies)
                 and any(fnmatchcase(key.scenario, one) for one in left.scenarios)
             ):
                 wider = [one.id for one in self.catalog.profiles.values() if one.id != self.profile.id]
+                ask = f"ask for it by name (--scenario {key.scenario}), or " if left.when_asked else ""
                 return Obstacle(
                     "untested",
                     ReasonCode.NOT_IN_PROFILE,
                     f"the profile {self.profile.id} leaves it out: {left.why}",
-                    f"use a wider profile: {', '.join(wider)}",
+                    f"{ask}use a wider profile: {', '.join(wider)}",
                 )
         return None
 

@@ -54,8 +54,13 @@ def print_scenario(console: Console, scenario: Scenario) -> None:
         ("Passes when", scenario.passes_when),
         ("When red", scenario.remedy),
         ("Strategies", ", ".join(scenario.strategies)),
+        ("Faults", ", ".join(scenario.faults)),
+        ("Limits", ", ".join(f"{name} {value:g}" for name, value in scenario.limits.items())),
         ("Proves", scenario.proves),
+        *((f"Version {version}", note) for version, note in sorted(scenario.history.items(), reverse=True)),
     ):
+        if not text:
+            continue
         table.add_row(Text(name), Text(text.strip()))
     console.print(table)
 

@@ -220,6 +220,24 @@ MISTAKES = {
         "scenarios.yaml:15:15 strategy.scd2.strategies | no strategy: the scenario would never be planned | "
         "name its strategies",
     ),
+    "version without a note": (
+        ("scenarios.yaml", "version: 1", "version: 2"),
+        "scenarios.yaml:2:12 schema.null.version | nothing says what version 2 changed | "
+        "write it under `history: {2: …}`",
+    ),
+    "note on no version": (
+        ("scenarios.yaml", "version: 1", "version: 1\n  history: {2: More rows.}"),
+        "scenarios.yaml:3:16 schema.null.history.2 | a note on version 2, but notes are on 2 to `version`, "
+        "which is 1 | raise `version`, or remove the note",
+    ),
+    "unknown engine among those an entry does not mean": (
+        (
+            "profiles.yaml",
+            "engines: [reference]",
+            "engines: [reference]\n  leaves_out: [{engine: '*', but: [refrence], why: long}]",
+        ),
+        "profiles.yaml:7:36 embedded.leaves_out[0].but[0] | no engine `refrence` | did you mean `reference`?",
+    ),
     "unknown system among the types": (
         ("types.yaml", "duckdb:", "duck:"),
         "types.yaml:1:1 duck | no system `duck` | did you mean `duckdb`? Known: duckdb, postgres",

@@ -191,6 +191,16 @@ class TestLeftOut:
         runs = {c.key.strategy for c in planned.cells if c.disposition == "run"}
         assert runs == {Strategy.FULL_REFRESH}
 
+    def test_an_entry_may_be_about_every_engine_but_some(self, catalog: Catalog) -> None:
+        mine = with_engine(catalog, route("postgres", "duckdb", full_refresh=FULL))
+        for but, disposition in (((), "untested"), (("mine",), "run")):
+            left = LeftOut(engine="*", but=but, why="for time")
+            profile = mine.profiles["embedded"].model_copy(update={"leaves_out": (left,)})
+            planned = plan(
+                mine.model_copy(update={"profiles": mine.profiles | {"embedded": profile}}), "mine"
+            )
+            assert cell(planned, "postgres_to_duckdb__full_refresh__batch.wide").disposition == disposition
+
     def test_everything_else_runs(self, catalog: Catalog) -> None:
         one = cell(plan(self.left_out(catalog), "mine"), "postgres_to_duckdb__full_refresh__batch.wide")
         assert (one.disposition, one.required) == ("run", True)
