@@ -1,7 +1,8 @@
 """Planted defects: the negative controls of the certification (DESIGN section 9).
 
 One closed enum, one hook point each, switched on by an environment variable when the process starts and
-reported in its ``described`` event. Without the variable every hook is inert.
+reported in its ``described`` event. Without the variable every hook is inert. What each does, which defects
+of real engines it stands for and which cells must find it is data: ``catalog/data/calibration``.
 """
 
 from __future__ import annotations
@@ -13,30 +14,85 @@ VARIABLE = "CERTIFY_PLANTED_DEFECT"
 
 
 class Defect(StrEnum):
-    """What can be planted, and what it does."""
+    """What can be planted."""
 
+    # rows that are read
     DROP_LAST_BATCH = "drop_last_batch"
-    """The writer forgets to flush its last buffer of rows into staging."""
-    ADVANCE_STATE_BEFORE_LOAD = "advance_state_before_load"
-    """The stored position moves to 'now' before the rows behind it are selected (from the second run on)."""
+    DROP_FIRST_ROW = "drop_first_row"
+    DROP_ROW_AT_SEAM = "drop_row_at_seam"
+    HOARD_ROWS = "hoard_rows"
+    FAIL_ON_EMPTY = "fail_on_empty"
+    BROKEN_STREAM_ENDS = "broken_stream_ends"
+
+    # values
     LOSE_DECIMAL_SCALE = "lose_decimal_scale"
-    """Decimals are cut to two places while they are read."""
-    IGNORE_DELETES = "ignore_deletes"
-    """snapshot_diff, cdc and scd2 never act on a key that is gone."""
+    FLOATS_THROUGH_TEXT = "floats_through_text"
+    INTEGERS_THROUGH_DOUBLE = "integers_through_double"
+    TIMES_TO_SECONDS = "times_to_seconds"
+    LOCAL_TIME = "local_time"
+    OLD_DATES_TO_NULL = "old_dates_to_null"
+    EMPTY_TEXT_TO_NULL = "empty_text_to_null"
+    NULL_TO_EMPTY_TEXT = "null_to_empty_text"
+    NEWLINES_NORMALISED = "newlines_normalised"
+    BYTES_END_AT_ZERO = "bytes_end_at_zero"
+    JSON_NULL_TO_NULL = "json_null_to_null"
+    NULL_ELEMENTS_DROPPED = "null_elements_dropped"
+
+    # positions
+    ADVANCE_STATE_BEFORE_LOAD = "advance_state_before_load"
+    CURSOR_STRICTLY_ABOVE = "cursor_strictly_above"
+    TIES_TWICE = "ties_twice"
+    NULL_CURSORS_SWALLOWED = "null_cursors_swallowed"
+    NULL_CURSORS_ONCE = "null_cursors_once"
+    XMIN_FORGETS_OPEN = "xmin_forgets_open"
+    LOST_FOLDER_MEANS_NOW = "lost_folder_means_now"
+    SLICE_END_INCLUDED = "slice_end_included"
+    SLICE_START_EXCLUDED = "slice_start_excluded"
+    BACKFILL_FORGETS_CHUNKS = "backfill_forgets_chunks"
+    BACKFILL_ENDS_EARLY = "backfill_ends_early"
+    LOG_TAIL_SKIPPED = "log_tail_skipped"
+
+    # what is written
     TRUNCATE_BEFORE_STAGE = "truncate_before_stage"
-    """full_refresh, replace and partition_replace empty the target, and commit that, before they read."""
+    IGNORE_DELETES = "ignore_deletes"
+    INSERT_INSTEAD_OF_MERGE = "insert_instead_of_merge"
+    MERGE_NEVER_UPDATES = "merge_never_updates"
+    DIFF_BLIND_TO_NULL = "diff_blind_to_null"
+    REWRITE_WHEN_IDLE = "rewrite_when_idle"
+    SLICE_APPENDED = "slice_appended"
+    PARTITIONS_ALL_REPLACED = "partitions_all_replaced"
+    PARTITION_NULL_KEPT = "partition_null_kept"
+    HISTORY_NEVER_CLOSED = "history_never_closed"
+    HISTORY_ALWAYS_CLOSED = "history_always_closed"
+    HISTORY_OVERLAPS = "history_overlaps"
+    HISTORY_OPENS_ONCE = "history_opens_once"
+
+    # columns
+    NEW_COLUMNS_IGNORED = "new_columns_ignored"
+    DROPPED_COLUMN_KEPT_AS_IT_WAS = "dropped_column_kept_as_it_was"
+    STALE_TYPE = "stale_type"
+    NARROWER_REFUSED = "narrower_refused"
+    RENAME_GUESSED = "rename_guessed"
+    NOT_NULL_KEPT = "not_null_kept"
+    NAMES_FOLDED = "names_folded"
+    WIDE_TABLES_CUT = "wide_tables_cut"
+
+    # what is said
     COUNT_EXTRACTED_AS_LOADED = "count_extracted_as_loaded"
-    """The run record repeats the extracted count as the loaded count."""
+    COUNT_STAGED_AS_FINAL = "count_staged_as_final"
+    COUNT_UPDATES_AS_INSERTS = "count_updates_as_inserts"
+    RUN_ID_OF_ITS_OWN = "run_id_of_its_own"
+    PEAK_MEMORY_UNTOLD = "peak_memory_untold"
+    EVERY_FAILURE_INTERNAL = "every_failure_internal"
+    SECRET_IN_MESSAGE = "secret_in_message"  # noqa: S105 - a name
+    ERRORS_SWALLOWED = "errors_swallowed"
+
+    # replays and speed: seen by evidence families other than the matrix
     REPLAY_WIDENS_SCOPE = "replay_widens_scope"
-    """A resync forgets the lower bound of its scope when it deletes."""
     REPLAY_APPENDS = "replay_appends"
-    """A resync inserts what it read, beside what is there."""
     REPLAY_MOVES_STATE = "replay_moves_state"
-    """A resync stores 'now' as the position, though it read its scope only."""
     REPLAY_DOES_NOTHING = "replay_does_nothing"
-    """A replay reports success without having read or written anything."""
     SLOW_LOAD = "slow_load"
-    """Every load does its work and then burns CPU for as long again: right rows, half the speed."""
 
 
 def planted() -> Defect | None:

@@ -19,7 +19,8 @@ from certification_pipeline.catalog.vocabulary import FailureCategory
 from certification_pipeline.harness.engines.protocol import Error, Load, Phase, Result
 from certification_pipeline.reference.defects import Defect
 from certification_pipeline.reference.failures import LoadError, redact
-from certification_pipeline.reference.planted import burn
+from certification_pipeline.reference.planted.effort import burn
+from certification_pipeline.reference.planted.telling import spoilt_failure, spoilt_record
 from certification_pipeline.reference.record import Ledger, reset_peak_memory
 from certification_pipeline.reference.request import check_capability, check_request
 from certification_pipeline.reference.resync import is_resync, resync_plan
@@ -57,18 +58,22 @@ def run_load(load: Load, emit: Emit, defect: Defect | None = None) -> None:
     except LoadError as error:
         message = redact(error.message, *secrets)
         log.error("load failed", category=str(error.category), reason=message)
-        record = ledger.record(error.category)
+        if defect is Defect.ERRORS_SWALLOWED:
+            emit(Result(run_id=load.run_id, record=ledger.record()))
+            return
+        category, message = spoilt_failure(defect, load, error, message)
+        record = ledger.record(category)
         emit(
             Error(
                 run_id=load.run_id,
-                category=error.category,
+                category=category,
                 message=message,
                 retryable=error.retryable,
                 record=record,
             )
         )
         return
-    record = ledger.record()
+    record = spoilt_record(defect, ledger.record())
     log.info("load done", loaded=record.loaded_rows, final=record.final_rows, seconds=record.timings_seconds)
     emit(Result(run_id=load.run_id, record=record))
 

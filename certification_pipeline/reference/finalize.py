@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from certification_pipeline.reference import evolution
 from certification_pipeline.reference.artifacts import ExtractResult
-from certification_pipeline.reference.defects import Defect
+from certification_pipeline.reference.planted.statements import spoilt_statements, spoilt_tables
 from certification_pipeline.reference.schema import Column
 from certification_pipeline.reference.strategies.history import VALID_FROM, VALID_TO
 from certification_pipeline.reference.strategies.plan import Counts, Statement, Tables
@@ -38,10 +38,8 @@ def finalize(
         else:
             attempt.sink.evolve(changes, there, keys)
         attempt.sink.prepare_finalize(keys)
-        tables = _tables(attempt, changes, extract.schema, keys, unchanged)
-        for statement in write(tables):
-            if statement.applies_deletes and attempt.defect is Defect.IGNORE_DELETES:
-                continue
+        tables = spoilt_tables(attempt.defect, _tables(attempt, changes, extract.schema, keys, unchanged))
+        for statement in spoilt_statements(attempt, tables, write(tables)):
             touched = attempt.sink.run(statement.sql)
             attempt.ledger.counts[statement.counts] += touched
             if statement.counts in (Counts.INSERTED, Counts.UPDATED):

@@ -35,7 +35,7 @@ _BOOL = ColumnType(LogicalType.BOOL)
 def load_changes(attempt: Attempt) -> None:
     """One cdc load."""
     source = attempt.source
-    log = LogReader(source.connection, source.namespace, source.name, attempt.sink.pipeline)
+    log = LogReader(source.connection, source.namespace, source.name, attempt.sink.pipeline, attempt.defect)
     columns = source.columns()
     check_columns(attempt.load, attempt.plan, columns)
     attempt.check_storable(columns)

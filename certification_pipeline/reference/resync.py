@@ -21,7 +21,7 @@ from certification_pipeline.reference.dialects.base import Dialect
 from certification_pipeline.reference.dialects.postgres import PostgresDialect
 from certification_pipeline.reference.failures import LoadError
 from certification_pipeline.reference.finalize import finalize
-from certification_pipeline.reference.planted import advance_position
+from certification_pipeline.reference.planted.positions import advance_position
 from certification_pipeline.reference.request import check_columns
 from certification_pipeline.reference.schema import Column
 from certification_pipeline.reference.strategies.plan import Counts, Reads, Statement, StrategyPlan, Tables

@@ -15,7 +15,12 @@ from certification_pipeline.reference.artifacts import Encoding, ExtractResult
 from certification_pipeline.reference.defects import Defect
 from certification_pipeline.reference.failures import LoadError
 from certification_pipeline.reference.finalize import finalize
-from certification_pipeline.reference.planted import advance_early, truncate_early
+from certification_pipeline.reference.planted.columns import spoilt_plan
+from certification_pipeline.reference.planted.positions import (
+    advance_early,
+    now_without_folder,
+    truncate_early,
+)
 from certification_pipeline.reference.record import Ledger, now_text
 from certification_pipeline.reference.request import check_columns
 from certification_pipeline.reference.schema import Column
@@ -120,6 +125,8 @@ class Attempt:
             self.check_storable(columns)
             if self.defect is Defect.ADVANCE_STATE_BEFORE_LOAD:
                 state = advance_early(self, state, columns)
+            if self.defect is Defect.LOST_FOLDER_MEANS_NOW:
+                state = now_without_folder(self, state, columns)
             snapshot = self.source.begin()
             changes = self.map_columns(columns)
             where = self._condition(columns, state, snapshot)
@@ -177,6 +184,8 @@ class Attempt:
         assert options.partition_to is not None
         assert options.partition_column is not None
         day, stop = date.fromisoformat(options.partition_from), date.fromisoformat(options.partition_to)
+        if self.defect is Defect.BACKFILL_ENDS_EARLY:
+            stop -= timedelta(days=1)
         first = True
         while day < stop:
             with self.transaction() as state:
@@ -208,7 +217,8 @@ class Attempt:
             staged,
             lambda tables: replace_slice(replace(tables, slice_from=start, slice_to=stop)),
         )
-        self.finish(state.put(BackfillState(column=done.column, days=(*done.days, day))))
+        known = () if self.defect is Defect.BACKFILL_FORGETS_CHUNKS else done.days
+        self.finish(state.put(BackfillState(column=done.column, days=(*known, day))))
 
     # --- the steps every round is made of ----------------------------------------------------------------
 
@@ -226,11 +236,12 @@ class Attempt:
         fold = self.sink.dialect.fold
         there = None if self.plan.swaps and self.sink.can_swap() else self.sink.columns()
         if there is None:
-            return evolution.follow(columns, fold)
+            return spoilt_plan(self.defect, evolution.follow(columns, fold), None)
         own = {fold(column.name) for column in self.plan.adds}
         kept = tuple(column for column in there if fold(column.name) not in own)
         keys = frozenset(filter(None, (*self.load.primary_key, self.load.cursor)))
-        return evolution.plan(columns, kept, self.load.options.on_type_change, fold, keys)
+        plan = evolution.plan(columns, kept, self.load.options.on_type_change, fold, keys)
+        return spoilt_plan(self.defect, plan, kept)
 
     def extract(self, changes: evolution.Plan, where: str) -> ExtractResult:
         """Ask the source for the artifact that was asked for; ``auto`` is the sink's native stream."""
@@ -257,6 +268,8 @@ class Attempt:
                 becomes_target = False
             self.ledger.staged += self.sink.stage(extract, becomes_target)
             self.ledger.extracted += extract.rows()
+        if self.defect is Defect.FAIL_ON_EMPTY and not extract.rows():
+            raise LoadError(FailureCategory.DATA, "there are no rows to load")
         return extract
 
 

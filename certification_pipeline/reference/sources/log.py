@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import psycopg
 
 from certification_pipeline.catalog.vocabulary import FailureCategory
+from certification_pipeline.reference.defects import Defect
 from certification_pipeline.reference.dialects.postgres import PostgresDialect
 from certification_pipeline.reference.failures import LoadError
 from certification_pipeline.reference.postgres import Connection, rows
@@ -71,8 +72,16 @@ class LogReader:
     Both are named by the pipeline's identity: two pipelines that read one table share no position.
     """
 
-    def __init__(self, connection: Connection, namespace: str, name: str, pipeline: str) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        namespace: str,
+        name: str,
+        pipeline: str,
+        defect: Defect | None = None,
+    ) -> None:
         self._connection = connection
+        self._defect = defect
         self._namespace, self._name = namespace, name
         self._table = _DIALECT.table(namespace, name)
         self.slot_name = f"certification_{pipeline}"
@@ -198,6 +207,8 @@ class LogReader:
                     # The layout may change inside a transaction: it is the one in force now that counts.
                     pending.append((message, relations[message.relation]))
                 case Commit(_, end) if end > after:
+                    if self._defect is Defect.LOG_TAIL_SKIPPED and len(pending) > 1:
+                        pending.pop()
                     for change, relation in () if skip else pending:
                         net.apply(change, relation)
                     position = end

@@ -31,6 +31,8 @@ from certification_pipeline.reference.defects import Defect
 from certification_pipeline.reference.dialects.postgres import PostgresDialect, parse_type
 from certification_pipeline.reference.evolution import Mapping
 from certification_pipeline.reference.failures import LoadError
+from certification_pipeline.reference.planted.effort import hoarded
+from certification_pipeline.reference.planted.values import spoilt
 from certification_pipeline.reference.postgres import Connection, cluster_of, connect, rows
 from certification_pipeline.reference.schema import Column, ColumnType
 from certification_pipeline.reference.sources.capability import Capability
@@ -104,14 +106,17 @@ class PostgresSource:
         """Condition for rows at or above the high-water mark: ties must not be lost."""
         name = _DIALECT.quote(column.name)
         conditions = []
+        if self._defect is Defect.NULL_CURSORS_SWALLOWED:
+            nulls = "exclude"
         if high_water is not None:
             mark = f"CAST({_DIALECT.literal(high_water)} AS {column.type.native})"
             if lookback_seconds and column.type.kind in _TEMPORAL:
                 mark += f" - INTERVAL '{lookback_seconds} seconds'"
-            conditions.append(f"{name} >= {mark}")
+            above = ">" if self._defect is Defect.CURSOR_STRICTLY_ABOVE else ">="
+            conditions.append(f"{name} {above} {mark}")
         elif nulls == "exclude":
             conditions.append(f"{name} IS NOT NULL")
-        if nulls == "include" and conditions:
+        if nulls == "include" and conditions and self._defect is not Defect.NULL_CURSORS_ONCE:
             conditions.append(f"{name} IS NULL")
         return " OR ".join(conditions)
 
@@ -126,14 +131,17 @@ class PostgresSource:
         low, epoch = ceiling & 0xFFFFFFFF, ceiling >> 32
         xid = "xmin::text::bigint"
         full = f"({xid} + CASE WHEN {xid} > {low} THEN {(epoch - 1) << 32} ELSE {epoch << 32} END)"
-        return f"{full} >= {last.xmin}"
+        horizon = last.xmax if self._defect is Defect.XMIN_FORGETS_OPEN else last.xmin
+        return f"{full} >= {horizon}"
 
     def in_slice(self, column: Column, start: str | None, stop: str | None) -> str:
         """Condition for ``[start, stop)`` of the partition column."""
         name = _DIALECT.quote(column.name)
+        above = ">" if self._defect is Defect.SLICE_START_EXCLUDED else ">="
+        below = "<=" if self._defect is Defect.SLICE_END_INCLUDED else "<"
         bounds = [
             f"{name} {operator} CAST({_DIALECT.literal(value)} AS {column.type.native})"
-            for operator, value in ((">=", start), ("<", stop))
+            for operator, value in ((above, start), (below, stop))
             if value is not None
         ]
         return " AND ".join(bounds)
@@ -162,6 +170,8 @@ class PostgresSource:
         self._sent = 0
         select = ", ".join(self._expression(mapping) for mapping in mappings)
         query = f"SELECT {select} FROM {self.table}" + (f" WHERE {where}" if where else "")
+        if self._defect is Defect.DROP_FIRST_ROW:
+            query += " OFFSET 1"
         schema = tuple(mapping.target for mapping in mappings)
         artifact: Artifact
         match kind:
@@ -180,8 +190,7 @@ class PostgresSource:
 
     def _expression(self, mapping: Mapping) -> str:
         name, source, target = _DIALECT.quote(mapping.source.name), mapping.source.type, mapping.target.type
-        if self._defect is Defect.LOSE_DECIMAL_SCALE and source.kind is LogicalType.DECIMAL:
-            return f"CAST(trunc({name}, 2) AS {target.native or source.native})"
+        name = spoilt(self._defect, source, name)
         if needs_cast(source, target):
             return f"CAST({name} AS {_DIALECT.type_name(target)})"
         return name
@@ -194,11 +203,16 @@ class PostgresSource:
         with (connection or self.connection).cursor() as cursor:
             buffer: list[bytes | bytearray | memoryview] = []
             size = 0
+            hoard: list[bytes] = []
             with cursor.copy(f"COPY ({query}) TO STDOUT ({_COPY[encoding]})".encode()) as copy:
                 for message in copy:
                     buffer.append(message)
                     size += len(message)
+                    if self._defect is Defect.HOARD_ROWS:
+                        hoard.append(hoarded())
                     if size >= (BLOCK_BYTES if by_size else CSV_BLOCK_BYTES) or len(buffer) >= batch_rows:
+                        if self._defect is Defect.DROP_ROW_AT_SEAM:
+                            buffer.pop()
                         yield b"".join(buffer)
                         buffer.clear()
                         size = 0

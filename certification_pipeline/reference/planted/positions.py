@@ -1,8 +1,8 @@
-"""The planted defects that need more than a condition at their place (see :mod:`.defects`)."""
+"""Positions that move when they must not, and targets emptied too early."""
 
 from __future__ import annotations
 
-import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from certification_pipeline.reference.schema import Column
@@ -11,13 +11,6 @@ from certification_pipeline.reference.strategies.plan import Reads
 
 if TYPE_CHECKING:
     from certification_pipeline.reference.rounds import Attempt
-
-
-def burn(seconds: float) -> None:
-    """:attr:`Defect.SLOW_LOAD`: so much CPU of this process, however busy the machine is."""
-    until = time.process_time() + seconds
-    while time.process_time() < until:
-        pass
 
 
 def truncate_early(attempt: Attempt) -> None:
@@ -58,3 +51,11 @@ def advance_position(attempt: Attempt, state: PipelineState, columns: tuple[Colu
         source.end()
         return state.put(XminState(cluster=source.cluster, snapshot=str(snapshot)))
     return state
+
+
+def now_without_folder(attempt: Attempt, state: PipelineState, columns: tuple[Column, ...]) -> PipelineState:
+    """:attr:`Defect.LOST_FOLDER_MEANS_NOW`: without a trace of an earlier load, go on from now."""
+    trace = Path(attempt.load.state_dir) / "loaded"
+    known = trace.exists()
+    trace.touch()
+    return state if known else advance_position(attempt, state, columns)
