@@ -7,9 +7,9 @@ gives one problem, not an avalanche.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
+from certification_pipeline.catalog.crossref_delivery import delivers, delivery, tables
 from certification_pipeline.catalog.models import (
     EVERY_ENGINE,
     Catalog,
@@ -19,37 +19,9 @@ from certification_pipeline.catalog.models import (
     Scenario,
 )
 from certification_pipeline.catalog.problems import Problem, nearest
-from certification_pipeline.catalog.validation import Location, locate
+from certification_pipeline.catalog.references import References, unknown
+from certification_pipeline.catalog.validation import Location
 from certification_pipeline.catalog.vocabulary import Support
-from certification_pipeline.catalog.yaml_tree import Mark, Node
-
-
-@dataclass(slots=True)
-class References:
-    """Where every entry stands, by kind (``systems``, ``engines`` …) and id."""
-
-    _nodes: dict[tuple[str, str], tuple[Node, Mark]] = field(default_factory=dict)
-
-    def add(self, kind: str, name: str, node: Node, *, key: Mark | None = None) -> None:
-        """Remember an entry; ``key`` is the place to point at when its name is wrong."""
-        self._nodes[kind, name] = (node, key or node.mark)
-
-    def node(self, kind: str, name: str) -> Node | None:
-        """Where it stands, or ``None``."""
-        found = self._nodes.get((kind, name))
-        return found[0] if found else None
-
-    def known(self, kind: str) -> set[str]:
-        """The ids of that kind."""
-        return {name for of, name in self._nodes if of == kind}
-
-    def problem(self, kind: str, name: str, location: Location, message: str, remedy: str) -> Problem:
-        """A problem at a place inside an entry (at its own name for an empty location)."""
-        root, key = self._nodes[kind, name]
-        if not location:
-            return root.problem(message, remedy, key=key)
-        node, _, rest = locate(root, location)
-        return node.problem(message, remedy, field=rest)
 
 
 def cross_check(catalog: Catalog, references: References) -> list[Problem]:
@@ -58,26 +30,18 @@ def cross_check(catalog: Catalog, references: References) -> list[Problem]:
         *_matrix(catalog, references),
         *_profiles(catalog, references),
         *_types(catalog, references),
+        *tables(catalog, references),
         *_engines(catalog, references),
         *_scenarios(catalog, references),
         *(p for policy in catalog.policies.values() for p in _policy(policy, references)),
     ]
 
 
-def _unknown(
-    references: References, target: str, used: str, entry: tuple[str, str], location: Location
-) -> Iterator[Problem]:
-    """One problem if ``used``, at a place inside ``entry``, is not among the ids of kind ``target``."""
-    if used not in (known := references.known(target)):
-        message = f"no {target.removesuffix('s')} `{used}`"
-        yield references.problem(*entry, location, message, nearest(used, known))
-
-
 def _matrix(catalog: Catalog, references: References) -> Iterator[Problem]:
     matrix = catalog.matrix
     for end, names in (("sources", matrix.sources), ("sinks", matrix.sinks)):
         for index, system in enumerate(names):
-            yield from _unknown(references, "systems", system, ("matrix", "matrix"), (end, index))
+            yield from unknown(references, "systems", system, ("matrix", "matrix"), (end, index))
     for strategy, rule in matrix.strategies.items():
         for end, names, allowed in (
             ("sources", rule.sources or (), matrix.sources),
@@ -94,20 +58,20 @@ def _profiles(catalog: Catalog, references: References) -> Iterator[Problem]:
     for name, profile in catalog.profiles.items():
         for target, used in (("systems", profile.systems), ("engines", profile.engines)):
             for index, one in enumerate(used):
-                yield from _unknown(references, target, one, ("profiles", name), (target, index))
+                yield from unknown(references, target, one, ("profiles", name), (target, index))
             if not used:
                 message = f"a profile without {target} plans nothing"
                 yield references.problem("profiles", name, (target,), message, f"name its {target}")
         for family, engines in profile.families.items():
             for index, one in enumerate(engines):
                 at: Location = ("families", family, index)
-                yield from _unknown(references, "engines", one, ("profiles", name), at)
+                yield from unknown(references, "engines", one, ("profiles", name), at)
         for index, left in enumerate(profile.leaves_out):
             at = ("leaves_out", index)
             if left.engine != EVERY_ENGINE:
-                yield from _unknown(references, "engines", left.engine, ("profiles", name), (*at, "engine"))
+                yield from unknown(references, "engines", left.engine, ("profiles", name), (*at, "engine"))
             for place, one in enumerate(left.but):
-                yield from _unknown(references, "engines", one, ("profiles", name), (*at, "but", place))
+                yield from unknown(references, "engines", one, ("profiles", name), (*at, "but", place))
             for place, pattern in enumerate(left.scenarios):
                 if not any(fnmatchcase(one, pattern) for one in references.known("scenarios")):
                     message, remedy = f"`{pattern}` matches no scenario", "correct the pattern, or drop it"
@@ -116,7 +80,7 @@ def _profiles(catalog: Catalog, references: References) -> Iterator[Problem]:
 
 def _types(catalog: Catalog, references: References) -> Iterator[Problem]:
     for system in catalog.types:
-        yield from _unknown(references, "systems", system, ("types", system), ())
+        yield from unknown(references, "systems", system, ("types", system), ())
 
 
 def _engines(catalog: Catalog, references: References) -> Iterator[Problem]:
@@ -125,14 +89,16 @@ def _engines(catalog: Catalog, references: References) -> Iterator[Problem]:
         if not engine.driver.command and not engine.driver.script:
             message = "the driver has neither `command` nor `script`"
             yield references.problem("engines", name, ("driver",), message, "say how the engine is started")
+        yield from delivery(engine, catalog, references)
         node = references.node("engines", name)
         written = node.child("routes") if node else None
         for index, route in enumerate(engine.routes[: len(written.items) if written else 0]):
             for end in ("source", "sink"):
                 at: Location = ("routes", index, end)
-                yield from _unknown(references, "systems", getattr(route, end), ("engines", name), at)
+                yield from unknown(references, "systems", getattr(route, end), ("engines", name), at)
             yield from _replays(name, index, route, references)
             yield from _needs(name, index, route, catalog, references)
+            yield from delivers(engine, index, route, catalog, references)
             for used in route.types if logical else ():
                 if used not in logical:
                     at = ("routes", index, "types", used)

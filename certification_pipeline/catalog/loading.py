@@ -1,7 +1,8 @@
 """The catalogue's YAML files, read into one ``Catalog`` or refused with every problem at once.
 
 Layout of a catalogue directory: ``systems.yaml``, ``matrix.yaml``, ``types.yaml``, ``profiles.yaml``,
-``scenarios.yaml`` or ``scenarios/*.yaml``, ``engines/<id>.yaml``, ``policies/<id>.yaml``. In every file,
+``scenarios.yaml`` or ``scenarios/*.yaml``, ``engines/<id>.yaml``, ``policies/<id>.yaml``,
+``guarantees/<id>.yaml``. In every file,
 top-level keys that start with ``x-`` are ignored: they hold YAML anchors. Engines outside the package
 (``outside.py``) are read with the packaged ones and held to the same.
 """
@@ -17,7 +18,8 @@ from typing import TypeVar
 
 from pydantic import BaseModel
 
-from certification_pipeline.catalog.crossref import References, cross_check
+from certification_pipeline.catalog.crossref import cross_check
+from certification_pipeline.catalog.delivery import DeliveryTable
 from certification_pipeline.catalog.models import (
     Catalog,
     Engine,
@@ -30,6 +32,7 @@ from certification_pipeline.catalog.models import (
 )
 from certification_pipeline.catalog.outside import engines_directory, entries
 from certification_pipeline.catalog.problems import CatalogError, Problem
+from certification_pipeline.catalog.references import References
 from certification_pipeline.catalog.shorthand import apply_rest, expand_engine
 from certification_pipeline.catalog.validation import validate
 from certification_pipeline.catalog.yaml_tree import Node, read_tree
@@ -89,7 +92,8 @@ def _load(directory: Path, outside: tuple[Path, ...] = ()) -> Catalog:
     type_rules = reading.type_rules(directory / "types.yaml")
     engines = reading.engines(sorted(directory.glob("engines/*.yaml")), matrix)
     engines |= reading.outside(outside, matrix)
-    policies = reading.policies(sorted(directory.glob("policies/*.yaml")))
+    policies = reading.files(sorted(directory.glob("policies/*.yaml")), LevelPolicy, "policies")
+    tables = reading.files(sorted(directory.glob("guarantees/*.yaml")), DeliveryTable, "guarantees")
     problems = reading.problems
     for kind, folder in (("engines", "engines/<id>.yaml"), ("policies", "policies/<id>.yaml")):
         if not reading.references.known(kind):
@@ -103,6 +107,7 @@ def _load(directory: Path, outside: tuple[Path, ...] = ()) -> Catalog:
             matrix=matrix,
             types=type_rules,
             policies=policies,
+            guarantees=tables,
         )
         problems += cross_check(catalog, reading.references)
         if not problems:
@@ -189,15 +194,15 @@ class _Reading:
             return None
         return apply_rest(engine, expanded.rest, matrix)
 
-    def policies(self, files: list[Path]) -> dict[str, LevelPolicy]:
-        """One file a policy, named by its id."""
-        found: dict[str, LevelPolicy] = {}
+    def files(self, files: list[Path], model: type[M], kind: str) -> dict[str, M]:
+        """One file an entry, named by its id."""
+        found: dict[str, M] = {}
         for file in files:
             if (root := self._mapping(file)) is None:
                 continue
-            self.references.add("policies", file.stem, root)
-            if (policy := self._validated(root, LevelPolicy, file.stem)) is not None:
-                found[file.stem] = policy
+            self.references.add(kind, file.stem, root)
+            if (entry := self._validated(root, model, file.stem)) is not None:
+                found[file.stem] = entry
         return found
 
     def _mapping(self, file: Path) -> Node | None:

@@ -8,8 +8,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import Field, JsonValue
 
+from certification_pipeline.catalog.delivery import DeliveryTable
+from certification_pipeline.catalog.entry import Entry
 from certification_pipeline.catalog.vocabulary import (
     Disturbable,
     DriftBehaviour,
@@ -33,12 +35,6 @@ def unversioned(engine_id: str) -> str:
     return engine_id.partition(VERSION_MARK)[0]
 
 
-class Entry(BaseModel):
-    """Frozen and closed: a misspelt key in the catalogue is an error with its line."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
 class System(Entry):
     """A kind of service: PostgreSQL, DuckDB, Kafka …"""
 
@@ -55,6 +51,20 @@ class System(Entry):
     )
 
 
+class Delivers(Entry):
+    """Which ends of the engine's delivery table a claim is about."""
+
+    source: str
+    sink: str
+
+
+class Delivery(Entry):
+    """The document that states an engine's guarantees, and the durability profile it is configured to."""
+
+    table: str
+    profile: str
+
+
 class Claim(Entry):
     """What an engine declares for one strategy on one route."""
 
@@ -66,6 +76,7 @@ class Claim(Entry):
     """What the strategy, as configured by the driver, does with NULL cursors."""
     propagates_deletes: bool | None = None
     """Where vendors differ (e.g. merge): overrides the strategy's default in the reference model."""
+    delivers: Delivers | None = Field(None, description="the row of the delivery table it claims")
     needs: tuple[str, ...] = Field(
         (), description="capabilities of the source's service, as measured when it starts"
     )
@@ -153,6 +164,7 @@ class Engine(Entry):
     kinds: tuple[str, ...] = ()
     driver: DriverSpec
     routes: tuple[RouteClaims, ...]
+    delivery: Delivery | None = Field(None, description="where its guarantees are declared as a table")
     scd2_columns: tuple[str, str] = Field(
         ("valid_from", "valid_to"), description="validity columns the engine adds for scd2"
     )
@@ -316,6 +328,7 @@ class Catalog(Entry):
     matrix: MatrixPairs
     types: dict[str, dict[str, TypeRule]] = Field(description="system -> logical type -> default rule")
     policies: dict[str, LevelPolicy]
+    guarantees: dict[str, DeliveryTable] = Field({}, description="documents' tables of delivery guarantees")
 
     def engine(self, name: str) -> Engine:
         """That engine, or that version of it (``dlt==1.30.0``). Raises ``KeyError``."""

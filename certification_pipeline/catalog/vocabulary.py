@@ -133,6 +133,11 @@ class Guarantee(StrEnum):
         """Position in the order, 0 the weakest."""
         return list(Guarantee).index(self)
 
+    @staticmethod
+    def weakest(guarantees: Iterable[Guarantee]) -> Guarantee:
+        """What a chain is good for: its weakest link (seed 001). Raises ``ValueError`` for no link at all."""
+        return min(guarantees, key=lambda guarantee: guarantee.rank)
+
 
 class SourceFeature(StrEnum):
     """What a system offers as a source beyond rows that change; scenarios name what they need."""
@@ -195,6 +200,8 @@ class ReasonCode(StrEnum):
 
     NOT_DECLARED = "not_declared"
     """The engine does not claim this (outcome ``inapplicable``)."""
+    UNSUPPORTED_COMBINATION = "unsupported_combination"
+    """Outside the engine's own delivery table: refused when it is planned (outcome ``inapplicable``)."""
     SOURCE_LACKS = "source_lacks"
     """The source system has nothing of the kind that the scenario disturbs (outcome ``inapplicable``)."""
     SINK_LACKS = "sink_lacks"

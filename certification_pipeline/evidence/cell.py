@@ -215,7 +215,13 @@ class CellEvidence(Artifact):
 
 
 _INAPPLICABLE = frozenset(
-    {ReasonCode.NOT_DECLARED, ReasonCode.SOURCE_LACKS, ReasonCode.SINK_LACKS, ReasonCode.NOTHING_TO_DISTURB}
+    {
+        ReasonCode.NOT_DECLARED,
+        ReasonCode.UNSUPPORTED_COMBINATION,
+        ReasonCode.SOURCE_LACKS,
+        ReasonCode.SINK_LACKS,
+        ReasonCode.NOTHING_TO_DISTURB,
+    }
 )
 
 _BENCH_BROKE = frozenset({ReasonCode.SERVICE_DIED, ReasonCode.CONTROL_MISBEHAVED})

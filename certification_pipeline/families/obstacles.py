@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Literal
 
+from certification_pipeline.catalog.delivery import UnsupportedCombination
 from certification_pipeline.catalog.models import (
     Catalog,
     Claim,
@@ -53,6 +54,7 @@ class Obstacles:
         claim = route.strategies.get(key.strategy) if route else None
         return (
             self._undeclared(key, route, claim, scenario)
+            or self._refused(claim)
             or self._lacking(key, scenario)
             or self._not_in_artifact(key, claim)
             or self.left_out(key)
@@ -79,6 +81,20 @@ class Obstacles:
             return None
         remedy = f"if the engine can do it, declare it in the catalogue's engines/{self.engine.id}.yaml"
         return Obstacle("inapplicable", ReasonCode.NOT_DECLARED, detail, remedy)
+
+    def _refused(self, claim: Claim | None) -> Obstacle | None:
+        """A combination of ends and profile that the engine's own delivery table does not list (seed 001)."""
+        delivery = self.engine.delivery
+        if delivery is None or claim is None or claim.delivers is None:
+            return None
+        try:
+            self.catalog.guarantees[delivery.table].effective(
+                claim.delivers.source, claim.delivers.sink, delivery.profile
+            )
+        except UnsupportedCombination as refusal:
+            remedy = "choose a row of the table: `certify guarantees`"
+            return Obstacle("inapplicable", ReasonCode.UNSUPPORTED_COMBINATION, str(refusal), remedy)
+        return None
 
     def _lacking(self, key: CellKey, scenario: Scenario) -> Obstacle | None:
         source = self.catalog.systems[key.source]

@@ -17,7 +17,7 @@ from typing import TypeVar
 from certification_pipeline.catalog.loading import catalog_digest
 from certification_pipeline.catalog.models import Catalog, Engine, Scenario, unversioned
 from certification_pipeline.catalog.problems import nearest
-from certification_pipeline.catalog.vocabulary import Family, Outcome, Strategy, Support
+from certification_pipeline.catalog.vocabulary import Family, Outcome, ReasonCode, Strategy, Support
 from certification_pipeline.evidence.artifact import Environment, Producer, Subject, utc_now
 from certification_pipeline.evidence.cell import CellKey
 from certification_pipeline.evidence.plan import CertificationPlan, PlannedCell, Selection
@@ -94,6 +94,7 @@ def build_plan(
     obstacles = Obstacles(catalog, engine, scope, availability, selection.scenarios)
     planner = _Planner(catalog, engine, rows, seed, obstacles)
     cells = tuple(planner.cell(key) for key in _select(planner.keys(), selection, one_of_many))
+    _not_all_refused(cells)
     digest = catalog_digest(catalog, engine_id)
     return CertificationPlan(
         schema_version=CertificationPlan.schema_name(),
@@ -154,6 +155,12 @@ def _select(keys: Sequence[CellKey], selection: Selection, one_of_many: bool) ->
         remedy = "each pattern matches something, but no cell matches them all: drop one"
         raise PlanError(f"no planned cell matches {asked}", remedy)
     return tuple(chosen)
+
+
+def _not_all_refused(cells: Sequence[PlannedCell]) -> None:
+    """Nothing but what the engine's own table refuses: an error, as the engine's runtime should give one."""
+    if all(cell.reason is ReasonCode.UNSUPPORTED_COMBINATION for cell in cells):
+        raise PlanError(str(cells[0].detail), str(cells[0].remedy))
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,7 @@ MANY_REMEDIES = "certify doctor"
 
 REASON_TITLES: dict[ReasonCode, str] = {
     ReasonCode.NOT_DECLARED: "the engine does not claim it",
+    ReasonCode.UNSUPPORTED_COMBINATION: "outside the engine's own table of delivery guarantees",
     ReasonCode.SOURCE_LACKS: "the source has nothing of the kind that the scenario disturbs",
     ReasonCode.SINK_LACKS: "the sink has nothing of the kind that the scenario disturbs",
     ReasonCode.NOTHING_TO_DISTURB: "the engine keeps nothing of the kind that the fault damages",

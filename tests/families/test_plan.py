@@ -457,3 +457,33 @@ def test_what_the_released_artifact_does_not_hold_is_neither_inapplicable_nor_fa
         assert "built without the feature" in str(one.detail)
         assert one.remedy
         assert not one.required
+
+
+class TestUnsupportedCombinations:
+    """A combination outside the engine's own table of guarantees is refused (seed 001)."""
+
+    def test_its_cells_say_which_rows_there_are(self, catalog: Catalog) -> None:
+        planned = plan(catalog, "krishiv", "local", availability={})
+        refused = cell(planned, "kafka_to_parquet__incremental_append__strategy.incremental_append")
+        assert (refused.disposition, refused.reason) == (
+            "inapplicable",
+            ReasonCode.UNSUPPORTED_COMBINATION,
+        )
+        assert "kafka → parquet under single-node-durable+: at-least-once" in str(refused.detail)
+
+    def test_asking_for_nothing_else_is_an_error(self, catalog: Catalog) -> None:
+        with pytest.raises(PlanError, match="kafka → parquet under dev-local is unsupported"):
+            plan(
+                catalog,
+                "krishiv",
+                "local",
+                availability={},
+                routes=("kafka_to_parquet",),
+                strategies=("incremental_append",),
+                scenarios=("strategy.*",),
+            )
+
+    def test_under_a_profile_that_has_the_row_it_is_planned(self, catalog: Catalog) -> None:
+        planned = plan(catalog, "krishiv_durable", "local", availability={})
+        found = cell(planned, "kafka_to_parquet__incremental_append__strategy.incremental_append")
+        assert found.reason is ReasonCode.NOT_IN_ARTIFACT
