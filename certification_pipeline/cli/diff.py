@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from certification_pipeline.cli import options
+from certification_pipeline.cli.errors import INTERRUPTED
 from certification_pipeline.cli.options import Format
 
 if TYPE_CHECKING:
-    from certification_pipeline.evidence.store import EvidenceStore
     from certification_pipeline.report.diff import SubjectDiff
-
-    Side = tuple[str, str]
-    """Release id, engine."""
 
 SHOWN = 40
 """Rows of a table on the terminal; all are in ``--format json``."""
@@ -48,7 +44,9 @@ def diff(
     Exits 1 when a cell that passed does not any more, 3 when nothing could be compared.
     """
     from certification_pipeline.catalog.vocabulary import Outcome  # noqa: PLC0415 - lazy on purpose
+    from certification_pipeline.cli.evidence import sides_to_compare  # noqa: PLC0415
     from certification_pipeline.cli.output import emit  # noqa: PLC0415
+    from certification_pipeline.cli.run import carried_out  # noqa: PLC0415
     from certification_pipeline.gates.exit_code import exit_code  # noqa: PLC0415
     from certification_pipeline.report.diff import compare_subjects  # noqa: PLC0415
     from certification_pipeline.report.loading import load_subject  # noqa: PLC0415
@@ -57,7 +55,7 @@ def diff(
 
     engines, releases = tuple(engine or ()), tuple(release_id or ())
     chosen = Selection((), tuple(route or ()), tuple(strategy or ()), tuple(scenario or ()))
-    store, pairs = _pairs(evidence_dir, engines, releases)
+    store, pairs = sides_to_compare(evidence_dir, engines, releases)
     if not pairs:
         if len(engines) != 2 or len(releases) > 1:  # noqa: PLR2004 - before and after
             raise SettingsError(
@@ -76,7 +74,8 @@ def diff(
             release_id=releases[0] if releases else None,
             evidence_dir=evidence_dir,
         )
-        _run(settings)
+        if carried_out(settings).cancelled:
+            raise typer.Exit(INTERRUPTED)
         pairs = [((settings.release_id, engines[0]), (settings.release_id, engines[1]))]
     found = [
         compare_subjects(*(load_subject(store.release(*side)).select(chosen) for side in pair))
@@ -88,57 +87,6 @@ def diff(
         for each in found:
             _print(each)
     raise typer.Exit(exit_code(Outcome.worst(each.outcome for each in found)))
-
-
-def _pairs(
-    evidence_dir: Path | None, engines: tuple[str, ...], releases: tuple[str, ...]
-) -> tuple[EvidenceStore, list[tuple[Side, Side]]]:
-    """What is to be compared, before and after; empty when it has to be run first."""
-    from certification_pipeline.cli.evidence import open_release  # noqa: PLC0415 - lazy on purpose
-    from certification_pipeline.evidence.store import EvidenceStore  # noqa: PLC0415
-    from certification_pipeline.settings import SettingsError, load_settings  # noqa: PLC0415
-
-    store = EvidenceStore(load_settings(evidence_dir=evidence_dir).evidence_dir)
-    match releases, engines:
-        case (before, after), (first, second):
-            open_release(evidence_dir, before, [first])
-            open_release(evidence_dir, after, [second])
-            return store, [((before, first), (after, second))]
-        case (before, after), _:
-            _, _, left = open_release(evidence_dir, before, list(engines))
-            _, _, right = open_release(evidence_dir, after, list(engines))
-            both = [name for name in left if name in right]
-            if not both:
-                held = f"{before} holds {', '.join(left)}; {after} holds {', '.join(right)}"
-                remedy = "name one of each: --engine BEFORE --engine AFTER"
-                raise SettingsError(f"--release-id: no engine is in both: {held}", remedy)
-            return store, [((before, name), (after, name)) for name in both]
-        case (_, (first, second)):
-            latest = store.latest()
-            newest = [*reversed(store.releases())]
-            known = releases or tuple(name for name in (latest, *newest) if name)
-            there = [name for name in known if {first, second} <= set(store.engines(name))]
-            return store, [((there[0], first), (there[0], second))] if there else []
-    return store, []
-
-
-def _run(settings: object) -> None:
-    """Certify both in one release; its report is written as after ``certify run``."""
-    from certification_pipeline.catalog.loading import load_catalog  # noqa: PLC0415 - lazy on purpose
-    from certification_pipeline.cli.progress import RunProgress  # noqa: PLC0415
-    from certification_pipeline.cli.run import cancelled_by_signals  # noqa: PLC0415
-    from certification_pipeline.settings import RunSettings  # noqa: PLC0415
-
-    assert isinstance(settings, RunSettings)
-    catalog = load_catalog()
-    settings.check(catalog)
-    from certification_pipeline.cli.errors import INTERRUPTED  # noqa: PLC0415
-    from certification_pipeline.pipeline.certify import certify  # noqa: PLC0415 - heavy; wrong usage first
-
-    with cancelled_by_signals() as cancel, RunProgress() as progress:
-        certify(settings, catalog, progress.on_event, cancel)
-    if cancel.is_set():
-        raise typer.Exit(INTERRUPTED)
 
 
 def _print(diff: SubjectDiff) -> None:

@@ -51,6 +51,38 @@ def subject_dirs(
     return [store.release(release, name) for name in names]
 
 
+Side = tuple[str, str]
+"""Release id, engine."""
+
+
+def sides_to_compare(
+    evidence_dir: Path | None, engines: tuple[str, ...], releases: tuple[str, ...]
+) -> tuple[EvidenceStore, list[tuple[Side, Side]]]:
+    """What is to be compared, before and after; empty when it has to be run first."""
+    store = EvidenceStore(load_settings(evidence_dir=evidence_dir).evidence_dir)
+    match releases, engines:
+        case (before, after), (first, second):
+            open_release(evidence_dir, before, [first])
+            open_release(evidence_dir, after, [second])
+            return store, [((before, first), (after, second))]
+        case (before, after), _:
+            _, _, left = open_release(evidence_dir, before, list(engines))
+            _, _, right = open_release(evidence_dir, after, list(engines))
+            both = [name for name in left if name in right]
+            if not both:
+                held = f"{before} holds {', '.join(left)}; {after} holds {', '.join(right)}"
+                remedy = "name one of each: --engine BEFORE --engine AFTER"
+                raise SettingsError(f"--release-id: no engine is in both: {held}", remedy)
+            return store, [((before, name), (after, name)) for name in both]
+        case (_, (first, second)):
+            latest = store.latest()
+            newest = [*reversed(store.releases())]
+            known = releases or tuple(name for name in (latest, *newest) if name)
+            there = [name for name in known if {first, second} <= set(store.engines(name))]
+            return store, [((there[0], first), (there[0], second))] if there else []
+    return store, []
+
+
 def inside(directory: SubjectDir, path: Path) -> str:
     """A file that was named, relative to the subject's directory. ``EvidenceError`` for a path outside."""
     try:

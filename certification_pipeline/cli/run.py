@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NamedTuple, NoReturn
 
 import typer
 
@@ -17,6 +17,7 @@ from certification_pipeline.cli.errors import INTERRUPTED
 from certification_pipeline.cli.options import Format
 
 if TYPE_CHECKING:
+    from certification_pipeline.catalog.models import Catalog
     from certification_pipeline.report.release import ReleaseView
     from certification_pipeline.settings import RunSettings
 
@@ -126,33 +127,49 @@ def matrix(
 
 def _certified(settings: RunSettings, form: Format, *, report: bool, open_: bool) -> NoReturn:
     """Do what the settings ask for, show it, and exit as its verdict says."""
-    from certification_pipeline.catalog.loading import load_catalog  # noqa: PLC0415 - lazy on purpose
-    from certification_pipeline.cli.progress import RunProgress  # noqa: PLC0415
-    from certification_pipeline.evidence.store import EvidenceStore  # noqa: PLC0415
+    from certification_pipeline.evidence.store import EvidenceStore  # noqa: PLC0415 - lazy on purpose
     from certification_pipeline.gates.exit_code import exit_code  # noqa: PLC0415
     from certification_pipeline.report.comparison import write_comparison  # noqa: PLC0415
     from certification_pipeline.report.html import write_html  # noqa: PLC0415
     from certification_pipeline.report.loading import load_release  # noqa: PLC0415
 
-    catalog = load_catalog()
-    settings.check(catalog)
-    from certification_pipeline.pipeline.certify import certify  # noqa: PLC0415 - heavy; wrong usage is told first
-
-    with cancelled_by_signals() as cancel, RunProgress() as progress:
-        certify(settings, catalog, progress.on_event, cancel)
+    done = carried_out(settings)
     store = EvidenceStore(settings.evidence_dir)
     release = load_release(store, settings.release_id, require=settings.required)
     page = store.release_path(settings.release_id) / "report.html" if report else None
     if page is not None:
-        write_html(release, catalog, page)
+        write_html(release, done.catalog, page)
         write_comparison(release, store)
     _answer(release, page, form)
-    if cancel.is_set():
-        _say_how_to_go_on(settings, progress.finished.total())
+    if done.cancelled:
+        _say_how_to_go_on(settings, done.finished)
         raise typer.Exit(INTERRUPTED)
     if open_ and page is not None:
         typer.launch(page.resolve().as_uri())
     raise typer.Exit(exit_code(release.outcome))
+
+
+class Done(NamedTuple):
+    """A run that came to its end, or to the user's."""
+
+    catalog: Catalog
+    cancelled: bool
+    finished: int
+    """Cells."""
+
+
+def carried_out(settings: RunSettings) -> Done:
+    """Certify, with progress on the screen, until the end or Ctrl-C. Wrong usage is told before all else."""
+    from certification_pipeline.catalog.loading import load_catalog  # noqa: PLC0415 - lazy on purpose
+    from certification_pipeline.cli.progress import RunProgress  # noqa: PLC0415
+
+    catalog = load_catalog()
+    settings.check(catalog)
+    from certification_pipeline.pipeline.certify import certify  # noqa: PLC0415 - heavy
+
+    with cancelled_by_signals() as cancel, RunProgress() as progress:
+        certify(settings, catalog, progress.on_event, cancel)
+    return Done(catalog, cancel.is_set(), progress.finished.total())
 
 
 def plan(
@@ -173,7 +190,7 @@ def plan(
     """
     from certification_pipeline.catalog.loading import load_catalog  # noqa: PLC0415 - lazy on purpose
     from certification_pipeline.cli.output import console, emit  # noqa: PLC0415
-    from certification_pipeline.cli.preview import preview  # noqa: PLC0415
+    from certification_pipeline.pipeline.preview import preview  # noqa: PLC0415
     from certification_pipeline.report.planned import print_plans  # noqa: PLC0415
     from certification_pipeline.settings import load_settings  # noqa: PLC0415
 

@@ -9,12 +9,12 @@ import pytest
 
 from certification_pipeline.catalog.models import Catalog, DriverSpec
 from certification_pipeline.catalog.vocabulary import Outcome, ReasonCode
-from certification_pipeline.cli.preview import preview
 from certification_pipeline.evidence.plan import CertificationPlan
 from certification_pipeline.evidence.store import EvidenceStore
 from certification_pipeline.families.plan import PlanError
 from certification_pipeline.harness.services.postgres_dsn import SOURCE_VARIABLE
 from certification_pipeline.pipeline.certify import certify
+from certification_pipeline.pipeline.preview import preview
 from certification_pipeline.settings import RunSettings, SettingsError, matching_engines
 
 pytestmark = pytest.mark.integration
