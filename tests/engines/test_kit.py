@@ -161,6 +161,13 @@ def test_a_replay_is_refused_unless_it_is_served(write: Write) -> None:
     assert served.ask(again)["record"]["selector"] == "window"
 
 
+@pytest.mark.parametrize(("how", "forks"), [(SERVE, False), (FORKS, True)])
+def test_it_says_whether_a_load_has_a_process_of_its_own(write: Write, how: str, forks: bool) -> None:
+    driver = write(JUST_LOADS + how)
+    assert driver.ask(b'{"type": "describe", "protocol": "1"}')["details"] == {"forks": forks}
+    driver.stop()
+
+
 def test_a_killed_child_is_an_error_and_the_next_load_works(write: Write) -> None:
     driver = write(f"""
         IMPORTED = os.getpid()

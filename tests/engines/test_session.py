@@ -238,7 +238,7 @@ def test_children_die_with_a_killed_driver(start: Start, tmp_path: Path) -> None
         """
     )
     session.describe()
-    mark = f"CERTIFY_PROCESS_MARK={session._mark}".encode()
+    mark = f"CERTIFY_PROCESS_MARK={session._process.mark}".encode()
     family = [int(p.name) for p in Path("/proc").iterdir() if p.name.isdigit() and mark in _environ(p)]
     assert len(family) == 4  # the driver, its shell, and a child on either side of the session
     session.kill()
@@ -295,7 +295,7 @@ def test_events_after_the_result_break_the_protocol(start: Start) -> None:
 def test_a_second_result_is_not_taken_for_the_next_loads(start: Start) -> None:
     session = start('ask = asked()\nresult(ask["run_id"]); result(ask["run_id"])\ntime.sleep(600)')
     assert session.load(request(), timeout=30).ended == "result"
-    inbox = session._inbox
+    inbox = session._process.inbox
     with inbox._changed:
         assert inbox._changed.wait_for(lambda: inbox._lines, timeout=30)
     outcome = session.load(request(), timeout=30)  # the same run id: only the order tells them apart

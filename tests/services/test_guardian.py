@@ -176,7 +176,7 @@ def test_a_postgres_cluster_dies_with_its_killed_parent() -> None:
     [postmaster] = _read_pids(parent)
     assert parent.stdout is not None
     home = Path(parent.stdout.readline().strip())
-    backends = watchdog._descendants(postmaster)
+    backends = watchdog.descendants(postmaster)
     assert home.is_dir()
     assert backends
     parent.kill()

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from pydantic import ConfigDict, JsonValue, ValidationError
 
+from certification_pipeline.harness.engines.process import NotRead
 from certification_pipeline.harness.engines.protocol import (
     Describe,
     Described,
@@ -69,15 +70,16 @@ class ProbedSession(EngineSession):
         Raises :class:`EngineError` when it does not come.
         """
         deadline = time.monotonic() + seconds
-        assert self._process.stdin is not None
         try:
             for line in (*lines, Describe().model_dump_json().encode()):
-                os.write(self._process.stdin.fileno(), line + b"\n")
+                self._process.send(line + b"\n", deadline)
+        except NotRead:
+            raise EngineError("it does not read any more", "timeout") from None
         except OSError as error:
             raise EngineError(f"it does not read any more: {error.strerror}") from None
         errors: list[Error] = []
         while True:
-            item = self._inbox.get(deadline)
+            item = self._process.inbox.get(deadline)
             if item is None:
                 raise EngineError(f"no answer to `describe` within {seconds:g} s", "timeout")
             if not isinstance(item, Line):
@@ -85,7 +87,7 @@ class ProbedSession(EngineSession):
             try:
                 event = parse_event(item.data)
             except ValidationError:
-                raise EngineError(f"not an event: {self._quote(item.data)}", "protocol_error") from None
+                raise EngineError(f"not an event: {self._talk.quote(item.data)}", "protocol_error") from None
             if isinstance(event, Described):
                 return tuple(errors)
             if not isinstance(event, Error):
@@ -95,12 +97,12 @@ class ProbedSession(EngineSession):
     def ends_when_asked(self, seconds: float) -> bool:
         """Send ``stop``; whether the process ends by itself in time."""
         with suppress(Exception):
-            self._send(Stop(), time.monotonic() + seconds)
-        return self._exited.wait(seconds)
+            self._talk.send(Stop(), time.monotonic() + seconds)
+        return self._process.exited.wait(seconds)
 
     def left_behind(self, folder: Path) -> list[int]:
         """Processes that carry this session's mark or work in its folder."""
-        mark = f"{MARK_VARIABLE}={self._mark}".encode()
+        mark = f"{MARK_VARIABLE}={self._process.mark}".encode()
         found = []
         for process in Path("/proc").iterdir():
             if not process.name.isdigit() or int(process.name) == os.getpid():

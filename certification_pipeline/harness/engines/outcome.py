@@ -29,9 +29,9 @@ class LoadOutcome:
 
     ``result`` and ``error`` are the engine's own words; the others are what happened to the process:
     ``exit`` (it ended without answering), ``timeout`` (we killed it), ``protocol_error`` (it broke the
-    protocol and was killed), ``killed`` (somebody called :meth:`EngineSession.kill`). ``events`` holds the
-    phases and the last progress reports before the end, bounded in number and size. ``leaked`` tells that
-    an event held a registered secret, which is masked in everything that is here.
+    protocol and was killed), ``killed`` (somebody called :meth:`EngineSession.kill` or ``kill_load``).
+    ``events`` holds the phases and the last progress reports before the end, bounded in number and size.
+    ``leaked`` tells that an event held a registered secret, which is masked in everything that is here.
     """
 
     ended: Ended

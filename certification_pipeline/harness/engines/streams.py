@@ -68,7 +68,7 @@ class Inbox:
         """Add a line; waits while the inbox is full."""
         with self._changed:
             self._changed.wait_for(lambda: self._discarding or self._end is not None or self._has_room())
-            if self._discarding or self._end is not None:
+            if self._end is not None or not self._has_room(2 if self._discarding else 1):
                 return
             self._lines.append(line)
             self._bytes += len(line.data)
@@ -81,7 +81,10 @@ class Inbox:
             self._changed.notify_all()
 
     def discard(self) -> None:
-        """Drop what comes from now on, so that nobody waits for room."""
+        """Nobody waits for room any more: what comes from now on is kept while there is some, then dropped.
+
+        Twice the room, so that what a driver had said before it was killed is heard, its answer too.
+        """
         with self._changed:
             self._discarding = True
             self._changed.notify_all()
@@ -102,8 +105,13 @@ class Inbox:
                 return line
             return self._end
 
-    def _has_room(self) -> bool:
-        return len(self._lines) < INBOX_LINES and self._bytes < INBOX_BYTES
+    def waiting(self) -> tuple[bytes, ...]:
+        """The lines that nobody has taken yet."""
+        with self._changed:
+            return tuple(line.data for line in self._lines)
+
+    def _has_room(self, times: int = 1) -> bool:
+        return len(self._lines) < times * INBOX_LINES and self._bytes < times * INBOX_BYTES
 
 
 def pump_stdout(stream: IO[bytes], inbox: Inbox) -> None:

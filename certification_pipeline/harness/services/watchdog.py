@@ -52,13 +52,13 @@ def end_tree(pid: int, started: int | None = None, mark: str = "") -> None:
         return
     stopped: set[int] = set()
     _signal_group(pid, signal.SIGSTOP)
-    while fresh := (_descendants(pid) | _marked(mark)) - stopped - {os.getpid()}:
+    while fresh := (descendants(pid) | marked(mark)) - stopped - {os.getpid()}:
         for victim in fresh:
-            _signal(victim, signal.SIGSTOP)
+            send(victim, signal.SIGSTOP)
         stopped |= fresh
     _signal_group(pid, signal.SIGKILL)
     for victim in stopped:
-        _signal(victim, signal.SIGKILL)
+        send(victim, signal.SIGKILL)
 
 
 def _stat(pid: int) -> list[bytes] | None:
@@ -77,7 +77,14 @@ def _pids() -> Iterable[int]:
         return []
 
 
-def _descendants(root: int) -> set[int]:
+def state(pid: int) -> str:
+    """One letter: ``R`` running, ``S`` sleeping, ``T`` stopped, ``Z`` dead and not reaped …; empty: gone."""
+    fields = _stat(pid)
+    return fields[0].decode() if fields else ""
+
+
+def descendants(root: int) -> set[int]:
+    """Everybody below ``root`` in the tree of processes, in process groups of their own too."""
     children: dict[int, list[int]] = {}
     for pid in _pids():
         if fields := _stat(pid):
@@ -92,7 +99,8 @@ def _descendants(root: int) -> set[int]:
     return found
 
 
-def _marked(mark: str) -> set[int]:
+def marked(mark: str) -> set[int]:
+    """Everybody with :data:`MARK_VARIABLE` so; nobody for an empty mark."""
     if not mark:
         return set()
     needle = f"{MARK_VARIABLE}={mark}\0".encode()
@@ -121,7 +129,8 @@ def _is_starting(pid: int) -> bool:
     return False
 
 
-def _signal(pid: int, number: int) -> None:
+def send(pid: int, number: int) -> None:
+    """A signal, to somebody who may be gone by now."""
     with suppress(ProcessLookupError, PermissionError):
         os.kill(pid, number)
 
@@ -140,7 +149,7 @@ def _end_processes(entries: list[Entry]) -> None:
     polite = [entry for entry in entries if entry.get("signal")]
     for entry in polite:
         if not _gone(int(str(entry["pid"])), entry.get("started")):
-            _signal(int(str(entry["pid"])), int(str(entry["signal"])))
+            send(int(str(entry["pid"])), int(str(entry["signal"])))
     deadline = time.monotonic() + 3.0
     while time.monotonic() < deadline:
         if all(_gone(int(str(entry["pid"])), entry.get("started")) for entry in polite):

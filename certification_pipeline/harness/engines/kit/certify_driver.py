@@ -203,7 +203,7 @@ def serve(describe: Describe, load: Load, *, fork: bool = False, replays: bool =
             continue
         if kind == "stop":
             break
-        who = who or {"engine": os.environ.get("CERTIFY_ENGINE_ID", ""), **describe()}
+        who = who or _with_forks({"engine": os.environ.get("CERTIFY_ENGINE_ID", ""), **describe()}, fork)
         if kind == "describe":
             _write(events, {"type": "described", "protocol": PROTOCOL_VERSION, **who})
         elif kind != "load":
@@ -219,6 +219,11 @@ def serve(describe: Describe, load: Load, *, fork: bool = False, replays: bool =
             _load(request, lambda event: _write(events, event), who, load)
     sys.stderr.flush()
     os._exit(0)  # nothing is open; tearing down libraries takes time and writes complaints
+
+
+def _with_forks(who: dict[str, Any], fork: bool) -> dict[str, Any]:
+    """Says whether the harness may kill a load and spare its parent."""
+    return {**who, "details": {**who.get("details", {}), "forks": fork}}
 
 
 def _load(request: dict[str, Any], emit: Emit, who: dict[str, Any], load: Load) -> None:
