@@ -1,0 +1,26 @@
+"""Names of tables and slots as they will be in the next run as well."""
+
+from __future__ import annotations
+
+import re
+
+_CELL = re.compile(r"c_[0-9a-f]{12}(_\d+)?(_sink(?=$))?", re.IGNORECASE)
+"""What belongs to one cell: see ``shop.namespace_of`` and ``Station.afresh``."""
+_UUID = re.compile(r"[0-9a-f]{8}([-_]?[0-9a-f]{4}){3}[-_]?[0-9a-f]{12}", re.IGNORECASE)
+_RUN = re.compile(r"(?<![A-Za-z0-9])(?=[A-Za-z]*\d)([0-9a-f]{6,}|\d{6,}t?\d*)(?![A-Za-z0-9])", re.IGNORECASE)
+
+
+def stable_name(parts: tuple[str, ...]) -> str:
+    """A name without the cell's namespace, and with ``*`` for what looks like an id of one run.
+
+    A schema is kept only as far as it says more than the cell's namespace does: ``staging.orders``.
+    """
+    if not parts:
+        return ""
+    *schema, name = parts
+    kept = [_without_run(_CELL.sub("", part).strip("_")) for part in schema[-1:] if _CELL.search(part)]
+    return ".".join(filter(None, [*kept, _without_run(_CELL.sub("", name).strip("_")) or "*"]))
+
+
+def _without_run(name: str) -> str:
+    return re.sub(r"\*(_\*)+", "*", _RUN.sub("*", _UUID.sub("*", name)))
