@@ -21,7 +21,7 @@ from certification_pipeline.catalog.models import (
 from certification_pipeline.catalog.problems import Problem, nearest
 from certification_pipeline.catalog.references import References, unknown
 from certification_pipeline.catalog.validation import Location
-from certification_pipeline.catalog.vocabulary import Support
+from certification_pipeline.catalog.vocabulary import Side, Support
 
 
 def cross_check(catalog: Catalog, references: References) -> list[Problem]:
@@ -123,13 +123,20 @@ def _needs(
     engine: str, index: int, route: RouteClaims, catalog: Catalog, references: References
 ) -> Iterator[Problem]:
     """A capability nobody measures would leave its cells untested for ever."""
-    system = catalog.systems.get(route.source)
-    known = set(system.capabilities) if system else set()
+    ends = {Side.SOURCE: catalog.systems.get(route.source), Side.SINK: catalog.systems.get(route.sink)}
+    known = {
+        name
+        for end, system in ends.items()
+        for name, capability in (system.capabilities.items() if system else ())
+        if capability.end is end
+    }
     for strategy, claim in route.strategies.items():
-        for place, needed in enumerate(claim.needs if system else ()):
+        for place, needed in enumerate(claim.needs if all(ends.values()) else ()):
             if needed not in known:
                 at: Location = ("routes", index, "strategies", strategy, "needs", place)
-                message = f"`{needed}` is no capability of {route.source}"
+                message = (
+                    f"`{needed}` is no capability of {route.source} as source nor of {route.sink} as sink"
+                )
                 yield references.problem("engines", engine, at, message, nearest(needed, known))
 
 

@@ -35,6 +35,13 @@ def unversioned(engine_id: str) -> str:
     return engine_id.partition(VERSION_MARK)[0]
 
 
+class Capability(Entry):
+    """Something a claim may need of a server beyond its being there; measured when the server starts."""
+
+    end: Side = Field(description="at which end of a route it is needed")
+    remedy: str = Field(description="how to get it")
+
+
 class System(Entry):
     """A kind of service: PostgreSQL, DuckDB, Kafka …"""
 
@@ -46,8 +53,8 @@ class System(Entry):
         None, description="what it offers as a source; nothing said: no table can be seeded there yet"
     )
     disturbable: tuple[Disturbable, ...] = Field((), description="how faults can get at it from outside")
-    capabilities: dict[str, str] = Field(
-        {}, description="what a claim may need of a server beyond being there -> how to get it"
+    capabilities: dict[str, Capability] = Field(
+        {}, description="what a claim may need of a server beyond being there"
     )
 
 
@@ -78,7 +85,10 @@ class Claim(Entry):
     """Where vendors differ (e.g. merge): overrides the strategy's default in the reference model."""
     delivers: Delivers | None = Field(None, description="the row of the delivery table it claims")
     needs: tuple[str, ...] = Field(
-        (), description="capabilities of the source's service, as measured when it starts"
+        (), description="capabilities of the services at either end, as measured when they start"
+    )
+    two_phase: bool = Field(
+        False, description="a load is prepared, decided and committed: rec.two_phase_commit applies"
     )
     propagates_updates: bool | None = None
     """``False`` under incremental_merge: a key that is there already is left as it is (insert-only)."""
@@ -169,6 +179,10 @@ class Engine(Entry):
         ("valid_from", "valid_to"), description="validity columns the engine adds for scd2"
     )
     added_columns: tuple[str, ...] = Field((), description="fnmatch patterns of columns it adds by design")
+    prepared_files: tuple[str, ...] = Field(
+        (),
+        description="fnmatch patterns of what it keeps in a sink of files until a two-phase commit ends",
+    )
     reports: tuple[str, ...] = Field((), description="run record fields the engine claims to expose")
 
     def pinned(self, version: str) -> Engine:
@@ -211,6 +225,7 @@ class Scenario(Entry):
         "small", description="the run's row count, at most 300, no rows, or ten times the run's row count"
     )
     requires_drift: DriftKind | None = None
+    requires_two_phase: bool = Field(False, description="it applies to claims with `two_phase` alone")
     needs: tuple[SourceFeature, ...] = Field((), description="what it disturbs at the source")
     disturbs: dict[Side, tuple[Disturbable, ...]] = Field(
         {}, description="what its faults get at, each side by any one of these ways"

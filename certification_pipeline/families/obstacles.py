@@ -77,6 +77,8 @@ class Obstacles:
             detail = _with_note(f"{where}: {key.strategy} is declared as unsupported", claim)
         elif drift and route.drift_behaviour(key.strategy, drift) is None:
             detail = f"{where}: no behaviour is declared for the drift `{drift}` under {key.strategy}"
+        elif scenario.requires_two_phase and not claim.two_phase:
+            detail = f"{where}: no two-phase commit is declared for {key.strategy}"
         else:
             return None
         remedy = f"if the engine can do it, declare it in the catalogue's engines/{self.engine.id}.yaml"

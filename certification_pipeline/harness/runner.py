@@ -193,8 +193,10 @@ class _Worker:
         if gone := self._gone(cell):
             return _Course(None, ReasonCode.SERVICE_DIED, gone, _SERVICE_REMEDY)
         if lacking := self._shop.lacking(cell.key):
-            detail = f"this {cell.key.source} has no {' and no '.join(lacking)}, which the strategy needs"
-            return _Course(None, ReasonCode.SERVICE_UNAVAILABLE, detail, " ".join(lacking.values()))
+            missing = " and ".join(f"this {lack.system} has no {lack.capability}" for lack in lacking)
+            remedy = " ".join(lack.remedy for lack in lacking)
+            detail = f"{missing}, which the strategy needs"
+            return _Course(None, ReasonCode.SERVICE_UNAVAILABLE, detail, remedy)
         self._end_engines_but(cell.key.engine)
         self._shop.on_event(CellStarted(cell.key.engine, cell.key.cell_id))
         course = self._played(cell)

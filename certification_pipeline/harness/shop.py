@@ -31,6 +31,15 @@ from certification_pipeline.redaction import Redactor
 
 
 @dataclass(frozen=True)
+class Lack:
+    """What a service has not and a claim needs."""
+
+    system: str
+    capability: str
+    remedy: str
+
+
+@dataclass(frozen=True)
 class Workshop:
     """What all workers share."""
 
@@ -104,15 +113,17 @@ class Workshop:
             if (instance := self.services.get(system))
         )
 
-    def lacking(self, key: CellKey) -> dict[str, str]:
-        """What the cell's claim needs and its source's service has not: capability -> remedy."""
+    def lacking(self, key: CellKey) -> tuple[Lack, ...]:
+        """What the cell's claim needs and the service at that end has not."""
         route = self.catalog.engine(key.engine).route(key.source, key.sink)
         claim = route.strategies.get(key.strategy) if route else None
-        if claim is None or not claim.needs:
-            return {}
-        measured = self.services[key.source].capabilities
-        remedies = self.catalog.systems[key.source].capabilities
-        return {name: remedies[name] for name in claim.needs if not measured.get(name)}
+        return tuple(
+            Lack(system, name, known.remedy)
+            for name in (claim.needs if claim else ())
+            for end, system in ((Side.SOURCE, key.source), (Side.SINK, key.sink))
+            if (known := self.catalog.systems[system].capabilities.get(name)) and known.end is end
+            if not self.services[system].capabilities.get(name)
+        )
 
     def clean(self, key: CellKey) -> None:
         """Remove what the cell left in its services."""

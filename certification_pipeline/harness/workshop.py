@@ -171,7 +171,7 @@ def _describe(prepared: PreparedEngine, folder: Path, guardian: Guardian) -> Des
 def _with_defect(name: str, prepared: PreparedEngine) -> PreparedEngine:
     """Hand a planted defect on to the reference engine; with it, it is another subject (law 8)."""
     defect = os.environ.get(DEFECT_VARIABLE)
-    if not defect or name != "reference":
+    if not defect or name not in ("reference", "reference_two_phase"):
         return prepared
     digest = hashlib.sha256(f"{prepared.artifact_digest}+{defect}".encode()).hexdigest()
     env = {**prepared.env, DEFECT_VARIABLE: defect}

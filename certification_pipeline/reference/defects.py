@@ -94,6 +94,13 @@ class Defect(StrEnum):
     REPLAY_DOES_NOTHING = "replay_does_nothing"
     SLOW_LOAD = "slow_load"
 
+    # two-phase commit
+    PREPARE_IN_NAME_ONLY = "prepare_in_name_only"
+    DECIDE_AFTER_COMMIT = "decide_after_commit"
+    FORGET_TO_RESOLVE = "forget_to_resolve"
+    COMMIT_IN_DOUBT = "commit_in_doubt"
+    LEAVE_PREPARED_BEHIND = "leave_prepared_behind"
+
 
 def planted() -> Defect | None:
     """The defect this process was started with; ``ValueError`` names the choices when it is unknown."""

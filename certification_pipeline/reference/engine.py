@@ -10,7 +10,8 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import ExitStack, closing
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -21,7 +22,7 @@ from certification_pipeline.reference.defects import Defect
 from certification_pipeline.reference.failures import LoadError, redact
 from certification_pipeline.reference.planted.effort import burn
 from certification_pipeline.reference.planted.telling import spoilt_failure, spoilt_record
-from certification_pipeline.reference.record import Ledger, reset_peak_memory
+from certification_pipeline.reference.record import ENGINE, TWO_PHASE_ENGINE, Ledger, reset_peak_memory
 from certification_pipeline.reference.request import check_capability, check_request
 from certification_pipeline.reference.resync import is_resync, resync_plan
 from certification_pipeline.reference.retry import with_retries
@@ -34,10 +35,10 @@ from certification_pipeline.reference.strategies.registry import PLANS
 Emit = Callable[[Phase | Result | Error], None]
 
 
-def run_load(load: Load, emit: Emit, defect: Defect | None = None) -> None:
+def run_load(load: Load, emit: Emit, defect: Defect | None = None, *, two_phase: bool = False) -> None:
     """Serve one request; always ends in exactly one ``result`` or ``error`` event."""
     reset_peak_memory()
-    ledger, began = Ledger(load), time.monotonic()
+    ledger, began = Ledger(load, TWO_PHASE_ENGINE if two_phase else ENGINE), time.monotonic()
     log = structlog.get_logger().bind(run_id=load.run_id, strategy=str(load.strategy), sink=load.sink.system)
     secrets = (load.source.dsn, load.sink.dsn if "://" in load.sink.dsn else "")
 
@@ -52,7 +53,7 @@ def run_load(load: Load, emit: Emit, defect: Defect | None = None) -> None:
         phase("retry")
 
     try:
-        with_retries(lambda: _attempt(load, ledger, phase, defect), note)
+        with_retries(lambda: _attempt(load, ledger, phase, defect, two_phase), note)
         if defect is Defect.SLOW_LOAD:
             burn(time.monotonic() - began)
     except LoadError as error:
@@ -78,7 +79,9 @@ def run_load(load: Load, emit: Emit, defect: Defect | None = None) -> None:
     emit(Result(run_id=load.run_id, record=record))
 
 
-def _attempt(load: Load, ledger: Ledger, phase: Callable[[str], None], defect: Defect | None) -> None:
+def _attempt(
+    load: Load, ledger: Ledger, phase: Callable[[str], None], defect: Defect | None, two_phase: bool
+) -> None:
     ledger.reset()
     plan = resync_plan(load) if is_resync(load) else PLANS[load.strategy]
     check_request(load, plan)
@@ -88,8 +91,23 @@ def _attempt(load: Load, ledger: Ledger, phase: Callable[[str], None], defect: D
     folder = _work_folder(load)
     try:
         phase("connect")
-        with closing(open_sink(load.sink)) as sink, closing(PostgresSource(load.source, defect)) as source:
-            Attempt(load, plan, sink, source, ledger, phase, folder, defect).run()
+        with ExitStack() as stack:
+            sink = stack.enter_context(closing(open_sink(load.sink)))
+            coordinator = None
+            if two_phase:
+                from certification_pipeline.reference.two_phase.opening import (  # noqa: PLC0415
+                    open_coordinator,
+                )
+
+                # Before the source: what is in doubt must not wait for a source that is down.
+                coordinator = stack.enter_context(open_coordinator(load, sink, phase, defect))
+            source = stack.enter_context(closing(PostgresSource(load.source, defect)))
+            attempt = Attempt(load, plan, sink, source, ledger, phase, folder, defect)
+            if coordinator is not None:
+                pipeline = attempt.identity()
+                coordinator.sweep(pipeline)
+                attempt.settle = partial(coordinator.settle, pipeline)
+            attempt.run()
     finally:
         if load.options.staging_retention == "drop":
             shutil.rmtree(folder, ignore_errors=True)

@@ -19,7 +19,7 @@ from certification_pipeline.harness.engines.protocol import Load, RunRecord
 from certification_pipeline.reference.state import PipelineState
 from certification_pipeline.reference.strategies.plan import Counts
 
-ENGINE = "reference"
+ENGINE, TWO_PHASE_ENGINE = "reference", "reference_two_phase"
 _STATUS = Path("/proc/self/status")
 _CLEAR = Path("/proc/self/clear_refs")
 
@@ -42,6 +42,7 @@ class Ledger:
     """What one load has done so far; becomes the run record whether it ends well or not."""
 
     load: Load
+    engine: str = ENGINE
     started_at: str = field(default_factory=now_text)
     extracted: int = 0
     staged: int = 0
@@ -76,7 +77,7 @@ class Ledger:
         after = self.before if failed or self.after is None else self.after
         return RunRecord(
             run_id=load.run_id,
-            engine=ENGINE,
+            engine=self.engine,
             engine_version=version(),
             manifest_path=load.manifest_path,
             selector=load.selector,

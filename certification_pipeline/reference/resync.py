@@ -148,7 +148,7 @@ def _resync(attempt: Attempt, replay: Replay) -> None:
             sink.write_state(advance_position(attempt, state, columns))
         with attempt.ledger.timed("commit"):
             sink.drop_stage()
-            sink.commit()
+            attempt.commit()
 
 
 def _scope_column(columns: tuple[Column, ...], replay: Replay) -> Column:

@@ -53,6 +53,8 @@ class Attempt:
     phase: Callable[[str], None]
     folder: Path
     defect: Defect | None
+    settle: Callable[[], None] | None = None
+    """How a round is committed, where it is not by the sink's own commit: by a coordinator."""
 
     def run(self) -> None:
         """Dispatch on what the strategy reads."""
@@ -112,8 +114,12 @@ class Attempt:
             )
             after = state.put(run)
             self.sink.write_state(after)
-            self.sink.commit()
+            self.commit()
             self.ledger.after = after
+
+    def commit(self) -> None:
+        """Commit what was done since the transaction began."""
+        (self.settle or self.sink.commit)()
 
     # --- one table, one round -------------------------------------------------------------------------
 

@@ -24,13 +24,16 @@ from certification_pipeline.harness.engines.protocol import (
     parse_request,
 )
 from certification_pipeline.reference.defects import Defect, planted
-from certification_pipeline.reference.record import ENGINE, version
+from certification_pipeline.reference.record import ENGINE, TWO_PHASE_ENGINE, version
 
 EXIT_USAGE = 2
 
 
-def serve(requests: BinaryIO, events: BinaryIO) -> int:
-    """Answer request lines until ``stop`` or end of input; returns the exit code."""
+def serve(requests: BinaryIO, events: BinaryIO, *, two_phase: bool = False) -> int:
+    """Answer request lines until ``stop`` or end of input; returns the exit code.
+
+    ``two_phase``: as the engine that commits by a coordinator.
+    """
     log = structlog.get_logger()
     try:
         defect = planted()
@@ -50,11 +53,11 @@ def serve(requests: BinaryIO, events: BinaryIO) -> int:
             case Error():
                 emit(request)
             case Describe():
-                emit(describe(defect))
+                emit(describe(defect, two_phase=two_phase))
             case Load():
                 from certification_pipeline.reference.engine import run_load  # noqa: PLC0415
 
-                run_load(request, emit, defect)
+                run_load(request, emit, defect, two_phase=two_phase)
             case Stop():
                 return 0
     return 0
@@ -109,11 +112,11 @@ def retire(requests: BinaryIO) -> int:
     return code
 
 
-def describe(defect: Defect | None) -> Described:
+def describe(defect: Defect | None, *, two_phase: bool = False) -> Described:
     """Who this engine is; ``details.planted_defect`` is null for the engine as released."""
     return Described(
         protocol=PROTOCOL_VERSION,
-        engine=ENGINE,
+        engine=TWO_PHASE_ENGINE if two_phase else ENGINE,
         version=version(),
         artifact_digest=f"sha256:{source_digest()}",
         details={"planted_defect": defect.value if defect else None},

@@ -40,7 +40,7 @@ class ParquetSink(DuckDBSink):
             )
         self._root = root / obj.namespace if obj.namespace else root
         self._root.mkdir(parents=True, exist_ok=True)
-        self._files = VersionedTable(self._root, obj.name)
+        self.files = VersionedTable(self._root, obj.name)
         self._version: Path | None = None
         self._base_rows = 0
         self._appends = self._rewrites = False
@@ -58,8 +58,14 @@ class ParquetSink(DuckDBSink):
         """Read the current version into the working copy."""
         self._forget()
         self._published = False
-        self._state = self._files.state()
-        schema = self._files.schema()
+        if self.files.prepared():
+            # What waits may yet become current, and a version made beside it would be lost or undone then.
+            raise LoadError(
+                FailureCategory.CONFLICT,
+                f"a transaction of another pipeline waits to be committed to {self.files.link}",
+            )
+        self._state = self.files.state()
+        schema = self.files.schema()
         if schema is None:
             return
         columns = [_column(field) for field in schema]
@@ -68,7 +74,7 @@ class ParquetSink(DuckDBSink):
             return
         # Through Arrow, not read_parquet(): that would take ``[`` and ``*`` in a table's name for a glob.
         files = f"{RESERVED_PREFIX}files"
-        self._connection.register(files, self._files.dataset())
+        self._connection.register(files, self.files.dataset())
         names = self.dialect.names([column.name for column in columns])
         self._base_rows = self.run(
             f"INSERT INTO {self.target} SELECT {names} FROM {self.dialect.quote(files)}"
@@ -84,16 +90,29 @@ class ParquetSink(DuckDBSink):
 
     def commit(self) -> None:
         """Write the new version and make it current."""
-        version = self._version = self._files.new_version()
-        existed = self._files.current() is not None
+        self.files.publish(self.write_version())
+        self.committed()
+
+    def write_version(self) -> Path:
+        """The new version: whole, durable, and not current."""
+        version = self._version = self.files.new_version()
+        existed = self.files.current() is not None
         if existed and not self._rewrites:
-            self._files.adopt(version)
+            self.files.adopt(version)
             if self._appends:
                 self._export(version, f"WHERE rowid >= {self._base_rows}")
         else:
             self._export(version, "")
-        self._files.publish(version, self._state)
+        self.files.seal(version, self._state)
+        return version
+
+    def committed(self) -> None:
+        """The version that was written is current now."""
         self._version, self._published = None, True
+
+    def let_go(self) -> None:
+        """The version that was written is no longer this sink's to throw away."""
+        self._version = None
 
     def _export(self, version: Path, where: str) -> None:
         columns = self.columns() or ()
@@ -115,7 +134,7 @@ class ParquetSink(DuckDBSink):
     def close(self) -> None:
         """Drop the working copy, release the lock."""
         super().close()
-        self._files.close()
+        self.files.close()
 
     def run(self, sql: str) -> int:
         """Run one statement, and note what it does to the target's files."""
@@ -139,7 +158,7 @@ class ParquetSink(DuckDBSink):
     def count(self, table: str) -> int:
         """Of the target as published, the rows of the files themselves."""
         if table == self.target and (self._published or (self.replaces_all and not self._rewrites)):
-            return self._files.rows()
+            return self.files.rows()
         return super().count(table)
 
     def read_state(self) -> PipelineState:

@@ -1,7 +1,8 @@
 """Versions of a Parquet table on disk: immutable directories, one symlink that says which is current.
 
 ``<root>/<table>`` is a symlink to ``.versions/<table>/<n>``; replacing it is the commit. A plain reader
-globs ``<root>/<table>/*.parquet`` and sees one whole version, old or new.
+globs ``<root>/<table>/*.parquet`` and sees one whole version, old or new. A version that is prepared is whole
+and durable, and its symlink lies ready as ``.prepared/<table>/<transaction>``: its commit is one rename.
 """
 
 from __future__ import annotations
@@ -18,9 +19,12 @@ import pyarrow.dataset as pa_dataset
 import pyarrow.parquet as pq
 
 from certification_pipeline.catalog.vocabulary import FailureCategory
+from certification_pipeline.reference.durable import sync_directory
 from certification_pipeline.reference.failures import LoadError
 
 STATE_FILE = "_state.json"
+TRANSACTION_FILE = "_transaction"
+"""In a version that was prepared: whose it is."""
 KEPT_VERSIONS = 2
 """The current one, and the one before it for readers that have listed it but not yet opened its files."""
 LONGEST_NAME = 255
@@ -33,12 +37,13 @@ class VersionedTable:
         if (
             "/" in name
             or "\0" in name
-            or name in ("", ".", "..", ".versions")
+            or name in ("", ".", "..", ".versions", ".prepared")
             or len(name.encode()) > LONGEST_NAME
         ):
             raise LoadError(FailureCategory.SCHEMA, f"table {name!r} cannot be the name of a directory")
         self.link = root / name
         self.versions = root / ".versions" / name
+        self._pointers = root / ".prepared" / name
         if self.link.exists() and not self.link.is_symlink():
             raise LoadError(
                 FailureCategory.CONFLICT,
@@ -114,25 +119,81 @@ class VersionedTable:
         for file in self.files():
             (version / file.name).hardlink_to(file)
 
-    def publish(self, version: Path, state: dict[str, dict[str, str]]) -> None:
-        """Make ``version`` durable, then current."""
-        text = json.dumps(state, indent=1, sort_keys=True).encode()
-        with (version / STATE_FILE).open("wb") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
+    def seal(self, version: Path, state: dict[str, dict[str, str]]) -> None:
+        """Make ``version`` whole and durable."""
+        _write_durably(version / STATE_FILE, json.dumps(state, indent=1, sort_keys=True))
         sync_directory(version)
         sync_directory(self.versions)
+
+    def publish(self, version: Path) -> None:
+        """Make a sealed version current."""
         fresh = self.versions / "next"
         fresh.unlink(missing_ok=True)
-        fresh.symlink_to(Path(".versions") / self.link.name / version.name)
-        fresh.replace(self.link)
+        fresh.symlink_to(self._target(version))
+        self._switch(fresh)
+
+    def _target(self, version: Path) -> Path:
+        """What the table's symlink says of that version."""
+        return Path(".versions") / self.link.name / version.name
+
+    def _switch(self, pointer: Path) -> None:
+        pointer.replace(self.link)
         sync_directory(self.link.parent)
         for old in sorted(self._numbered(), key=lambda path: int(path.name))[:-KEPT_VERSIONS]:
             shutil.rmtree(old, ignore_errors=True)
 
+    # --- two-phase commit ---------------------------------------------------------------------------------
+
+    def prepare(self, version: Path, gid: str) -> None:
+        """Have a sealed version wait for the decision about transaction ``gid``."""
+        _write_durably(version / TRANSACTION_FILE, gid)
+        sync_directory(version)
+        self._pointers.mkdir(parents=True, exist_ok=True)
+        (self._pointers / gid).symlink_to(self._target(version))
+        sync_directory(self._pointers)
+        sync_directory(self._pointers.parent)
+        sync_directory(self.link.parent)
+
+    def prepared(self) -> frozenset[str]:
+        """The transactions that wait."""
+        return (
+            frozenset(path.name for path in self._pointers.iterdir())
+            if self._pointers.is_dir()
+            else frozenset()
+        )
+
+    def commit_prepared(self, gid: str) -> None:
+        """Make what waits current: one rename, which takes away the sign that it waits, too."""
+        self._switch(self._pointers / gid)
+        sync_directory(self._pointers)
+
+    def abort_prepared(self, gid: str) -> None:
+        """Throw away what waits; the pointer first: the next load clears a version that nobody points to."""
+        pointer = self._pointers / gid
+        version = self.versions / Path(os.readlink(pointer)).name  # noqa: PTH115
+        pointer.unlink()
+        sync_directory(self._pointers)
+        shutil.rmtree(version, ignore_errors=True)
+
+    def was_committed(self, gid: str) -> bool:
+        """Whether a version that is or was current came from that transaction."""
+        number = int(current.name) if (current := self.current()) else 0
+        return any(
+            int(version.name) <= number
+            and (version / TRANSACTION_FILE).is_file()
+            and (version / TRANSACTION_FILE).read_text() == gid
+            for version in self._numbered()
+        )
+
     def _numbered(self) -> list[Path]:
         return [path for path in self.versions.iterdir() if path.name.isdigit() and path.is_dir()]
+
+
+def _write_durably(path: Path, text: str) -> None:
+    with path.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def write_parquet(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch | pa.Table]) -> int:
@@ -147,12 +208,3 @@ def write_parquet(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatc
         file.flush()
         os.fsync(file.fileno())
     return rows
-
-
-def sync_directory(path: Path) -> None:
-    """fsync a directory: a file's name is as durable as that."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
