@@ -163,7 +163,8 @@ MISTAKES = {
     "need that nobody measures": (
         ("engines/reference.yaml", "guarantee: effectively-once, drift", "needs: [wal2jsom], drift"),
         "engines/reference.yaml:9:45 routes[0].strategies.full_refresh.needs[0] | "
-        "`wal2jsom` is no capability of postgres as source nor of postgres as sink | nothing of that kind is defined yet",
+        "`wal2jsom` is no capability of postgres as source nor of postgres as sink | "
+        "nothing of that kind is defined yet",
     ),
     "pair claimed twice": (
         ("engines/reference.yaml", "sink: [postgres, duckdb]", "sink: [duckdb, duckdb]"),
