@@ -48,6 +48,7 @@ from certification_pipeline.harness.workload.tables import build_workload
 
 __all__ = ["Bench", "Halt"]
 
+Begin = Callable[[EngineSession], None]
 Hear = Callable[[EngineSession, Event], None]
 
 _LOAD_TIMEOUT_SECONDS = 120.0
@@ -78,6 +79,7 @@ class Bench:
         self.state_dir = station.work_dir / "state"
         self.state_dir.mkdir(parents=True, exist_ok=True)
         self._engine: EngineSession | None = None
+        self._begin: Begin | None = None
         self._hear: Hear | None = None
 
     # --- the source -------------------------------------------------------------------------------
@@ -195,6 +197,8 @@ class Bench:
                 session = self._engine = self.station.session()
                 heard = interrupt or self._hear
                 hear = partial(heard, session) if heard else None
+                if self._begin is not None:
+                    self._begin(session)
                 outcome = session.load(asked, timeout=timeout, on_event=hear)
         except EngineError as error:
             # It did not come up again, or broke down while idle: its own failure, as in the midst of a load.
@@ -241,13 +245,13 @@ class Bench:
         return self._engine
 
     @contextmanager
-    def hearing(self, hear: Hear) -> Iterator[None]:
-        """Let ``hear`` have every event of the block's loads."""
-        before, self._hear = self._hear, hear
+    def hearing(self, hear: Hear, begin: Begin | None = None) -> Iterator[None]:
+        """Let ``hear`` have every event of the block's loads, and ``begin`` their beginnings."""
+        before, self._hear, self._begin = (self._hear, self._begin), hear, begin
         try:
             yield
         finally:
-            self._hear = before
+            self._hear, self._begin = before
 
     def afresh(self, number: int, prefix: str) -> Bench:
         """A bench at a table of its own, which adds to this one's evidence; close it before this one."""

@@ -72,7 +72,7 @@ class Nemesis:
         step, judged = bench.next_step(), len(bench.judgements)
         try:
             fault.arm(self._arena())
-            with bench.hearing(fault.hear):
+            with bench.hearing(fault.hear, fault.begin):
                 yield
         except NothingToDisturb as nothing:
             raise Halt(ReasonCode.NOTHING_TO_DISTURB, str(nothing), _NOTHING_REMEDY) from None
@@ -121,6 +121,7 @@ class Nemesis:
             session=bench.engine_at_work,
             links=self.links,
             services=bench.station.services,
+            own=bench.station.own,
             state_dir=bench.state_dir,
             sink_files=Path(bench.station.sink_dsn) if "://" not in bench.station.sink_dsn else None,
         )

@@ -27,6 +27,7 @@ from certification_pipeline.harness.bench import Bench, Halt
 from certification_pipeline.harness.engines.session import EngineError, EngineSession
 from certification_pipeline.harness.events import CellStarted
 from certification_pipeline.harness.scenarios.registry import SCENARIOS
+from certification_pipeline.harness.services.provider import ServiceError
 from certification_pipeline.harness.shop import Workshop, namespace_of
 
 HARNESS_LOG = "harness.log"
@@ -190,32 +191,40 @@ class _Worker:
         if absent := [s for s in (cell.key.source, cell.key.sink) if s not in self._shop.services]:
             detail = f"{' and '.join(absent)} could not be started in this run"
             return _Course(None, ReasonCode.SERVICE_UNAVAILABLE, detail, _UNAVAILABLE_REMEDY)
-        if gone := self._gone(cell):
+        try:
+            with self._shop.apart(cell.key) as shop:
+                return self._at(shop, cell)
+        except ServiceError as error:
+            return _Course(None, ReasonCode.SERVICE_UNAVAILABLE, str(error.args[0]), error.remedy)
+
+    def _at(self, shop: Workshop, cell: PlannedCell) -> _Course:
+        """The cell in a workshop of which some services may be its own."""
+        if gone := _gone(shop, cell):
             return _Course(None, ReasonCode.SERVICE_DIED, gone, _SERVICE_REMEDY)
-        if lacking := self._shop.lacking(cell.key):
+        if lacking := shop.lacking(cell.key):
             missing = " and ".join(f"this {lack.system} has no {lack.capability}" for lack in lacking)
             remedy = " ".join(lack.remedy for lack in lacking)
             detail = f"{missing}, which the strategy needs"
             return _Course(None, ReasonCode.SERVICE_UNAVAILABLE, detail, remedy)
         self._end_engines_but(cell.key.engine)
         self._shop.on_event(CellStarted(cell.key.engine, cell.key.cell_id))
-        course = self._played(cell)
+        course = self._played(shop, cell)
         if self._stopping():
             # Killed engines look like failed ones; a cell in hand proves nothing any more.
             course = _Course(
                 course.bench, ReasonCode.INTERRUPTED, "the run was stopped during this cell", _RERUN
             )
-        elif (course.reason or _failed(course.bench)) and (gone := self._find_dead(cell)):
+        elif (course.reason or _failed(course.bench)) and (gone := _find_dead(shop, cell)):
             course = _Course(course.bench, ReasonCode.SERVICE_DIED, gone, _SERVICE_REMEDY)
-        self._clean(cell, course.bench)
+        self._clean(shop, cell, course.bench)
         return course
 
-    def _played(self, cell: PlannedCell) -> _Course:
+    def _played(self, shop: Workshop, cell: PlannedCell) -> _Course:
         """The scenario, to its end or to where it halted."""
         bench: Bench | None = None
         try:
             warm = partial(self._session, cell.key.engine)
-            bench = Bench(self._shop.station(cell, self._cell_dir(cell), warm))
+            bench = Bench(shop.station(cell, self._cell_dir(cell), warm))
             SCENARIOS[cell.key.scenario](bench)
         except Halt as halt:
             return _Course(bench, halt.reason, halt.detail or None, halt.remedy or None)
@@ -253,27 +262,12 @@ class _Worker:
         for name in [name for name in self._sessions if name != engine]:
             self._sessions.pop(name).close()
 
-    def _gone(self, cell: PlannedCell) -> str | None:
-        for system in (cell.key.source, cell.key.sink):
-            if system in self._shop.dead:
-                return f"{system} stopped answering: {self._shop.dead[system]}"
-        return None
-
-    def _find_dead(self, cell: PlannedCell) -> str | None:
-        """Before an engine is blamed: do the services it needed still answer as the ones we started?"""
-        for system in (cell.key.source, cell.key.sink):
-            instance = self._shop.services[system]
-            if system not in self._shop.dead and not instance.alive():
-                tail = instance.log_tail().strip().splitlines()
-                self._shop.dead[system] = tail[-1] if tail else "no log"
-        return self._gone(cell)
-
-    def _clean(self, cell: PlannedCell, bench: Bench | None) -> None:
+    def _clean(self, shop: Workshop, cell: PlannedCell, bench: Bench | None) -> None:
         """Leave nothing of the cell behind; trouble in here is not the subject's, and not the verdict's."""
         try:
             if bench is not None:
                 bench.close()
-            self._shop.clean(cell.key)
+            shop.clean(cell.key)
         except Exception:
             self._log(cell, traceback.format_exc())
         shutil.rmtree(self._cell_dir(cell), ignore_errors=True)
@@ -292,6 +286,23 @@ _RERUN = "run it again; cells that were finished are kept"
 _UNAVAILABLE_REMEDY = "see `certify doctor`; run the cell again when the service is back"
 _SERVICE_REMEDY = "see the service's last log line; start the run again"
 _HARNESS_REMEDY = "a defect of the bench, not of the engine: see harness.log in the release, and report it"
+
+
+def _gone(shop: Workshop, cell: PlannedCell) -> str | None:
+    for system in (cell.key.source, cell.key.sink):
+        if system in shop.dead:
+            return f"{system} stopped answering: {shop.dead[system]}"
+    return None
+
+
+def _find_dead(shop: Workshop, cell: PlannedCell) -> str | None:
+    """Before an engine is blamed: do the services it needed still answer as the ones we started?"""
+    for system in (cell.key.source, cell.key.sink):
+        instance = shop.services[system]
+        if system not in shop.dead and not instance.alive():
+            tail = instance.log_tail().strip().splitlines()
+            shop.dead[system] = tail[-1] if tail else "no log"
+    return _gone(shop, cell)
 
 
 def _failed(bench: Bench | None) -> bool:

@@ -10,12 +10,12 @@ import hashlib
 import shutil
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from certification_pipeline.catalog.models import Catalog
-from certification_pipeline.catalog.vocabulary import Side
+from certification_pipeline.catalog.vocabulary import Disturbable, Side
 from certification_pipeline.evidence.cell import CellKey, ServiceUse
 from certification_pipeline.evidence.plan import PlannedCell
 from certification_pipeline.harness.bench import Bench
@@ -25,7 +25,9 @@ from certification_pipeline.harness.engines.session import EngineSession
 from certification_pipeline.harness.events import CellStep, OnEvent
 from certification_pipeline.harness.oracle.oracle import Oracle
 from certification_pipeline.harness.services.guardian import Guardian
-from certification_pipeline.harness.services.provider import Instance
+from certification_pipeline.harness.services.postgres_dsn import SOURCE_VARIABLE
+from certification_pipeline.harness.services.provider import Availability, Instance, Restartable, ServiceError
+from certification_pipeline.harness.services.registry import ServiceContext, resolve
 from certification_pipeline.harness.station import Station
 from certification_pipeline.redaction import Redactor
 
@@ -56,6 +58,8 @@ class Workshop:
     """Systems that stopped answering, with what their log said last."""
     quiet: AbstractContextManager[object] = field(default_factory=threading.RLock)
     """See :attr:`Station.quiet`."""
+    own: frozenset[str] = frozenset()
+    """Systems whose service one cell has for itself: :meth:`apart`."""
 
     def session(self, engine: str, folder: Path) -> EngineSession:
         """A new process of that engine, which works and logs in ``folder``. Raises ``EngineError``."""
@@ -96,8 +100,53 @@ class Workshop:
             mask=self.redactor.register,
             quiet=self.quiet,
             services={Side.SOURCE: self.services[key.source], Side.SINK: self.services[key.sink]},
+            own=frozenset(
+                side for side, one in ((Side.SOURCE, key.source), (Side.SINK, key.sink)) if one in self.own
+            ),
             on_step=lambda text: self.on_event(CellStep(key.engine, key.cell_id, text)),
         )
+
+    @contextmanager
+    def apart(self, key: CellKey) -> Iterator[Workshop]:
+        """A workshop in which the systems that the cell's scenario restarts are the cell's own.
+
+        They are started now and stopped with the block; both ends of one system are one instance. For any
+        other cell it is this workshop. Raises ``ServiceError`` where a system's service is not ours to kill.
+        """
+        systems = self._restarted(key)
+        if not systems:
+            yield self
+            return
+        with ExitStack() as stack:
+            services = dict(self.services)
+            for system in systems:
+                services[system] = self._private(system)
+                stack.callback(services[system].stop)
+            dead = {name: said for name, said in self.dead.items() if name not in systems}
+            yield replace(self, services=services, dead=dead, quiet=threading.RLock(), own=systems)
+
+    def _restarted(self, key: CellKey) -> frozenset[str]:
+        scenario = self.catalog.scenarios.get(key.scenario)
+        disturbs = scenario.disturbs if scenario else {}
+        ends = ((Side.SOURCE, key.source), (Side.SINK, key.sink))
+        return frozenset(
+            system
+            for side, system in ends
+            if Disturbable.RESTART in disturbs.get(side, ())
+            and Disturbable.RESTART in self.catalog.systems[system].disturbable
+        )
+
+    def _private(self, system: str) -> Instance:
+        if not isinstance(self.services[system], Restartable):
+            raise ServiceError(
+                f"the scenario kills and restarts {system}, and this one is not ours to kill",
+                f"run the cell without naming a server of yours ({_NAMED.get(system, 'its DSN')})",
+            )
+        context = ServiceContext(work_dir=self.work_dir, redactor=self.redactor, guardian=self.guardian)
+        provider = resolve(system, context)
+        if isinstance(provider, Availability):
+            raise ServiceError(provider.detail, provider.remedy)
+        return provider.start("private")
 
     def services_of(self, key: CellKey) -> tuple[ServiceUse, ...]:
         """The services behind the cell's two ends, as far as they are up."""
@@ -137,8 +186,14 @@ def solo(shop: Workshop, planned: PlannedCell) -> Iterator[Bench]:
 
     Source and sink stay as they are until the block ends; then everything of the cell is removed. A dead
     engine is replaced at the next load, as a scheduler would do. Not for two cells of one id at a time.
-    Raises ``LookupError`` when the engine does not claim the route or the strategy.
+    Raises ``LookupError`` when the engine does not claim the route or the strategy, ``ServiceError`` as
+    :meth:`Workshop.apart`.
     """
+    with shop.apart(planned.key) as own:
+        yield from _solo(own, planned)
+
+
+def _solo(shop: Workshop, planned: PlannedCell) -> Iterator[Bench]:
     folder = shop.work_dir / "solo" / namespace_of(planned.key)
     folder.mkdir(parents=True, exist_ok=True)
     sessions: list[EngineSession] = []
@@ -160,6 +215,10 @@ def solo(shop: Workshop, planned: PlannedCell) -> Iterator[Bench]:
             shop.clean(planned.key)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+_NAMED = {"postgres": f"unset {SOURCE_VARIABLE}"}
+"""How to let the run start a system itself."""
 
 
 def namespace_of(key: CellKey) -> str:

@@ -46,6 +46,8 @@ class Station:
     """Where the sink's is not the source's: both are then in one database."""
     services: Mapping[Side, Instance] = field(default_factory=dict)
     """Behind both ends."""
+    own: frozenset[Side] = frozenset()
+    """The sides whose service no other cell uses: :meth:`Workshop.apart`."""
 
     def afresh(self, number: int) -> Station:
         """A corner of the same cell with tables, files and a working folder of its own; cleaned with it."""

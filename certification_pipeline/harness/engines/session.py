@@ -82,6 +82,11 @@ class EngineSession:
         """Of the driver, which leads its process group."""
         return self._process.pid
 
+    @property
+    def loading(self) -> bool:
+        """Whether a load is in hand that has not answered."""
+        return self._in_hand and self._talk.waits()
+
     def describe(self, timeout: float = 60) -> Described:
         """Ask who the engine is; raises :class:`EngineError`."""
 

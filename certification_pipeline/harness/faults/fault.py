@@ -34,11 +34,13 @@ class Arena:
     links: Mapping[Side, Link]
     """The wires the cell's connections run through, where the scenario laid them."""
     services: Mapping[Side, Instance]
-    """The services behind both ends; the cell's own where its scenario disturbs them by restart."""
+    """The services behind both ends."""
     state_dir: Path
     """The engine's working folder."""
     sink_files: Path | None
     """For a sink of files: the directory (or database file) that the engine writes."""
+    own: frozenset[Side] = frozenset()
+    """The sides whose service is this cell's own: its scenario disturbs them by restart."""
 
 
 class Fault(ABC):
@@ -58,6 +60,9 @@ class Fault(ABC):
     @abstractmethod
     def arm(self, arena: Arena) -> None:
         """Get ready, or do it at once."""
+
+    def begin(self, session: EngineSession) -> None:  # noqa: B027 - most faults need no clock
+        """A load is asked for now, in the thread that will wait for it."""
 
     def hear(self, session: EngineSession, event: Event) -> None:  # noqa: B027 - most faults need not listen
         """Every phase and progress event of the load, in the thread that waits for the engine."""

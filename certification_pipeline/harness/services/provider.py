@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from certification_pipeline.catalog.vocabulary import Fidelity
 
@@ -75,6 +75,28 @@ class Instance(Protocol):
 
     def stop(self) -> None:
         """Stop it and remove all it wrote; idempotent."""
+        ...
+
+
+@runtime_checkable
+class Restartable(Protocol):
+    """An instance that is a process of ours, which may be killed and comes back with its data."""
+
+    @property
+    def pid(self) -> int | None:
+        """Of its first process; ``None`` while it does not run."""
+        ...
+
+    def source(self) -> Endpoint:
+        """As :meth:`Instance.source`; the same after a restart."""
+        ...
+
+    def kill(self) -> None:
+        """SIGKILL it with all its processes."""
+        ...
+
+    def restart(self) -> None:
+        """Stop it, if it runs, and start it on the same data and address; raises ``ServiceError``."""
         ...
 
 
