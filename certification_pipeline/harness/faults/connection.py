@@ -113,8 +113,8 @@ class Tap:
     Called in the link's loop only; must not block it.
     """
 
-    def connects(self, connection: Connection) -> bool:
-        """Whether a new connection may be; a refused one is reset."""
+    def connects(self, number: int) -> bool:
+        """Whether a new connection may be; one that may not is reset, and the service never hears of it."""
         return True
 
     async def passes(
@@ -126,8 +126,8 @@ class Tap:
     async def ends(self, connection: Connection, direction: Direction) -> None:
         """The sender closed its side; that is passed on when this returns."""
 
-    def gone(self, connection: Connection) -> None:
-        """It is over."""
+    def gone(self, number: int) -> None:
+        """The connection is over, or never came about."""
 
 
 def _reset(writer: asyncio.StreamWriter) -> None:

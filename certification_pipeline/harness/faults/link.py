@@ -37,6 +37,8 @@ class Link:
         self._taps: list[Tap] = []
         self.accepted = 0
         """Connections so far."""
+        self.passed = {Direction.UP: 0, Direction.DOWN: 0}
+        """Bytes handed on each way, on all connections."""
         self.port = 0
         self.postgres = PostgresWire() if self._address.postgres else None
         if self.postgres is not None:
@@ -134,24 +136,27 @@ class Link:
             self._tasks.discard(task)
 
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        service_reader, service_writer = await self._dial()
         self.accepted += 1
-        connection = Connection(self.accepted, writer, service_writer)
-        if not all(tap.connects(connection) for tap in self._taps):
-            connection.reset()
-            return
-        self._connections[connection.number] = connection
+        number = self.accepted
         try:
-            async with asyncio.TaskGroup() as both:
-                both.create_task(self._pump(connection, Direction.UP, reader))
-                both.create_task(self._pump(connection, Direction.DOWN, service_reader))
-            connection.close()
+            if not all(tap.connects(number) for tap in self._taps):
+                reset_stranger(writer)
+                return
+            service_reader, service_writer = await self._dial()
+            connection = Connection(number, writer, service_writer)
+            self._connections[number] = connection
+            try:
+                async with asyncio.TaskGroup() as both:
+                    both.create_task(self._pump(connection, Direction.UP, reader))
+                    both.create_task(self._pump(connection, Direction.DOWN, service_reader))
+                connection.close()
+            finally:
+                if not (writer.is_closing() and service_writer.is_closing()):
+                    connection.reset()
+                del self._connections[number]
         finally:
-            if not writer.is_closing() or not service_writer.is_closing():
-                connection.reset()
-            del self._connections[connection.number]
             for tap in self._taps:
-                tap.gone(connection)
+                tap.gone(number)
 
     async def _dial(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         path, tls = self._address.socket_path, self._address.tls
@@ -188,6 +193,7 @@ class Link:
         """Through the taps one after the other, each piece as it comes, to the other end."""
         if not taps:
             await connection.hand_on(direction, data)
+            self.passed[direction] += len(data)
             return
         async with aclosing(taps[0].passes(connection, direction, data)) as pieces:
             async for piece in pieces:

@@ -75,14 +75,18 @@ class PostgresWire(Tap):
         if listener in self._listeners:
             self._listeners.remove(listener)
 
-    def connects(self, connection: Connection) -> bool:
+    def talk(self, connection: Connection) -> Talk:
+        """What is said on it. In the link's loop."""
+        return self._talks[connection.number]
+
+    def connects(self, number: int) -> bool:
         """Begin to follow it."""
-        self._talks[connection.number] = Talk()
+        self._talks[number] = Talk()
         return True
 
-    def gone(self, connection: Connection) -> None:
+    def gone(self, number: int) -> None:
         """Forget it."""
-        self._talks.pop(connection.number, None)
+        self._talks.pop(number, None)
 
     async def passes(
         self, connection: Connection, direction: Direction, data: bytes
