@@ -9,6 +9,7 @@ import typer
 from certification_pipeline.cli import (
     benchmark,
     bundles,
+    calibrate,
     chain,
     compare,
     connectors,
@@ -67,6 +68,7 @@ app.command()(connectors.connectors)
 app.command("dbt-lineage")(dbt_lineage.dbt_lineage)
 app.command()(decide.suite)
 app.command("release-summary")(decide.release_summary)
+app.command()(calibrate.calibrate)
 app.command()(look.doctor)
 app.add_typer(findings.findings_app, name="findings")
 app.add_typer(replay.replay_app, name="replay")

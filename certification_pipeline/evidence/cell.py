@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Annotated, ClassVar, Literal, TypeGuard
 
 from pydantic import AwareDatetime, Field, JsonValue
@@ -194,16 +195,7 @@ class CellEvidence(Artifact):
 
     def judged(self) -> Outcome:
         """Worst judgement of this attempt alone. No judgement at all is ``untested``, never passed."""
-        if self.reason in _INAPPLICABLE:
-            return Outcome.INAPPLICABLE
-        if self.reason in _UNTESTED:
-            return Outcome.UNTESTED
-        if self.reason in _BENCH_BROKE:
-            return Outcome.CANT_TELL
-        seen = Outcome.worst(judgement.outcome for judgement in self.judgements)
-        if self.reason is None and not unwitnessed(self.faults):
-            return seen
-        return Outcome.FAILED if seen is Outcome.FAILED else Outcome.CANT_TELL
+        return judged(self.reason, self.judgements, self.faults)
 
     def recompute(self) -> Outcome:
         """The outcome that gates use: :meth:`judged`, with a flaky pass held at ``cantTell``."""
@@ -212,6 +204,22 @@ class CellEvidence(Artifact):
 
     def _failed_before(self) -> bool:
         return any(attempt.outcome is Outcome.FAILED for attempt in self.attempts)
+
+
+def judged(
+    reason: ReasonCode | None, judgements: Sequence[Judgement], faults: Sequence[FaultEvidence]
+) -> Outcome:
+    """What follows from what was seen, wherever it is kept."""
+    if reason in _INAPPLICABLE:
+        return Outcome.INAPPLICABLE
+    if reason in _UNTESTED:
+        return Outcome.UNTESTED
+    if reason in _BENCH_BROKE:
+        return Outcome.CANT_TELL
+    seen = Outcome.worst(judgement.outcome for judgement in judgements)
+    if reason is None and not unwitnessed(faults):
+        return seen
+    return Outcome.FAILED if seen is Outcome.FAILED else Outcome.CANT_TELL
 
 
 _INAPPLICABLE = frozenset(

@@ -10,6 +10,7 @@ from functools import singledispatch
 
 from certification_pipeline.catalog.vocabulary import Outcome
 from certification_pipeline.evidence.artifact import Artifact
+from certification_pipeline.evidence.calibration_page import calibration
 from certification_pipeline.evidence.family_pages import (
     benchmark,
     connectors,
@@ -43,6 +44,7 @@ for _made in (
     connectors,
     replay,
     dbt_lineage,
+    calibration,
 ):
     markdown.register(_made)
 

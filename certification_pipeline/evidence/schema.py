@@ -14,6 +14,7 @@ from pydantic.json_schema import JsonSchemaValue
 from certification_pipeline.evidence.artifact import Artifact
 from certification_pipeline.evidence.benchmark import BenchmarkBaseline
 from certification_pipeline.evidence.bundle import OpsEvidenceBundle, StrategyCertificationBundle
+from certification_pipeline.evidence.calibration import Calibration
 from certification_pipeline.evidence.cell import CellEvidence
 from certification_pipeline.evidence.chain import EvidenceChainEntry
 from certification_pipeline.evidence.comparison import EngineComparison
@@ -41,6 +42,7 @@ ARTIFACTS: tuple[type[Artifact], ...] = (
     ConnectorCertification,
     ReplayEvidence,
     DbtLineage,
+    Calibration,
     CertificationSuite,
     CertificationSuiteIndex,
     ArtifactIndex,

@@ -22,7 +22,6 @@ class Defect(StrEnum):
     DROP_ROW_AT_SEAM = "drop_row_at_seam"
     HOARD_ROWS = "hoard_rows"
     FAIL_ON_EMPTY = "fail_on_empty"
-    BROKEN_STREAM_ENDS = "broken_stream_ends"
 
     # values
     LOSE_DECIMAL_SCALE = "lose_decimal_scale"
