@@ -30,7 +30,7 @@ _PARTS = 3
 class PlantedDefect(Entry):
     """One defect: what is wrong, which defects of real engines it stands for, what must be red with it."""
 
-    id: str = Field(pattern=r"[a-z0-9][a-z0-9_]*")
+    id: str = Field(pattern=r"^[a-z0-9][a-z0-9_]*$")
     does: str = Field(description="what the engine does wrong, in a sentence")
     stands_for: str = Field(description="the class of defects of real engines")
     seen_in: tuple[str, ...] = Field((), description="where: a finding's reproduction, or a public report")

@@ -1,4 +1,4 @@
-"""``calibration.json``: what the bench made of engines that are wrong on purpose, and of the one that is right.
+"""``calibration.json``: what the bench made of engines that are wrong on purpose, and of the right one.
 
 Everything that is told (the score, which cell killed which defect, which scenario kills nothing, which
 outcomes were flaky) follows from the trials and the plan inside: :func:`calibration_verdict.calibration`.

@@ -138,7 +138,13 @@ def _blockers(
             alarm = Outcome.FAILED if cell.outcomes.get(Outcome.FAILED) else Outcome.CANT_TELL
             again = f"{COMMAND} --clean 5 --scenario {shlex.quote(scenario_of(cell.cell))}"
             yield alarm, Blocker(code=f"calibration.control:{cell.cell}", message=message, next_step=again)
-    for line in lines:
+    tried = {trial.defect for trial in trials}
+    waiting = [line.id for line in lines if line.id not in tried]
+    if waiting:
+        told = f"{len(waiting)} of {len(lines)} defects have not been tried: {', '.join(waiting)}"
+        go_on = f"{COMMAND} --resume"
+        yield Outcome.UNTESTED, Blocker(code="calibration.incomplete", message=told, next_step=go_on)
+    for line in (line for line in lines if line.id in tried):
         again = f"{COMMAND} --defect {line.id}"
         if line.fate == "survived":
             message = f"{line.id} survived {', '.join(line.passed_by)}"
@@ -154,7 +160,7 @@ def _blockers(
                 Blocker(code=f"calibration.undecided:{line.id}", message=message, next_step=again),
             )
     for kill in kills:
-        if not kill.kills:
+        if not kill.kills and not (waiting and kill.planned):
             code = f"calibration.idle:{kill.id}"
             if kill.planned:
                 message, step = (

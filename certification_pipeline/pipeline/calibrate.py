@@ -92,7 +92,10 @@ def calibrate(
             done = {_name(trial) for trial in _kept(directory) if trial.outcome in _DECIDED}
             todo = tuple(one for one in todo if _name_of(one) not in done)
         run_id = uuid.uuid4().hex
-        _run(asked, catalog, reference, todo, run_id, on_event, cancel, on_trial, directory)
+        for trial in _run(catalog, reference, todo, _Run(run_id, asked.workers, on_event, cancel)):
+            path = directory.path / _TRIALS / _name(trial)
+            write_atomically(path, trial.model_dump_json(indent=1).encode() + b"\n")
+            on_trial(trial, len(todo))
         trials = tuple(_kept(directory))
         # Of the clean engine's later rounds those that held are counted, and the others shown.
         later = [trial for trial in trials if trial.repetition > 1 and trial.outcome is Outcome.PASSED]
@@ -171,17 +174,17 @@ def _alone(path: Path) -> Iterator[None]:
         ) from None
 
 
-def _run(
-    asked: Asked,
-    catalog: Catalog,
-    reference: ReadyEngine,
-    todo: Sequence[Attempt],
-    run_id: str,
-    on_event: OnEvent,
-    cancel: threading.Event,
-    on_trial: Callable[[Trial, int], None],
-    directory: SubjectDir,
-) -> None:
+@dataclass(frozen=True)
+class _Run:
+    """How trials are run."""
+
+    run_id: str
+    workers: int
+    on_event: OnEvent
+    cancel: threading.Event
+
+
+def _run(catalog: Catalog, reference: ReadyEngine, todo: Sequence[Attempt], how: _Run) -> Iterator[Trial]:
     if not todo:
         return
     variants = tuple(dict.fromkeys(one.variant for one in todo))
@@ -189,18 +192,15 @@ def _run(
     with (
         open_workshop(
             catalog_with(catalog, variants),
-            run_id=run_id,
+            run_id=how.run_id,
             systems=dict.fromkeys(system for key in keys for system in (key.source, key.sink)),
             engines=engines_of(reference, variants),
-            on_event=on_event,
-            cancel=cancel,
+            on_event=how.on_event,
+            cancel=how.cancel,
         ) as shop,
-        closing(run_trials(todo, shop, asked.workers, run_id)) as results,
+        closing(run_trials(todo, shop, how.workers, how.run_id)) as results,
     ):
-        for trial in results:
-            path = directory.path / _TRIALS / _name(trial)
-            write_atomically(path, trial.model_dump_json(indent=1).encode() + b"\n")
-            on_trial(trial, len(todo))
+        yield from results
 
 
 def _kept(directory: SubjectDir) -> Iterator[Trial]:

@@ -1,1 +1,1 @@
-"""Who certifies the certifier (DESIGN section 9): the reference engine with a defect, judged like any other."""
+"""Who certifies the certifier (DESIGN section 9): the reference engine with a defect, judged like all."""

@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from certification_pipeline.harness.workload.spec import LogicalType
 from certification_pipeline.reference.defects import Defect
-from certification_pipeline.reference.schema import ColumnType
+from certification_pipeline.reference.schema import Column
 
 _TEXT_OF_A_FLOAT = (
     "CASE WHEN {x} IN ('NaN', 'Infinity', '-Infinity') THEN {x} "
@@ -40,9 +40,15 @@ _SPOILT: Mapping[Defect, tuple[LogicalType, str]] = MappingProxyType(
 """``{x}`` is the column. What is wrong with the value, and with nothing else: the type stays."""
 
 
-def spoilt(defect: Defect | None, kind: ColumnType, column: str) -> str:
-    """The expression to select for a column of that type; the column itself without such a defect."""
+_TO_NULL = frozenset({Defect.OLD_DATES_TO_NULL, Defect.EMPTY_TEXT_TO_NULL, Defect.JSON_NULL_TO_NULL})
+"""Where NULL is refused the load would fail, which is another defect."""
+
+
+def spoilt(defect: Defect | None, column: Column, name: str) -> str:
+    """The expression to select for that column; ``name``, the quoted column itself, without such a defect."""
     if defect is None or defect not in _SPOILT:
-        return column
+        return name
     concerned, expression = _SPOILT[defect]
-    return f"CAST({expression.format(x=column)} AS {kind.native})" if kind.kind is concerned else column
+    if column.type.kind is not concerned or (defect in _TO_NULL and not column.nullable):
+        return name
+    return f"CAST({expression.format(x=name)} AS {column.type.native})"

@@ -190,7 +190,7 @@ class PostgresSource:
 
     def _expression(self, mapping: Mapping) -> str:
         name, source, target = _DIALECT.quote(mapping.source.name), mapping.source.type, mapping.target.type
-        name = spoilt(self._defect, source, name)
+        name = spoilt(self._defect, mapping.source, name)
         if needs_cast(source, target):
             return f"CAST({name} AS {_DIALECT.type_name(target)})"
         return name
