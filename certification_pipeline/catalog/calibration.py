@@ -15,14 +15,15 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from certification_pipeline.catalog.models import Catalog, Entry
+from certification_pipeline.catalog.entry import Entry
+from certification_pipeline.catalog.models import Catalog
 from certification_pipeline.catalog.problems import CatalogError, Problem
 from certification_pipeline.catalog.validation import validate
 from certification_pipeline.catalog.vocabulary import Family
 from certification_pipeline.catalog.yaml_tree import read_tree
 
 ENGINE = "reference"
-"""Whose defects are planted."""
+"""Whose defects are planted, but for those that say otherwise."""
 PACKAGED = Path(__file__).parent / "data" / "calibration"
 _PARTS = 3
 
@@ -34,6 +35,7 @@ class PlantedDefect(Entry):
     does: str = Field(description="what the engine does wrong, in a sentence")
     stands_for: str = Field(description="the class of defects of real engines")
     seen_in: tuple[str, ...] = Field((), description="where: a finding's reproduction, or a public report")
+    engine: str = Field(ENGINE, description="a configuration of the reference engine")
     killed_by: tuple[str, ...] = Field((), description="cells, written route/strategy/scenario")
     family: Family | None = Field(None, description="the evidence family that sees it, when no cell can")
     proof: str | None = Field(None, description="the test that shows the family's evidence turn red")
@@ -48,6 +50,16 @@ class PlantedDefect(Entry):
             if cell.count("/") != _PARTS - 1:
                 raise ValueError(f"`{cell}`: write cells as route/strategy/scenario")
         return self
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        """``killed_by`` with the engine, where it is another configuration than usual: :func:`named`."""
+        return tuple(named(self.engine, cell) for cell in self.killed_by)
+
+
+def named(engine: str, cell: str) -> str:
+    """``route/strategy/scenario``, behind ``engine:`` for another one than ``reference``."""
+    return cell if engine == ENGINE else f"{engine}:{cell}"
 
 
 def load_defects(directory: Path | None = None) -> dict[str, PlantedDefect]:
@@ -66,6 +78,8 @@ def _load(directory: Path) -> dict[str, PlantedDefect]:
         root, wrong = read_tree(file)
         problems += wrong
         for name, member in root.members.items() if root else ():
+            if name.startswith("x-"):  # holds YAML anchors
+                continue
             defect, wrong = validate(member.node, PlantedDefect, given={"id": name})
             problems += wrong
             if name in found:
@@ -78,7 +92,7 @@ def _load(directory: Path) -> dict[str, PlantedDefect]:
 
 
 def scope_digest(catalog: Catalog, defects: dict[str, PlantedDefect]) -> str:
-    """``sha256:<hex>`` over what a calibration is about: scenarios, systems, types, the reference's claims.
+    """``sha256:<hex>`` over what a calibration is about: scenarios, systems, types, what is claimed.
 
     What other engines claim and what profiles leave out changes nothing in it.
     """
@@ -89,7 +103,10 @@ def scope_digest(catalog: Catalog, defects: dict[str, PlantedDefect]) -> str:
             name: {key: rule.model_dump(mode="json") for key, rule in rules.items()}
             for name, rules in catalog.types.items()
         },
-        "engine": catalog.engines[ENGINE].model_dump(mode="json"),
+        "engines": {
+            name: catalog.engines[name].model_dump(mode="json")
+            for name in sorted({ENGINE, *(one.engine for one in defects.values())})
+        },
         "defects": {name: one.model_dump(mode="json") for name, one in defects.items()},
     }
     text = json.dumps(about, sort_keys=True, separators=(",", ":"))

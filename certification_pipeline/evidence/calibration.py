@@ -31,7 +31,7 @@ class Basis(Model):
 
 
 class Planted(Model):
-    """One defect of the plan; its cells are written route/strategy/scenario."""
+    """One defect of the plan; its cells are named as in the calibration plan."""
 
     id: str
     does: str

@@ -41,7 +41,7 @@ def planted(defects: dict[str, PlantedDefect]) -> tuple[Planted, ...]:
             does=one.does,
             stands_for=one.stands_for,
             seen_in=one.seen_in,
-            cells=one.killed_by,
+            cells=one.cells,
             family=one.family,
             proof=one.proof,
         )

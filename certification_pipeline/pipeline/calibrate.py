@@ -6,7 +6,7 @@ import os
 import shutil
 import threading
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -28,7 +28,7 @@ from certification_pipeline.evidence.plan import PlannedCell
 from certification_pipeline.evidence.provenance import environment, producer, stamp
 from certification_pipeline.evidence.subject_dir import SubjectDir
 from certification_pipeline.families.plan import PlanError, build_plan
-from certification_pipeline.harness.calibration.trials import Attempt, attempts, reference_cells, run_trials
+from certification_pipeline.harness.calibration.trials import Attempt, attempts, cells_by_name, run_trials
 from certification_pipeline.harness.calibration.variants import catalog_with, engines_of
 from certification_pipeline.harness.engines.environment import EngineUnavailable
 from certification_pipeline.harness.events import OnEvent
@@ -83,7 +83,8 @@ def calibrate(
     basis = basis_of(catalog)
     directory = kept_in(asked.evidence_dir, basis)
     chosen = tuple(_chosen(asked, defects.values()))
-    reference, planned = _planned(catalog, on_event)
+    engines, planned = _planned(catalog, {ENGINE, *(one.engine for one in chosen)}, on_event)
+    reference = engines[ENGINE]
     with _alone(directory.path):
         if asked.whole:
             shutil.rmtree(directory.path / _TRIALS, ignore_errors=True)
@@ -92,7 +93,7 @@ def calibrate(
             done = {_name(trial) for trial in _kept(directory) if trial.outcome in _DECIDED}
             todo = tuple(one for one in todo if _name_of(one) not in done)
         run_id = uuid.uuid4().hex
-        for trial in _run(catalog, reference, todo, _Run(run_id, asked.workers, on_event, cancel)):
+        for trial in _run(catalog, engines, todo, _Run(run_id, asked.workers, on_event, cancel)):
             path = directory.path / _TRIALS / _name(trial)
             write_atomically(path, trial.model_dump_json(indent=1).encode() + b"\n")
             on_trial(trial, len(todo))
@@ -102,11 +103,7 @@ def calibrate(
         made = calibration(
             stamp(run_id),
             release_id=directory.release_id,
-            subject=Subject(
-                engine=ENGINE,
-                version=reference.described.version,
-                artifact_digest=reference.prepared.artifact_digest,
-            ),
+            subject=_subject(ENGINE, reference),
             profile=PROFILE,
             basis=basis,
             rows=ROWS,
@@ -137,30 +134,40 @@ def _chosen(asked: Asked, defects: Iterable[PlantedDefect]) -> Iterator[PlantedD
             yield defect.model_copy(update={"killed_by": named})
 
 
-def _planned(catalog: Catalog, on_event: OnEvent) -> tuple[ReadyEngine, dict[str, PlannedCell]]:
+def _planned(
+    catalog: Catalog, names: Iterable[str], on_event: OnEvent
+) -> tuple[dict[str, ReadyEngine], dict[str, PlannedCell]]:
+    """The engines, clean, and every cell that is planned for them."""
     if os.environ.get(DEFECT_VARIABLE):
         raise SettingsError(f"{DEFECT_VARIABLE} is set: the controls would have a defect, too", "unset it")
-    reference = ready_engines(catalog, [ENGINE], on_event)[ENGINE]
-    if isinstance(reference, MissingEngine):
-        raise EngineUnavailable(reference.detail, reference.remedy)
-    plan = build_plan(
-        catalog,
-        ENGINE,
-        PROFILE,
-        rows=ROWS,
-        seed=SEED,
-        release_id="calibration",
-        run_id=uuid.uuid4().hex,
-        subject=Subject(
-            engine=ENGINE,
-            version=reference.described.version,
-            artifact_digest=reference.prepared.artifact_digest,
-        ),
-        availability=probe_all(catalog.profiles[PROFILE].systems),
-        producer=producer(),
-        environment=environment(),
-    )
-    return reference, reference_cells(plan.cells)
+    availability = probe_all(catalog.profiles[PROFILE].systems)
+    engines: dict[str, ReadyEngine] = {}
+    cells: dict[str, PlannedCell] = {}
+    for name, ready in ready_engines(catalog, names, on_event).items():
+        if isinstance(ready, MissingEngine):
+            raise EngineUnavailable(ready.detail, ready.remedy)
+        plan = build_plan(
+            catalog,
+            name,
+            PROFILE,
+            rows=ROWS,
+            seed=SEED,
+            release_id="calibration",
+            run_id=uuid.uuid4().hex,
+            subject=_subject(name, ready),
+            availability=availability,
+            producer=producer(),
+            environment=environment(),
+            scenarios=("*",),  # asked for by name, or a profile may leave cells out to keep its runs short
+        )
+        engines[name] = ready
+        cells |= cells_by_name(plan.cells)
+    return engines, cells
+
+
+def _subject(name: str, ready: ReadyEngine) -> Subject:
+    digest = ready.prepared.artifact_digest
+    return Subject(engine=name, version=ready.described.version, artifact_digest=digest)
 
 
 @contextmanager
@@ -184,7 +191,9 @@ class _Run:
     cancel: threading.Event
 
 
-def _run(catalog: Catalog, reference: ReadyEngine, todo: Sequence[Attempt], how: _Run) -> Iterator[Trial]:
+def _run(
+    catalog: Catalog, engines: Mapping[str, ReadyEngine], todo: Sequence[Attempt], how: _Run
+) -> Iterator[Trial]:
     if not todo:
         return
     variants = tuple(dict.fromkeys(one.variant for one in todo))
@@ -194,7 +203,7 @@ def _run(catalog: Catalog, reference: ReadyEngine, todo: Sequence[Attempt], how:
             catalog_with(catalog, variants),
             run_id=how.run_id,
             systems=dict.fromkeys(system for key in keys for system in (key.source, key.sink)),
-            engines=engines_of(reference, variants),
+            engines=engines_of(engines, variants),
             on_event=how.on_event,
             cancel=how.cancel,
         ) as shop,

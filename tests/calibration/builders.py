@@ -6,7 +6,7 @@ from certification_pipeline.catalog.vocabulary import Outcome, ReasonCode
 from certification_pipeline.evidence.calibration import Basis, Calibration, CleanCell, Planted, Trial
 from certification_pipeline.evidence.calibration_verdict import calibration
 from certification_pipeline.evidence.cell import CheckJudgement
-from tests.evidence.builders import START, SUBJECT, provenance
+from tests.evidence.builders import RELEASE, START, SUBJECT, provenance
 
 BASIS = Basis(scope="sha256:" + "1" * 64, harness="sha256:" + "2" * 64, reference="sha256:" + "3" * 64)
 EMPTY, NOOP = "postgres_to_sqlite/full_refresh/batch.empty", "postgres_to_sqlite/cdc/incr.noop"
@@ -52,7 +52,7 @@ def calibrated(
 ) -> Calibration:
     return calibration(
         provenance(),
-        release_id="bench",
+        release_id=RELEASE,
         subject=SUBJECT,
         profile="embedded",
         basis=BASIS,

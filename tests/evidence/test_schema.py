@@ -12,6 +12,7 @@ from certification_pipeline.evidence.schema import ARTIFACTS, schema_of, schemas
 from certification_pipeline.gates.benchmark_request import benchmark_request
 from certification_pipeline.gates.decide import write_benchmark
 from certification_pipeline.gates.verification import read_plan
+from tests.calibration.builders import CLEAN, KILLS, calibrated
 from tests.connectors.junit import report
 from tests.connectors.test_verdict import write as write_connectors
 from tests.dbt_lineage.material import Recorded
@@ -52,6 +53,7 @@ def test_what_is_written_obeys_its_schema(tmp_path: Path) -> None:
     exported(directory)
     write_connectors(directory, read_plan(directory).plan, report([]), 5)
     directory.write(whole())
+    directory.write(calibrated(*CLEAN, *KILLS))
     by_version = {artifact.schema_name(): schema_of(artifact) for artifact in ARTIFACTS}
     seen = set()
     entry = next((tmp_path / "chain").glob("*/*__*.json"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from certification_pipeline.catalog.calibration import PlantedDefect
+from certification_pipeline.catalog.calibration import PlantedDefect, named
 from certification_pipeline.catalog.vocabulary import Outcome, ReasonCode
 from certification_pipeline.evidence.calibration import Trial
 from certification_pipeline.evidence.cell import CheckJudgement, RowJudgement
@@ -24,9 +24,9 @@ class Attempt:
     planned: PlannedCell
 
 
-def reference_cells(cells: Iterable[PlannedCell]) -> dict[str, PlannedCell]:
-    """route/strategy/scenario -> the reference engine's planned cell."""
-    return {f"{c.key.route_id}/{c.key.strategy}/{c.key.scenario}": c for c in cells}
+def cells_by_name(cells: Iterable[PlannedCell]) -> dict[str, PlannedCell]:
+    """Planned cells as the calibration plan names them."""
+    return {named(c.key.engine, f"{c.key.route_id}/{c.key.strategy}/{c.key.scenario}"): c for c in cells}
 
 
 def attempts(
@@ -36,10 +36,10 @@ def attempts(
 
     A cell that is not in the plan has no trial: the verdict says that nothing is known of it.
     """
-    chosen = [(defect.id, cell) for defect in defects for cell in defect.killed_by if cell in cells]
-    spoilt = [Attempt(Variant(defect), cell, cells[cell]) for defect, cell in chosen]
+    chosen = [(defect.id, cell) for defect in defects for cell in defect.cells if cell in cells]
+    spoilt = [Attempt(Variant(cells[cell].key.engine, defect), cell, cells[cell]) for defect, cell in chosen]
     controls = [
-        Attempt(Variant(None, number), cell, cells[cell])
+        Attempt(Variant(cells[cell].key.engine, None, number), cell, cells[cell])
         for number in range(1, repetitions + 1)
         for cell in dict.fromkeys(cell for _, cell in chosen)
     ]

@@ -5,10 +5,9 @@ To runner, services and oracle each is an engine of its own, with tables, files 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from certification_pipeline.catalog.calibration import ENGINE
 from certification_pipeline.catalog.models import Catalog
 from certification_pipeline.evidence.cell import CellKey
 from certification_pipeline.evidence.plan import PlannedCell
@@ -18,15 +17,16 @@ from certification_pipeline.harness.workshop import DEFECT_VARIABLE, ReadyEngine
 
 @dataclass(frozen=True)
 class Variant:
-    """The reference engine with one defect, or clean for the how-manieth time."""
+    """A reference engine with one defect, or clean for the how-manieth time."""
 
+    base: str
     defect: str | None
     repetition: int = 1
 
     @property
     def engine(self) -> str:
         """The name it runs under."""
-        return f"{ENGINE}+{self.defect}" if self.defect else f"{ENGINE}~{self.repetition}"
+        return f"{self.base}+{self.defect}" if self.defect else f"{self.base}~{self.repetition}"
 
     def cell(self, planned: PlannedCell) -> PlannedCell:
         """The reference engine's planned cell as one of this variant."""
@@ -41,12 +41,13 @@ class Variant:
 
 
 def catalog_with(catalog: Catalog, variants: Iterable[Variant]) -> Catalog:
-    """The catalogue in which each variant claims what the reference engine claims."""
-    reference = catalog.engines[ENGINE]
-    more = {v.engine: reference.model_copy(update={"id": v.engine}) for v in variants}
+    """The catalogue in which each variant claims what its engine claims."""
+    more = {v.engine: catalog.engines[v.base].model_copy(update={"id": v.engine}) for v in variants}
     return catalog.model_copy(update={"engines": {**catalog.engines, **more}})
 
 
-def engines_of(reference: ReadyEngine, variants: Iterable[Variant]) -> dict[str, ReadyEngine]:
+def engines_of(ready: Mapping[str, ReadyEngine], variants: Iterable[Variant]) -> dict[str, ReadyEngine]:
     """Engine name -> how it is started."""
-    return {v.engine: ReadyEngine(v.prepared(reference.prepared), reference.described) for v in variants}
+    return {
+        v.engine: ReadyEngine(v.prepared(ready[v.base].prepared), ready[v.base].described) for v in variants
+    }
