@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -131,10 +131,15 @@ class Wired:
             own.execute(statement)
 
 
+@pytest.fixture(scope="module")
+def shared_wire(cluster: PostgresCluster) -> Iterator[Wired]:
+    with lay(cluster.sink().dsn) as made:
+        yield made
+
+
 @pytest.fixture
 def wired(cluster: PostgresCluster) -> Iterator[Wired]:
-    direct = cluster.sink().dsn
-    with lay(direct) as made:
+    with lay(cluster.sink().dsn) as made:
         yield made
 
 
@@ -155,6 +160,3 @@ def lay(direct: str) -> Iterator[Wired]:
             client.process.stderr.close()
         link.close()
         made.tell(f"DROP TABLE {table}")
-
-
-Lay = Callable[[str], Wired]

@@ -23,7 +23,7 @@ from certification_pipeline.harness.faults.connection import Connection
 from certification_pipeline.harness.faults.fault import Arena, Facts, Fault
 from certification_pipeline.harness.faults.link import Link
 from certification_pipeline.harness.faults.postgres_protocol import Commit, Event, Proof, Trigger
-from certification_pipeline.harness.faults.postgres_wire import Listener, Talk
+from certification_pipeline.harness.faults.postgres_wire import Listener, PostgresWire, Talk
 from certification_pipeline.harness.faults.wired import postgres_of
 
 _LETS_GO = 10.0
@@ -57,7 +57,7 @@ class CommitRecorder(Fault):
     def __init__(self, sides: Collection[Side]) -> None:
         self._sides = sorted(sides)
         self._seen: list[tuple[Side, Commit, int]] = []
-        self._ears: list[tuple[Link, _Recording]] = []
+        self._ears: list[tuple[Link, PostgresWire, _Recording, int]] = []
 
     @property
     def points(self) -> tuple[CrashPoint, ...]:
@@ -77,19 +77,19 @@ class CommitRecorder(Fault):
         for side in self._sides:
             link, wire = postgres_of(arena, side)
             ear = _Recording(side, self._seen)
-            self._ears.append((link, ear))
+            self._ears.append((link, wire, ear, wire.lost))
             link.call(partial(wire.add, ear))
 
     def witness(self) -> Facts | None:
-        """How many boundaries there are; ``None`` without any."""
-        return {"boundaries": len(self.points)} if self.points else None
+        """How many boundaries there are; ``None`` without any, or where some could not be read."""
+        if not self.points or any(wire.lost > before for _, wire, _, before in self._ears):
+            return None
+        return {"boundaries": len(self.points)}
 
     def heal(self) -> None:
         """Listen no longer."""
-        for link, ear in self._ears:
-            if link.postgres is not None:
-                link.call(partial(link.postgres.discard, ear))
-        self._ears.clear()
+        for link, wire, ear, _ in self._ears:
+            link.call(partial(wire.discard, ear))
 
 
 class _Recording(Listener):

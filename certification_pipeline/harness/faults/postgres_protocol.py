@@ -78,7 +78,7 @@ Event = Trigger | Proof | Statements | Failure
 
 @dataclass(slots=True)
 class _Transaction:
-    """An open one; ``last`` is what it wrote last that others can see."""
+    """An open one; ``last`` is what it wrote that others can see, see :func:`_weightier`."""
 
     last: Statement | None = None
     failed: bool = False
@@ -234,9 +234,9 @@ class Conversation:
                 self._transaction = _Transaction() if statement.chain else None
             case Kind.WRITE if self._lasting(statement):
                 if open_one is not None:
-                    open_one.last = statement
+                    open_one.last = _weightier(open_one.last, statement)
                 else:
-                    self._implicit = statement
+                    self._implicit = _weightier(self._implicit, statement)
 
     def _known(self, statement: Statement) -> Statement:
         """``EXECUTE name`` is what was prepared under that name."""
@@ -329,6 +329,11 @@ class Conversation:
             else:
                 self._transaction = self._transaction or _Transaction()
                 self._transaction.failed = status == b"E"
+
+
+def _weightier(before: Statement | None, now: Statement) -> Statement:
+    """What a transaction is named after: the last that moved rows, not the dropping of a stage after it."""
+    return before if before is not None and before.moves_rows and not now.moves_rows else now
 
 
 def _commit(statement: Statement, at_step: int | None) -> Commit:

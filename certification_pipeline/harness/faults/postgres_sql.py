@@ -11,7 +11,6 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum
-from functools import lru_cache
 
 from certification_pipeline.harness.faults.stable_names import stable_name
 
@@ -51,6 +50,11 @@ class Statement:
     """``COMMIT AND CHAIN``: the next transaction is open at once."""
     inner: Statement | None = None
     """What ``PREPARE name AS …`` prepares."""
+
+    @property
+    def moves_rows(self) -> bool:
+        """Not only what tables look like."""
+        return self.action.partition(" ")[0] not in _DEFINES
 
     @property
     def object(self) -> str:
@@ -118,7 +122,6 @@ _DEFINES = frozenset(
 _OTHERS = frozenset({"CALL", "CLUSTER", "DO", "IMPORT", "REASSIGN"})
 
 
-@lru_cache(maxsize=256)
 def parse(text: str) -> tuple[Statement, ...]:
     """The statements of a query string, in order; empty ones left out, as the server does."""
     return tuple(_statement(tokens) for tokens in _split(text) if tokens)

@@ -43,10 +43,22 @@ class Talk(Conversation):
         self.greeting = True
         self.blind = False
         """We have lost it, or there is nothing to follow."""
+        self.lost = False
         self._frames = {
             Direction.UP: Frames(CLIENT_HEADS, CLIENT_TYPES),
             Direction.DOWN: Frames(SERVICE_HEADS, SERVICE_TYPES),
         }
+
+    def greet(self, data: bytes) -> tuple[bytes, bytes, bytes]:
+        """Of a client's first messages: what goes on, what we answer ourselves, and what comes after them."""
+        try:
+            found = greeting(self.early + data)
+        except Desync:
+            self.blind = self.lost = True
+            return self.early, b"", data
+        self.greeting, self.blind = not found.ended, found.cancel
+        self.early = b"" if found.ended else found.rest
+        return found.passed, found.reply, found.rest if found.ended else b""
 
     def hear(self, direction: Direction, data: bytes) -> Iterator[tuple[Message, list[Event]]]:
         """The messages in these bytes that bring something about, and what."""
@@ -56,13 +68,15 @@ class Talk(Conversation):
                 if events := list(meaning(message)):
                     yield message, events
         except Desync:
-            self.blind = True
+            self.blind = self.lost = True
 
 
 class PostgresWire(Tap):
     """The first tap of a link to PostgreSQL, from the first byte of every connection."""
 
     def __init__(self) -> None:
+        self.lost = 0
+        """Conversations that could not be followed to their end."""
         self._talks: dict[int, Talk] = {}
         self._listeners: list[Listener] = []
 
@@ -93,8 +107,11 @@ class PostgresWire(Tap):
     ) -> AsyncGenerator[bytes]:
         """All of it, in pieces that end where something happens and somebody listens."""
         talk = self._talks[connection.number]
+        lost_before = talk.lost
         if direction is Direction.UP and talk.greeting and not talk.blind:
-            passed, data = self._greet(connection, talk, data)
+            passed, reply, data = talk.greet(data)
+            if reply:
+                connection.reply(reply)
             yield passed
         if not talk.blind:
             sent = 0
@@ -109,18 +126,5 @@ class PostgresWire(Tap):
                 for listener, event in product(tuple(self._listeners), events):
                     await listener.heard(connection, talk, event)
             data = data[sent:]
+        self.lost += talk.lost and not lost_before
         yield data
-
-    @staticmethod
-    def _greet(connection: Connection, talk: Talk, data: bytes) -> tuple[bytes, bytes]:
-        """What goes on of a client's first messages, and what comes after them."""
-        try:
-            found = greeting(talk.early + data)
-        except Desync:
-            talk.blind = True
-            return talk.early, data
-        if found.reply:
-            connection.reply(found.reply)
-        talk.greeting, talk.blind = not found.ended, found.cancel
-        talk.early = b"" if found.ended else found.rest
-        return found.passed, found.rest if found.ended else b""

@@ -13,14 +13,14 @@ _RUN = re.compile(r"(?<![A-Za-z0-9])(?=[A-Za-z]*\d)([0-9a-f]{6,}|\d{6,}t?\d*)(?!
 def stable_name(parts: tuple[str, ...]) -> str:
     """A name without the cell's namespace, and with ``*`` for what looks like an id of one run.
 
-    A schema is kept only as far as it says more than the cell's namespace does: ``staging.orders``.
+    A schema is kept only as far as it says more than the cell's namespace does: ``staging.orders``. Empty for
+    the namespace itself.
     """
-    if not parts:
-        return ""
-    *schema, name = parts
-    kept = [_without_run(_CELL.sub("", part).strip("_")) for part in schema[-1:] if _CELL.search(part)]
-    return ".".join(filter(None, [*kept, _without_run(_CELL.sub("", name).strip("_")) or "*"]))
+    *schema, name = parts or ("",)
+    kept = [_lasting(part) for part in schema[-1:] if _CELL.search(part)]
+    return ".".join(filter(None, [*kept, _lasting(name)]))
 
 
-def _without_run(name: str) -> str:
+def _lasting(name: str) -> str:
+    name = _CELL.sub("", name).strip("_") if _CELL.search(name) else name
     return re.sub(r"\*(_\*)+", "*", _RUN.sub("*", _UUID.sub("*", name)))
