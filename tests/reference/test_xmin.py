@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from certification_pipeline.catalog.vocabulary import FailureCategory, Strategy
 from certification_pipeline.harness.engines.protocol import Error
 from certification_pipeline.reference.failures import LoadError
+from certification_pipeline.reference.sources.postgres import written_since
 from certification_pipeline.reference.sources.snapshot import Snapshot
 from tests.reference.conftest import Pipeline
 
@@ -55,9 +56,7 @@ def test_a_source_that_went_back_in_time_is_not_trusted(to_postgres: Pipeline) -
 
 def widened(source_xid: int, now: Snapshot) -> bool:
     """The source's condition, evaluated here."""
-    from certification_pipeline.reference.sources.postgres import PostgresSource
-
-    condition = PostgresSource.since_snapshot(None, Snapshot(LAST, LAST), now)  # type: ignore[arg-type]
+    condition = written_since(LAST, now)
     expression = condition.replace("xmin::text::bigint", str(source_xid))
     expression = expression.replace("CASE WHEN", "(").replace(" THEN ", " and ").replace(" ELSE ", " or ")
     return bool(eval(expression.replace(" END)", "))")))

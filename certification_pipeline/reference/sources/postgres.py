@@ -123,16 +123,10 @@ class PostgresSource:
     def since_snapshot(self, last: Snapshot, now: Snapshot) -> str:
         """Condition for row versions whose transaction was not surely finished at ``last``.
 
-        A tuple's 32-bit xmin is widened by the epoch of the current snapshot. Rows at or above the old
-        snapshot's xmin are taken, not only those outside it: the xid of a subtransaction is in no
-        snapshot's list. Taking a row twice is harmless, the merge is idempotent.
+        Rows at or above the old snapshot's xmin are taken, not only those outside it: the xid of a
+        subtransaction is in no snapshot's list. Taking a row twice is harmless, the merge is idempotent.
         """
-        ceiling = now.xmax
-        low, epoch = ceiling & 0xFFFFFFFF, ceiling >> 32
-        xid = "xmin::text::bigint"
-        full = f"({xid} + CASE WHEN {xid} > {low} THEN {(epoch - 1) << 32} ELSE {epoch << 32} END)"
-        horizon = last.xmax if self._defect is Defect.XMIN_FORGETS_OPEN else last.xmin
-        return f"{full} >= {horizon}"
+        return written_since(last.xmax if self._defect is Defect.XMIN_FORGETS_OPEN else last.xmin, now)
 
     def in_slice(self, column: Column, start: str | None, stop: str | None) -> str:
         """Condition for ``[start, stop)`` of the partition column."""
@@ -298,3 +292,14 @@ def needs_cast(source: ColumnType, target: ColumnType) -> bool:
     if target.native:
         return target.native != source.native
     return source.kind is not target.kind
+
+
+def written_since(horizon: int, now: Snapshot) -> str:
+    """Condition for row versions written by the transaction ``horizon`` or a later one.
+
+    A tuple's 32-bit xmin is widened by the epoch of the current snapshot.
+    """
+    low, epoch = now.xmax & 0xFFFFFFFF, now.xmax >> 32
+    xid = "xmin::text::bigint"
+    full = f"({xid} + CASE WHEN {xid} > {low} THEN {(epoch - 1) << 32} ELSE {epoch << 32} END)"
+    return f"{full} >= {horizon}"
