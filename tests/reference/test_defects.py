@@ -10,6 +10,7 @@ import pytest
 from certification_pipeline.catalog.vocabulary import Strategy
 from certification_pipeline.harness.engines.protocol import Error
 from certification_pipeline.reference.defects import VARIABLE, Defect, planted
+from certification_pipeline.reference.planted.effort import burn
 from certification_pipeline.reference.server import describe
 from tests.reference.conftest import Pipeline, only
 
