@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from certification_pipeline.catalog.vocabulary import FailureCategory, ReasonCode, Side
 from certification_pipeline.evidence.disruption import FaultEvidence
 from certification_pipeline.harness.engines.session import LoadOutcome
-from certification_pipeline.harness.faults.fault import Arena, Fault, NothingToDisturb
+from certification_pipeline.harness.faults.fault import Arena, Fault, NothingToDisturb, ToolMissing
 from certification_pipeline.harness.faults.link import Link
 
 if TYPE_CHECKING:
@@ -76,6 +76,8 @@ class Nemesis:
                 yield
         except NothingToDisturb as nothing:
             raise Halt(ReasonCode.NOTHING_TO_DISTURB, str(nothing), _NOTHING_REMEDY) from None
+        except ToolMissing as missing:
+            raise Halt(ReasonCode.SERVICE_UNAVAILABLE, str(missing), missing.remedy) from None
         except Halt:
             self._witnessed(fault, step, judged, must_fire)
             raise
@@ -121,6 +123,7 @@ class Nemesis:
             session=bench.engine_at_work,
             links=self.links,
             services=bench.station.services,
+            namespace=bench.station.sink_namespace or bench.station.namespace,
             own=bench.station.own,
             state_dir=bench.state_dir,
             sink_files=Path(bench.station.sink_dsn) if "://" not in bench.station.sink_dsn else None,

@@ -37,6 +37,7 @@ class Ring:
     session: EngineSession | None = None
     folder: Path = Path("/nowhere")
     sink_files: Path | None = None
+    namespace: str = ""
     services: dict[Side, Any] = field(default_factory=dict)
     own: frozenset[Side] = frozenset()
     outcome: LoadOutcome | None = None
@@ -47,7 +48,15 @@ class Ring:
                 raise LookupError("no load has been asked for yet")
             return self.session
 
-        return Arena(session, {}, self.services, self.folder, self.sink_files, self.own)
+        return Arena(
+            session=session,
+            links={},
+            services=self.services,
+            state_dir=self.folder,
+            sink_files=self.sink_files,
+            namespace=self.namespace,
+            own=self.own,
+        )
 
     @contextmanager
     def disrupt(self, fault: Fault, witness: list[Facts | None]) -> Iterator[None]:

@@ -122,6 +122,14 @@ class EngineProcess:
         found = {self.pid} | watchdog.descendants(self.pid) | watchdog.marked(self.mark)
         return {pid for pid in found - {os.getpid()} if watchdog.state(pid) not in ("", "Z", "X")}
 
+    def freeze(self) -> set[int]:
+        """Stop everybody, to be killed next; who they are."""
+        with self._ending:
+            if self.exited.is_set():
+                return set()
+            watchdog.send_group(self.pid, signal.SIGSTOP)
+            return self._stop(spare=set())
+
     def end_children(self, patience: float, worthwhile: Callable[[], bool]) -> tuple[int, ...]:
         """SIGKILL whatever descends from the driver and spare the driver; the ids of who died of it.
 
@@ -133,9 +141,12 @@ class EngineProcess:
             with self._ending:
                 if self.exited.is_set():
                     return ()
+                # At once, and only then looked for: meanwhile it would go on. The driver, too, is stopped.
+                watchdog.send_group(self.pid, signal.SIGSTOP)
                 victims = self._stop(spare={self.pid})
                 for victim in victims:
                     watchdog.send(victim, signal.SIGKILL)
+                watchdog.send(self.pid, signal.SIGCONT)
             if victims:
                 return _gone(victims)
             if time.monotonic() > deadline or not worthwhile():

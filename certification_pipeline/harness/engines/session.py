@@ -182,7 +182,7 @@ class EngineSession:
                 if children or not self._talk.waits():
                     self._load_killed = bool(children)
                     return children
-            members = self._process.members()
+            members = self._process.freeze()
             self.kill()
             return tuple(sorted(members))
 

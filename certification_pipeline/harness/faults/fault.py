@@ -39,6 +39,8 @@ class Arena:
     """The engine's working folder."""
     sink_files: Path | None
     """For a sink of files: the directory (or database file) that the engine writes."""
+    namespace: str = ""
+    """What the names of the cell's files at the sink hold."""
     own: frozenset[Side] = frozenset()
     """The sides whose service is this cell's own: its scenario disturbs them by restart."""
 
@@ -46,8 +48,8 @@ class Arena:
 class Fault(ABC):
     """One disruption, for one use: ``arm``, then the load, then ``witness`` and ``heal``.
 
-    ``arm`` may raise :class:`NothingToDisturb`. ``heal`` is called whatever happened, even when ``arm``
-    failed, and must be safe to call twice.
+    ``arm`` may raise :class:`NothingToDisturb` or :class:`ToolMissing`. ``heal`` is called
+    whatever happened, even when ``arm`` failed, and must be safe to call twice.
     """
 
     name: ClassVar[str]
@@ -74,6 +76,14 @@ class Fault(ABC):
     @abstractmethod
     def heal(self) -> None:
         """Make whole what it broke."""
+
+
+class ToolMissing(Exception):  # noqa: N818 - a finding about this machine, not a failure of ours
+    """This machine lacks what the fault is done with; the cell is untested, ``remedy`` says what to do."""
+
+    def __init__(self, message: str, remedy: str) -> None:
+        super().__init__(message)
+        self.remedy = remedy
 
 
 class NothingToDisturb(Exception):  # noqa: N818 - a finding about the engine, not a failure of ours

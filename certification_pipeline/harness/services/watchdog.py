@@ -51,12 +51,12 @@ def end_tree(pid: int, started: int | None = None, mark: str = "") -> None:
     if started is not None and now is not None and now != started:
         return
     stopped: set[int] = set()
-    _signal_group(pid, signal.SIGSTOP)
+    send_group(pid, signal.SIGSTOP)
     while fresh := (descendants(pid) | marked(mark)) - stopped - {os.getpid()}:
         for victim in fresh:
             send(victim, signal.SIGSTOP)
         stopped |= fresh
-    _signal_group(pid, signal.SIGKILL)
+    send_group(pid, signal.SIGKILL)
     for victim in stopped:
         send(victim, signal.SIGKILL)
 
@@ -135,7 +135,8 @@ def send(pid: int, number: int) -> None:
         os.kill(pid, number)
 
 
-def _signal_group(pid: int, number: int) -> None:
+def send_group(pid: int, number: int) -> None:
+    """As :func:`send`, to the process group that ``pid`` leads."""
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, number)
 
