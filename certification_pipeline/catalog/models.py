@@ -92,6 +92,10 @@ class Claim(Entry):
     )
     propagates_updates: bool | None = None
     """``False`` under incremental_merge: a key that is there already is left as it is (insert-only)."""
+    visibility: Literal["atomic"] | None = Field(
+        None,
+        description="`atomic`: documented that a reader sees the old table or the new one, never a third",
+    )
     drift: dict[DriftKind, DriftBehaviour] = Field(
         {}, description="where this strategy treats a drift unlike the route's `drift` says"
     )
@@ -226,6 +230,9 @@ class Scenario(Entry):
     )
     requires_drift: DriftKind | None = None
     requires_two_phase: bool = Field(False, description="it applies to claims with `two_phase` alone")
+    requires_visibility: Literal["atomic"] | None = Field(
+        None, description="what the engine must promise about a reader beside the load"
+    )
     needs: tuple[SourceFeature, ...] = Field((), description="what it disturbs at the source")
     disturbs: dict[Side, tuple[Disturbable, ...]] = Field(
         {}, description="what its faults get at, each side by any one of these ways"

@@ -24,6 +24,7 @@ class By(StrEnum):
     ENGINE = "engine"
     CELL = "cell"
     SEEDS = "seeds"
+    CRASH_POINT = "crash-point"
 
 
 def show(
@@ -36,7 +37,9 @@ def show(
     by: Annotated[
         By,
         typer.Option(
-            "--by", help="Routes by strategy or scenario, engines side by side, every cell, or the seeds'."
+            "--by",
+            help="Routes by strategy or scenario, engines side by side, every cell, the seeds', or where "
+            "crashes are safe.",
         ),
     ] = By.STRATEGY,
     evidence_dir: options.EvidenceDir = None,
@@ -65,6 +68,16 @@ def show(
         # A screen is narrow: which finding explains a red cell is in `--by cell` and in the report.
         frame = side_by_side(release, known=form is Format.JSON)
         print_table(with_a_say(frame) if form is Format.TABLE else frame, form, index=False, empty=nothing)
+    elif by is By.CRASH_POINT:
+        from certification_pipeline.cli.output import console  # noqa: PLC0415
+        from certification_pipeline.report.crash import crash_views, delivery_views, trials_table  # noqa: PLC0415
+        from certification_pipeline.report.crash_text import print_crash_lines  # noqa: PLC0415
+
+        lines = [line for subject in release.subjects for line in subject.lines]
+        if form is Format.JSON:
+            print_table(trials_table(crash_views(lines)), form, index=False)
+        else:
+            print_crash_lines(console(), crash_views(lines), delivery_views(lines))
     elif by is By.SEEDS:
         print_table(release_seeds_matrix(release, load_catalog().matrix), form, index=False)
     else:
@@ -85,6 +98,7 @@ def report(
     from certification_pipeline.catalog.loading import load_catalog  # noqa: PLC0415 - lazy on purpose
     from certification_pipeline.cli.evidence import open_release  # noqa: PLC0415
     from certification_pipeline.report.comparison import write_comparison  # noqa: PLC0415
+    from certification_pipeline.report.crash_text import write_crash_lines  # noqa: PLC0415
     from certification_pipeline.report.html import write_html  # noqa: PLC0415
     from certification_pipeline.report.loading import load_release  # noqa: PLC0415
 
@@ -93,6 +107,7 @@ def report(
     release = load_release(store, chosen, engines=names)
     write_html(release, load_catalog(), page)
     write_comparison(release, store)
+    write_crash_lines(release, store)
     typer.echo(page)
     if open_:
         typer.launch(page.resolve().as_uri())

@@ -130,6 +130,7 @@ def _certified(settings: RunSettings, form: Format, *, report: bool, open_: bool
     from certification_pipeline.evidence.store import EvidenceStore  # noqa: PLC0415 - lazy on purpose
     from certification_pipeline.gates.exit_code import exit_code  # noqa: PLC0415
     from certification_pipeline.report.comparison import write_comparison  # noqa: PLC0415
+    from certification_pipeline.report.crash_text import write_crash_lines  # noqa: PLC0415
     from certification_pipeline.report.html import write_html  # noqa: PLC0415
     from certification_pipeline.report.loading import load_release  # noqa: PLC0415
 
@@ -140,6 +141,7 @@ def _certified(settings: RunSettings, form: Format, *, report: bool, open_: bool
     if page is not None:
         write_html(release, done.catalog, page)
         write_comparison(release, store)
+        write_crash_lines(release, store)
     _answer(release, page, form)
     if done.cancelled:
         _say_how_to_go_on(settings, done.finished)

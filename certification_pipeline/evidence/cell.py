@@ -10,7 +10,8 @@ from pydantic import AwareDatetime, Field, JsonValue
 
 from certification_pipeline.catalog.vocabulary import Anomaly, Fidelity, Outcome, ReasonCode, Strategy
 from certification_pipeline.evidence.artifact import Artifact, Model
-from certification_pipeline.evidence.disruption import CrashLine, FaultEvidence, unwitnessed
+from certification_pipeline.evidence.delivery import ENOUGH, DeliveryTrials
+from certification_pipeline.evidence.disruption import CrashLine, FaultEvidence, all_fired, unwitnessed
 
 
 class CellKey(Model):
@@ -180,6 +181,7 @@ class CellEvidence(Artifact):
     judgements: tuple[Judgement, ...] = ()
     faults: tuple[FaultEvidence, ...] = Field((), description="what was done to the loads on purpose")
     crash_line: CrashLine | None = Field(None, description="where a load was broken, boundary by boundary")
+    delivery: DeliveryTrials | None = Field(None, description="loads that were killed at many moments")
     reason: ReasonCode | None = Field(None, description="set when no verdict about the subject was possible")
     detail: str | None = None
     remedy: str | None = None
@@ -195,7 +197,21 @@ class CellEvidence(Artifact):
 
     def judged(self) -> Outcome:
         """Worst judgement of this attempt alone. No judgement at all is ``untested``, never passed."""
-        return judged(self.reason, self.judgements, self.faults)
+        found = judged(self.reason, self.judgements, self.faults)
+        return Outcome.CANT_TELL if found is Outcome.PASSED and not self._tried_enough() else found
+
+    def _tried_enough(self) -> bool:
+        """A crash line with gaps, too few kills, or a trial without a fault that fired, is no proof."""
+        tried: list[str] = []
+        if self.crash_line is not None:
+            tried += [trial.step for trial in self.crash_line.trials]
+            if not self.crash_line.whole:
+                return False
+        if self.delivery is not None:
+            tried += [kill.step for kill in self.delivery.kills]
+            if len(self.delivery.kills) < ENOUGH:
+                return False
+        return all_fired(tried, self.faults)
 
     def recompute(self) -> Outcome:
         """The outcome that gates use: :meth:`judged`, with a flaky pass held at ``cantTell``."""

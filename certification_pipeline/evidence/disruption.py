@@ -1,7 +1,8 @@
 """What was done to a load on purpose, and what proves that it happened (laws 3 and 6).
 
 A fault without a witness proves nothing: :func:`unwitnessed` makes the cell ``cantTell``. A crash line tells,
-for every commit boundary of a load, what became of the rows when the load was broken there.
+for every commit boundary of a load, that it was broken there; what became of the rows then is worked out
+from the judgements (``evidence/trials.py``).
 """
 
 from __future__ import annotations
@@ -35,6 +36,12 @@ def unwitnessed(faults: Iterable[FaultEvidence]) -> tuple[FaultEvidence, ...]:
     return tuple(fault for fault in last.values() if fault.witness is None)
 
 
+def all_fired(prefixes: Iterable[str], faults: Iterable[FaultEvidence]) -> bool:
+    """Whether of each prefix of steps there is a fault with a witness."""
+    fired = [fault.step for fault in faults if fault.witness is not None]
+    return all(any(step.startswith(prefix) for step in fired) for prefix in prefixes)
+
+
 class CrashPoint(Model):
     """A boundary at which a load makes something durable, as seen from outside in a clean run.
 
@@ -54,19 +61,71 @@ class CrashPoint(Model):
         return " ".join(filter(None, (self.medium, self.action, self.object, f"#{self.nth}")))
 
 
-class CrashTrial(Model):
-    """One load broken at one point, and what a rerun made of it; judged by the judgements of its steps."""
+Break = Literal["kill_before", "kill_after", "cut_after"]
+"""The engine is killed just before or just after the boundary, or its connection is cut after it."""
+Folder = Literal["kept", "lost"]
+"""The engine's working folder when it is started again."""
+FOLDERS: tuple[Folder, ...] = ("kept", "lost")
+
+
+BREAKS: tuple[Break, ...] = ("kill_before", "kill_after", "cut_after")
+_AT_FILES: tuple[Break, ...] = ("kill_after",)
+"""A file is seen when it has appeared, and no connection carries it."""
+
+
+class TrialKey(Model):
+    """Where and how a load is to be broken."""
 
     point: int = Field(ge=1, description="number of the crash point")
-    action: Literal["kill_before", "kill_after", "cut_after"]
-    folder: Literal["kept", "lost"] = Field(description="the engine's working folder, before the rerun")
+    action: Break
+    folder: Folder = Field(description="the engine's working folder, before the rerun")
+
+
+class CrashTrial(TrialKey):
+    """One load broken at one point, and what a rerun made of it; judged by the judgements of its steps."""
+
     step: str = Field(description="prefix of the steps of its faults and judgements")
     ended: str = Field(description="how the broken load ended")
     reruns: int = Field(ge=0, description="loads until one ended well; 0: the broken one did")
 
+    @property
+    def key(self) -> TrialKey:
+        """Which of the planned trials it is."""
+        return TrialKey(point=self.point, action=self.action, folder=self.folder)
+
 
 class CrashLine(Model):
-    """Every commit boundary of one load, and every trial there."""
+    """Every boundary of one load, and every trial there."""
 
     points: tuple[CrashPoint, ...]
+    actions: tuple[Break, ...] = Field(BREAKS, description="how the load is broken at each point")
+    folders: tuple[Folder, ...] = Field(FOLDERS, description="in which state the working folder is left")
     trials: tuple[CrashTrial, ...] = ()
+
+    def planned(self) -> tuple[TrialKey, ...]:
+        """Every boundary x every way to break the load there x every state of the folder, left to right."""
+        return tuple(
+            TrialKey(point=point.number, action=action, folder=folder)
+            for point in self.points
+            for action in self.actions
+            if point.medium != "files" or action in _AT_FILES
+            for folder in self.folders
+        )
+
+    @property
+    def untested(self) -> tuple[TrialKey, ...]:
+        """Planned trials that nobody made: a line with gaps is no proof."""
+        made = {trial.key for trial in self.trials}
+        return tuple(key for key in self.planned() if key not in made)
+
+    @property
+    def whole(self) -> bool:
+        """There are boundaries, and each was tried in every way."""
+        return bool(self.points) and not self.untested
+
+    def point(self, number: int) -> CrashPoint:
+        """The point of that number. Raises ``LookupError``."""
+        for point in self.points:
+            if point.number == number:
+                return point
+        raise LookupError(f"the line has no crash point {number}")

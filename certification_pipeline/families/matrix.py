@@ -70,6 +70,7 @@ def cell_evidence(plan: CertificationPlan, result: CellResult, run_id: str) -> C
         judgements=result.judgements,
         faults=result.faults,
         crash_line=result.crash_line,
+        delivery=result.delivery,
         reason=result.reason,
         detail=result.detail,
         remedy=result.remedy,

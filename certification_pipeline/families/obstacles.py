@@ -79,6 +79,9 @@ class Obstacles:
             detail = f"{where}: no behaviour is declared for the drift `{drift}` under {key.strategy}"
         elif scenario.requires_two_phase and not claim.two_phase:
             detail = f"{where}: no two-phase commit is declared for {key.strategy}"
+        elif scenario.requires_visibility and claim.visibility != scenario.requires_visibility:
+            promise = f"{scenario.requires_visibility} visibility"
+            detail = f"{where}: {promise} is not declared for {key.strategy}: a reader is promised nothing"
         else:
             return None
         remedy = f"if the engine can do it, declare it in the catalogue's engines/{self.engine.id}.yaml"

@@ -33,7 +33,9 @@ from certification_pipeline.evidence.cell import (
     LoadEvidence,
     RowJudgement,
 )
+from certification_pipeline.evidence.delivery import DeliveryTrials
 from certification_pipeline.evidence.disruption import CrashLine, FaultEvidence
+from certification_pipeline.evidence.trials import as_declared
 from certification_pipeline.harness.engines.outcome import Event
 from certification_pipeline.harness.engines.protocol import DataObject, Load, LoadOptions, Phase
 from certification_pipeline.harness.engines.session import EngineError, EngineSession, LoadOutcome
@@ -66,6 +68,7 @@ class Bench:
         self.loads: list[LoadEvidence] = []
         self.faults: list[FaultEvidence] = []
         self.crash_line: CrashLine | None = None
+        self.delivery: DeliveryTrials | None = None
         self.nemesis = Nemesis(self)
         self.prefix = prefix
         """Of all its steps, where a scenario works at several tables (:meth:`afresh`)."""
@@ -298,8 +301,15 @@ class Bench:
             self.judgements.append(judgement)  # right without any allowance, or wrong in spite of it
             return
         for anomaly in Anomaly:
+            count = judgement.anomalies.get(anomaly, 0)
             if anomaly not in allowed:
-                self.check(step, f"rows {anomaly}", 0, judgement.anomalies.get(anomaly, 0))
+                self.check(step, f"rows {anomaly}", 0, count)
+            elif count:
+                # Not held against it, but seen: what is observed bounds what may be declared.
+                name = as_declared(anomaly)
+                self.record_check(
+                    CheckJudgement(step=step, name=name, expected=0, observed=count, comparison="at_least")
+                )
 
     def _judgement(self, step: str) -> RowJudgement:
         history = History(workload=self.workload, loads=self._successes, resyncs=self._resyncs)

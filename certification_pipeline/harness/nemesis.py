@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from certification_pipeline.catalog.vocabulary import FailureCategory, ReasonCode, Side
 from certification_pipeline.evidence.disruption import FaultEvidence
+from certification_pipeline.evidence.trials import RECOVERS
 from certification_pipeline.harness.engines.session import LoadOutcome
 from certification_pipeline.harness.faults.fault import Arena, Fault, NothingToDisturb, ToolMissing
 from certification_pipeline.harness.faults.link import Link
@@ -62,14 +63,15 @@ class Nemesis:
         return self.links[side].dsn if side in self.links else direct
 
     @contextmanager
-    def disrupt(self, fault: Fault, *, must_fire: bool = True) -> Iterator[None]:
+    def disrupt(self, fault: Fault, *, must_fire: bool = True, step: str | None = None) -> Iterator[None]:
         """Arm the fault for the block; afterwards heal it and keep its witness.
 
         Without a witness, whatever was judged in the block is taken back, and :class:`Halt` is raised with
         ``no_witness``; with ``must_fire=False`` only the evidence says so, for who tries the step again.
+        ``step`` is what the fault's evidence names; default the next load.
         """
         bench = self._bench
-        step, judged = bench.next_step(), len(bench.judgements)
+        step, judged = step or bench.next_step(), len(bench.judgements)
         try:
             fault.arm(self._arena())
             with bench.hearing(fault.hear, fault.begin):
@@ -86,6 +88,16 @@ class Nemesis:
         finally:
             fault.heal()
 
+    @contextmanager
+    def listen(self, recorder: Fault) -> Iterator[None]:
+        """Have it follow the block's loads. It disturbs nothing: there is nothing to witness, no evidence."""
+        try:
+            recorder.arm(self._arena())
+            with self._bench.hearing(recorder.hear, recorder.begin):
+                yield
+        finally:
+            recorder.heal()
+
     def _witnessed(self, fault: Fault, step: str, judged: int, must_fire: bool) -> None:
         bench, witness = self._bench, fault.witness()
         bench.faults.append(FaultEvidence(step=step, fault=fault.name, planned=fault.plan(), witness=witness))
@@ -99,6 +111,13 @@ class Nemesis:
 
         Held to the declared guarantee: at-least-once may repeat rows.
         """
+        outcome = self.rerun(remark, reruns=reruns)
+        if outcome is None:
+            raise Halt
+        return outcome
+
+    def rerun(self, remark: str = "recovered", *, reruns: int = RERUNS) -> LoadOutcome | None:
+        """As :meth:`recover`; ``None`` when it is stuck, for who goes on at another table."""
         bench = self._bench
         ends: list[str] = []
         for _ in range(reruns):
@@ -108,8 +127,8 @@ class Nemesis:
                 bench.judge_delivery(remark)
                 return outcome
         # The same failure again and again: as bad as loss (research: rules learned by doing it wrong first).
-        bench.check(f"load {len(bench.loads)}", "recovers", RESULT, f"stuck: {', '.join(ends)}")
-        raise Halt
+        bench.check(f"{bench.prefix}load {len(bench.loads)}", RECOVERS, RESULT, f"stuck: {', '.join(ends)}")
+        return None
 
     def close(self) -> None:
         """Take the wires away; idempotent."""

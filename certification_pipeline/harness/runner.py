@@ -21,6 +21,7 @@ from time import perf_counter
 from certification_pipeline.catalog.vocabulary import Outcome, ReasonCode
 from certification_pipeline.evidence.artifact import utc_now
 from certification_pipeline.evidence.cell import CheckJudgement, LoadEvidence, RowJudgement, ServiceUse
+from certification_pipeline.evidence.delivery import DeliveryTrials
 from certification_pipeline.evidence.disruption import CrashLine, FaultEvidence
 from certification_pipeline.evidence.plan import PlannedCell
 from certification_pipeline.harness.bench import Bench, Halt
@@ -50,6 +51,7 @@ class CellResult:
     judgements: tuple[RowJudgement | CheckJudgement, ...] = ()
     faults: tuple[FaultEvidence, ...] = ()
     crash_line: CrashLine | None = None
+    delivery: DeliveryTrials | None = None
     reason: ReasonCode | None = None
     detail: str | None = None
     remedy: str | None = None
@@ -180,6 +182,7 @@ class _Worker:
             judgements=tuple(course.bench.judgements) if course.bench else (),
             faults=tuple(course.bench.faults) if course.bench else (),
             crash_line=course.bench.crash_line if course.bench else None,
+            delivery=course.bench.delivery if course.bench else None,
             reason=course.reason,
             detail=self._shop.redactor.redact(course.detail) if course.detail else None,
             remedy=course.remedy,

@@ -103,6 +103,10 @@ class Workshop:
             own=frozenset(
                 side for side, one in ((Side.SOURCE, key.source), (Side.SINK, key.sink)) if one in self.own
             ),
+            disturbable={
+                Side.SOURCE: self.catalog.systems[key.source].disturbable,
+                Side.SINK: self.catalog.systems[key.sink].disturbable,
+            },
             on_step=lambda text: self.on_event(CellStep(key.engine, key.cell_id, text)),
         )
 

@@ -5,14 +5,14 @@ Put together by the workshop; the bench asks it for load requests and for what t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from uuid import uuid4
 
 from certification_pipeline.catalog.models import Claim, Engine, RouteClaims, TypeRule
-from certification_pipeline.catalog.vocabulary import DriftBehaviour, Side
+from certification_pipeline.catalog.vocabulary import Disturbable, DriftBehaviour, Side
 from certification_pipeline.evidence.plan import PlannedCell
 from certification_pipeline.harness.engines.protocol import ColumnSpec, DataObject, Load, LoadOptions
 from certification_pipeline.harness.engines.session import EngineSession
@@ -48,6 +48,8 @@ class Station:
     """Behind both ends."""
     own: frozenset[Side] = frozenset()
     """The sides whose service no other cell uses: :meth:`Workshop.apart`."""
+    disturbable: Mapping[Side, Collection[Disturbable]] = field(default_factory=dict)
+    """How faults can get at each end."""
 
     def afresh(self, number: int) -> Station:
         """A corner of the same cell with tables, files and a working folder of its own; cleaned with it."""

@@ -31,6 +31,7 @@ from certification_pipeline.gates.benchmark_history import HistoryRow, benchmark
 from certification_pipeline.report.causes import Cause, Gap, Sample, causes, fact, reasons, samples_of
 from certification_pipeline.report.release import CellLine, ReleaseView, SubjectView
 from certification_pipeline.report.sections.comparison import compared_page
+from certification_pipeline.report.sections.crash import CrashPage, crash_page
 from certification_pipeline.report.sections.page import FamiliesPage, counted, families_page
 from certification_pipeline.report.sections.samples import SampleView, sample_view
 from certification_pipeline.report.steps import split_step
@@ -142,6 +143,7 @@ class SubjectPage:
     slowest: tuple[CellLine, ...]
     groups: tuple[CellGroup, ...]
     families: FamiliesPage
+    crash: CrashPage
 
     @property
     def median(self) -> float:
@@ -275,6 +277,7 @@ def _subject_page(
         slowest=tuple(ran[:SLOWEST]),
         groups=_groups(anchor, subject.lines),
         families=families_page(subject, links, history),
+        crash=crash_page(subject),
     )
 
 

@@ -8,6 +8,9 @@ from types import MappingProxyType
 
 from certification_pipeline.catalog.vocabulary import DriftKind, Strategy
 from certification_pipeline.harness.bench import Bench
+from certification_pipeline.harness.exploration.crash_points import crash_points
+from certification_pipeline.harness.exploration.exactly_once import exactly_once
+from certification_pipeline.harness.exploration.partial_replace import partial_replace
 from certification_pipeline.harness.scenarios import incremental, loading, observability, schema
 
 ScenarioFunction = Callable[[Bench], None]
@@ -27,6 +30,9 @@ SCENARIOS: Mapping[str, ScenarioFunction] = MappingProxyType(
         "idem.rerun": incremental.rerun,
         "idem.state_lost": incremental.state_lost,
         **{f"schema.{kind}": partial(schema.drift, kind) for kind in DriftKind},
+        "rec.crash_points": crash_points,
+        "rec.partial_replace": partial_replace,
+        "deliv.exactly_once": exactly_once,
         "obs.fields": observability.fields,
         "obs.counts": observability.counts,
         "obs.taxonomy": observability.taxonomy,

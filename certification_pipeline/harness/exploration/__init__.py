@@ -1,0 +1,1 @@
+"""A load broken at every boundary, at many moments, and under a reader's eyes (DESIGN section 8)."""
