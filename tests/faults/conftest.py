@@ -111,6 +111,14 @@ class Wired:
     def run(self, body: str) -> str:
         return self.start(body).ends()
 
+    def here(self, body: str) -> str:
+        """As :meth:`run`, within this process: quicker, and nobody can kill it."""
+        try:
+            exec(body, {"psycopg": psycopg, "dsn": self.link.dsn, "table": self.table})
+        except psycopg.Error as error:
+            return str(error)
+        return "ok"
+
     @contextmanager
     def under(self, fault: Fault) -> Iterator[None]:
         try:

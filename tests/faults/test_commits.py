@@ -95,7 +95,7 @@ def first_point(wired: Wired, way: str) -> CrashPoint:
 def test_a_clean_run_shows_every_boundary(wired: Wired, way: str) -> None:
     recorder = CommitRecorder([Side.SINK])
     with wired.under(recorder):
-        assert wired.run(WAYS[way] + SECOND) == "ok"
+        assert wired.here(WAYS[way] + SECOND) == "ok"
     first = first_point(wired, way)
     # A connection is given back with a rollback at most: nothing else is there.
     second = CrashPoint(
@@ -114,7 +114,8 @@ def test_the_server_has_it_or_not(
 ) -> None:
     struck: Fault = fault(first_point(wired, way))
     with wired.under(struck):
-        ended = wired.run(WAYS[way] + SECOND)
+        body = WAYS[way] + SECOND
+        ended = wired.here(body) if fault is CutAfterCommit else wired.run(body)
     witness = struck.witness()
     assert witness is not None
     assert witness["address"] == f"sink {ACTIONS.get(way, 'COMMIT')} {wired.table} #1"
@@ -138,7 +139,7 @@ def test_the_server_has_it_or_not(
 def test_without_the_point_there_is_no_witness(wired: Wired, fault: type[KillBeforeCommit]) -> None:
     never = fault(CrashPoint(number=3, medium="sink", action="COMMIT", object=wired.table, nth=3))
     with wired.under(never):
-        assert wired.run(WAYS["explicit"] + SECOND) == "ok"
+        assert wired.here(WAYS["explicit"] + SECOND) == "ok"
     assert never.witness() is None
     assert wired.ids() == [1, 2]
 
@@ -146,7 +147,7 @@ def test_without_the_point_there_is_no_witness(wired: Wired, fault: type[KillBef
 def test_a_commit_that_failed_is_no_boundary(wired: Wired) -> None:
     recorder = CommitRecorder([Side.SINK])
     with wired.under(recorder):
-        ended = wired.run(
+        ended = wired.here(
             """
 with psycopg.connect(dsn, autocommit=True) as c:
     c.execute(f"INSERT INTO {table} VALUES (1, 'a')")
@@ -179,7 +180,7 @@ with psycopg.connect(dsn, autocommit=True) as c:
 """
     recorder = CommitRecorder([Side.SINK])
     with wired.under(recorder):
-        assert wired.run(body) == "ok"
+        assert wired.here(body) == "ok"
     assert [(p.action, p.object) for p in recorder.points] == [
         ("PREPARE TRANSACTION", wired.table),
         ("COMMIT PREPARED", ""),

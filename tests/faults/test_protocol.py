@@ -95,8 +95,7 @@ def tapes(shared_wire: Wired) -> list[list[Piece]]:
     tape = Tape()
     wired.link.install(tape)
     for body in WAYS.values():
-        scope = {"psycopg": psycopg, "dsn": wired.link.dsn, "table": wired.table}
-        exec(body, scope)
+        assert wired.here(body) == "ok"
         wired.tell(f"DELETE FROM {wired.table}")
     with psycopg.connect(wired.link.dsn, autocommit=True) as client:
         with pytest.raises(psycopg.errors.DivisionByZero):
