@@ -161,6 +161,21 @@ def test_a_replay_is_refused_unless_it_is_served(write: Write) -> None:
     assert served.ask(again)["record"]["selector"] == "window"
 
 
+def test_what_is_warmed_is_warm_in_every_child(write: Write) -> None:
+    driver = write("""
+        warmed = []
+        def warm(request):
+            warmed.append(os.getpid())
+            if request["run_id"] == "bad": raise ImportError("no such module")
+        def load(job): return {"retries": len(warmed), "loaded_rows": warmed[-1]}
+        serve(describe, load, fork=True, warm=warm)
+    """)
+    for number, run in enumerate(("one", "bad", "two"), 1):
+        record = driver.ask(load(run))["record"]
+        assert (record["retries"], record["loaded_rows"]) == (number, driver.process.pid)
+    driver.stop()
+
+
 @pytest.mark.parametrize(("how", "forks"), [(SERVE, False), (FORKS, True)])
 def test_it_says_whether_a_load_has_a_process_of_its_own(write: Write, how: str, forks: bool) -> None:
     driver = write(JUST_LOADS + how)

@@ -1,40 +1,35 @@
 """One load: recover what an earlier attempt left, extract, normalize, load, and report.
 
 What it reports is what dlt reports: ``None`` where dlt says nothing. Knows how a load runs, not what it is
-built of (``mapping.py``) and nothing of pipes and processes (``driver.py``).
+built of (``mapping.py``) and nothing of pipes and processes (the kit).
 """
 
 from __future__ import annotations
 
 import hashlib
-import resource
 import sys
-from collections.abc import Callable
 from dataclasses import asdict
-from datetime import UTC, datetime
 from importlib import import_module
 from importlib.metadata import distribution, version
 from typing import Any
 
+from certify_driver import Failure, Job  # type: ignore[import-not-found]
 from configuration import (  # type: ignore[import-not-found]
     CONFIGURED,
     FILE_FORMAT_OF_SINK,
     TABLE_FORMATS,
 )
-from failures import Failure, classify  # type: ignore[import-not-found]
+from failures import classify  # type: ignore[import-not-found]
 from mapping import (  # type: ignore[import-not-found]
     INCREMENTAL_STRATEGIES,
     NAMING,
     Request,
     contract,
     destination_name,
-    identity,
     open_pipeline,
     refuse_unsupported,
 )
 from sources import resource_for  # type: ignore[import-not-found]
-
-Emit = Callable[[dict[str, Any]], None]
 
 WARM = (
     # What dlt imports only while it loads; imported before the fork, no load pays for it.
@@ -98,25 +93,25 @@ def describe() -> dict[str, Any]:
     }
 
 
-def serve(request: Request, emit: Emit) -> None:
-    """Run one ``load`` request; ends with exactly one ``result`` or ``error`` event."""
-    load = _Load(request, emit)
+def load(job: Job) -> dict[str, Any]:
+    """One load; what dlt counts of it. Raises the kit's ``Failure``."""
+    running = _Load(job)
     try:
-        load.run()
+        running.run()
     except BaseException as error:  # dlt's terminal exceptions derive from BaseException
-        failure = classify(error, request["source"]["dsn"], request["sink"]["dsn"])
-        emit(load.error(failure))
-    else:
-        emit({"type": "result", "run_id": request["run_id"], "record": load.record(None)})
+        named = classify(error, job.source.dsn, job.sink.dsn)
+        raise Failure(
+            named.category, named.message, retryable=named.retryable, record=running.claims(failed=True)
+        ) from error
+    return running.claims()
 
 
 class _Load:
     """One load: build, recover what an earlier attempt left, extract, normalize, load, report."""
 
-    def __init__(self, request: Request, emit: Emit) -> None:
-        self._request = request
-        self._emit = emit
-        self._started = _now()
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self._request: Request = job.request
         self._pipeline: Any = None
         self._recovered: list[str] = []
         self._before: dict[str, Any] | None = None
@@ -128,10 +123,10 @@ class _Load:
         request = self._request
         refuse_unsupported(request)
         self._pipeline = open_pipeline(request)
-        self._phase("recover")
+        self._job.phase("recover")
         self._recover()
         self._before = self._state()
-        self._phase("extract")
+        self._job.phase("extract")
         sink = request["sink"]["system"]
         self._pipeline.extract(
             resource_for(request, first=self._first_load()),
@@ -140,7 +135,7 @@ class _Load:
             schema_contract=contract(request),
         )
         self._phase_rows["extracted"] = self._rows_of("last_extract_info")
-        self._emit({"type": "progress", "run_id": request["run_id"], "rows": self._phase_rows["extracted"]})
+        self._job.progress(self._phase_rows["extracted"])
         self._finish_package()
 
     def _first_load(self) -> bool:
@@ -166,30 +161,22 @@ class _Load:
             self._recovered.extend(pending)
 
     def _finish_package(self) -> None:
-        self._phase("normalize")
+        self._job.phase("normalize")
         self._pipeline.normalize()
         self._phase_rows["normalized"] = self._rows_of("last_normalize_info")
-        self._phase("load")
+        self._job.phase("load")
         info = self._pipeline.load()
         if info is not None:
             info.raise_on_failed_jobs()
             steps = [step for package in info.metrics.values() for step in package]
             self._retries += sum(job.retry_count for step in steps for job in step["job_metrics"].values())
 
-    def record(self, failure: Failure | None) -> dict[str, Any]:
-        """The run record: dlt's own counts, and only what dlt counts."""
-        request = self._request
-        strategy, staged = request["strategy"], self._phase_rows.get("normalized")
-        written = staged if strategy in ("full_refresh", "incremental_append") and failure is None else None
-        nothing = staged == 0 and failure is None and strategy in INCREMENTAL_STRATEGIES
+    def claims(self, *, failed: bool = False) -> dict[str, Any]:
+        """For the run record: dlt's own counts, and only what dlt counts."""
+        strategy, staged = self._request["strategy"], self._phase_rows.get("normalized")
+        written = staged if strategy in ("full_refresh", "incremental_append") and not failed else None
+        nothing = staged == 0 and not failed and strategy in INCREMENTAL_STRATEGIES
         return {
-            "run_id": request["run_id"],
-            "engine": CONFIGURED.engine,
-            "engine_version": version("dlt"),
-            "manifest_path": request.get("manifest_path") or None,
-            "selector": request.get("selector") or None,
-            "source_id": identity(request["source"]),
-            "sink_id": identity(request["sink"]),
             "extracted_rows": self._phase_rows.get("extracted"),
             "staged_rows": staged,
             "loaded_rows": 0 if nothing else written,
@@ -202,28 +189,10 @@ class _Load:
             if nothing or (strategy == "incremental_append" and written is not None)
             else None,
             "retries": self._retries,
-            "failure_category": failure.category if failure else None,
             "state_before": self._before,
             "state_after": self._state(),
-            "started_at": self._started,
-            "finished_at": _now(),
             "timings_seconds": self._timings(),
-            "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
         }
-
-    def error(self, failure: Failure) -> dict[str, Any]:
-        """The protocol's ``error`` event, with the record as far as the load came."""
-        return {
-            "type": "error",
-            "run_id": self._request["run_id"],
-            "category": failure.category,
-            "message": failure.message,
-            "retryable": failure.retryable,
-            "record": self.record(failure),
-        }
-
-    def _phase(self, name: str) -> None:
-        self._emit({"type": "phase", "run_id": self._request["run_id"], "phase": name})
 
     def _rows_of(self, step: str) -> int:
         info = getattr(self._pipeline.last_trace, step, None)
@@ -271,10 +240,6 @@ class _Load:
 
 def _plain(value: Any) -> Any:
     return value if isinstance(value, str | int | float | bool | None) else str(value)
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat()
 
 
 def _installed_digest(name: str) -> str:

@@ -45,6 +45,7 @@ MAX_MESSAGE = 2000
 
 Describe = Callable[[], dict[str, Any]]
 Load = Callable[["Job"], "dict[str, Any] | None"]
+Warm = Callable[[dict[str, Any]], object]
 Emit = Callable[[dict[str, Any]], None]
 
 _NEEDED = ("run_id", "source", "sink", "columns", "primary_key", "strategy", "state_dir")
@@ -180,10 +181,13 @@ def installed(name: str) -> str:
     return "sha256:" + hashlib.sha256("\n".join(sorted(record.splitlines())).encode()).hexdigest()
 
 
-def serve(describe: Describe, load: Load, *, fork: bool = False, replays: bool = False) -> None:
+def serve(
+    describe: Describe, load: Load, *, fork: bool = False, replays: bool = False, warm: Warm | None = None
+) -> None:
     """Answer requests from stdin until ``stop`` or end of file; ends the process.
 
     ``fork``: each load in a child process of its own. Only for a parent that has started no thread.
+    ``warm``: called in the parent with each request before it forks, for imports that only some loads need.
     ``replays``: ``load`` looks at ``options.replay``; else such requests are refused, because a replay that
     is taken for the next load moves the wrong rows.
     """
@@ -214,6 +218,9 @@ def serve(describe: Describe, load: Load, *, fork: bool = False, replays: bool =
         elif (request.get("options") or {}).get("replay") and not replays:
             _write(events, _error(str(request["run_id"]), "unsupported", "no run can be done again"))
         elif fork:
+            if warm is not None:
+                with suppress(Exception):  # the load meets it again, and tells
+                    warm(request)
             _load_in_child(request, events, who, load)
         else:
             _load(request, lambda event: _write(events, event), who, load)
