@@ -285,6 +285,23 @@ class Bench:
         self.judgements.append(judgement)
         return judgement
 
+    def count_broken_load(self) -> None:
+        """The load that was broken last had decided to commit: for the oracle, it is a success."""
+        self._successes = (*self._successes, self.applied)
+
+    def judge_all_or_nothing(self, remark: str) -> None:
+        """As :meth:`judge`, where it is open whether the broken load came about; if it did, it counts."""
+        step = f"{self.prefix}after load {len(self.loads)} ({remark})"
+        without, judgement = self._successes, self._judgement(step)
+        if judgement.outcome is not Outcome.PASSED:
+            self.count_broken_load()
+            other = self._judgement(step)
+            if other.outcome is Outcome.PASSED:
+                judgement = other
+            else:
+                self._successes = without
+        self.judgements.append(judgement)
+
     def judge_delivery(self, remark: str) -> None:
         """As :meth:`judge`, but held to the declared guarantee: at-least-once may repeat rows."""
         guarantee = self.station.claim.guarantee

@@ -1,6 +1,6 @@
 """Removes what a cell left in its services: tables of its namespace, its files. Engines stage beside it.
 
-Replication slots and publications that are named after it go, too.
+Replication slots and publications that are named after it go, too, and what it left prepared.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
+from certification_pipeline.harness.in_doubt import roll_back
 from certification_pipeline.harness.services.provider import Instance
 
 
@@ -44,6 +45,7 @@ def _remove_files(root: Path, namespace: str) -> None:
 
 def _drop_schemas(dsn: str, namespace: str) -> None:
     with psycopg.connect(dsn, autocommit=True) as connection:
+        roll_back(connection, namespace)
         found = connection.execute(
             "SELECT nspname FROM pg_namespace WHERE starts_with(nspname, %s)", (namespace,)
         ).fetchall()

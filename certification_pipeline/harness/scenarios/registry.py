@@ -11,7 +11,7 @@ from certification_pipeline.harness.bench import Bench
 from certification_pipeline.harness.exploration.crash_points import crash_points
 from certification_pipeline.harness.exploration.exactly_once import exactly_once
 from certification_pipeline.harness.exploration.partial_replace import partial_replace
-from certification_pipeline.harness.scenarios import incremental, loading, observability, schema
+from certification_pipeline.harness.scenarios import incremental, loading, observability, schema, two_phase
 
 ScenarioFunction = Callable[[Bench], None]
 
@@ -36,5 +36,6 @@ SCENARIOS: Mapping[str, ScenarioFunction] = MappingProxyType(
         "obs.fields": observability.fields,
         "obs.counts": observability.counts,
         "obs.taxonomy": observability.taxonomy,
+        "rec.two_phase_commit": two_phase.two_phase_commit,
     }
 )

@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
+from typing import Self
 
 from certification_pipeline.catalog.vocabulary import FailureCategory
 from certification_pipeline.reference.durable import sync_directory
@@ -59,6 +60,12 @@ class DecisionLog:
         except BaseException:
             os.close(self._file)
             raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def pending(self) -> tuple[Transaction, ...]:
         """Transactions that are not done with, oldest first."""
@@ -142,7 +149,8 @@ class DecisionLog:
         # What is believed from now on must not be lost after it was acted upon: a dead process may have
         # written a decision and not have lived to force it.
         self._fsync(self._file)
-        sync_directory(self._path.parent)
+        if not data:  # it may be new
+            sync_directory(self._path.parent)
 
     def _write(self, record: dict[str, object]) -> None:
         end = os.fstat(self._file).st_size

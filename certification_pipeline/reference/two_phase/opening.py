@@ -27,13 +27,10 @@ def open_coordinator(
     Raises :class:`LoadError` ``conflict`` while another process holds log or target, ``unsupported`` for a
     sink that cannot prepare.
     """
-    log = DecisionLog(Path(load.state_dir) / LOG_NAME)
-    try:
+    with DecisionLog(Path(load.state_dir) / LOG_NAME) as log:
         coordinator = Coordinator(log, (_participant(sink, load, defect),), phase, defect)
         coordinator.resolve()
         yield coordinator
-    finally:
-        log.close()
 
 
 def _participant(sink: Sink, load: Load, defect: Defect | None) -> Participant:
