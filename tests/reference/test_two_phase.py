@@ -78,6 +78,7 @@ def clear(databases: Databases) -> None:
         databases.at_sink.execute(f"ROLLBACK PREPARED '{gid}'".encode())
 
 
+@pytest.mark.nightly
 def test_killed_at_every_boundary_it_is_all_or_nothing_as_the_log_says(
     place: Place, databases: Databases
 ) -> None:

@@ -16,11 +16,9 @@ from certification_pipeline.catalog.vocabulary import FailureCategory, Side
 from certification_pipeline.evidence.disruption import CrashPoint
 from certification_pipeline.harness import in_doubt
 from certification_pipeline.harness.bench import Bench, Halt
-from certification_pipeline.harness.engines.outcome import Event
-from certification_pipeline.harness.engines.protocol import Phase
-from certification_pipeline.harness.engines.session import EngineSession
 from certification_pipeline.harness.faults.commits import CommitRecorder, KillAfterCommit, KillBeforeCommit
 from certification_pipeline.harness.faults.fault import Fault
+from certification_pipeline.harness.faults.process import AtPhase, Kill
 from certification_pipeline.harness.nemesis import KILLED
 
 PREPARE, COMMIT = "PREPARE TRANSACTION", "COMMIT PREPARED"
@@ -60,7 +58,7 @@ def two_phase_commit(bench: Bench) -> None:
     bench.load_and_judge()
     if not on_a_wire:
         for phase in PHASES:
-            _die_at(bench, phase)
+            _die(bench, Kill(AtPhase(phase)))
             _resolve(bench, f"killed at `{phase}`", visible=None)
         return
     points = _points(bench)
@@ -94,15 +92,6 @@ def _die(bench: Bench, fault: Fault) -> None:
     bench.change()
     with bench.nemesis.disrupt(fault):
         bench.load(ends=(KILLED,))
-
-
-def _die_at(bench: Bench, phase: str) -> None:
-    def kill(session: EngineSession, event: Event) -> None:
-        if isinstance(event, Phase) and event.phase == phase:
-            session.kill()
-
-    bench.change()
-    bench.load(interrupt=kill)
 
 
 def _resolve(bench: Bench, remark: str, *, visible: bool | None) -> None:
