@@ -56,7 +56,7 @@ ISSUE_SCENARIOS = (
     | {f"incr.{name}" for name in ("cursor_ties", "null_cursor", "noop")}
     | {f"schema.{kind}" for kind in DriftKind}
     | {f"obs.{name}" for name in ("fields", "counts", "taxonomy")}
-    | {"rec.crash_points", "rec.partial_replace", "deliv.exactly_once"}
+    | {"rec.crash_points", "rec.partial_replace", "rec.two_phase_commit", "deliv.exactly_once"}
 )
 
 
