@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 import socket
+import ssl
+import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -179,6 +183,43 @@ def test_what_asks_for_tls_is_spoken_to_in_tls_behind_the_wire() -> None:
         "sslmode": "disable",
     }
     assert Address.of("postgresql://u:p@db.example/x?sslmode=prefer").tls is None
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="makes its certificate with openssl")
+def test_behind_the_wire_it_is_tls(tmp_path: Path) -> None:
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    make = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+    make += ["-keyout", str(key), "-out", str(certificate), "-subj", "/CN=localhost", "-days", "1"]
+    make += ["-addext", "subjectAltName=DNS:localhost"]
+    subprocess.run(make, check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    startup = (8).to_bytes(4, "big") + (196608).to_bytes(4, "big")
+    seen: list[bytes] = []
+
+    def serve(server: socket.socket) -> None:
+        plain, _ = server.accept()
+        seen.append(plain.recv(8))
+        plain.sendall(b"S")
+        with context.wrap_socket(plain, server_side=True) as secret:
+            seen.append(secret.recv(8))
+            secret.sendall(b"Z\0\0\0\5I")
+            secret.recv(1)
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        serving = threading.Thread(target=serve, args=[server])
+        serving.start()
+        port = server.getsockname()[1]
+        link = Link(f"postgresql://localhost:{port}/x?sslmode=verify-full&sslrootcert={certificate}")
+        link.open()
+        try:
+            with socket.create_connection(("127.0.0.1", link.port), timeout=10) as client:
+                client.sendall(startup)
+                assert client.recv(6) == b"Z\0\0\0\5I"
+        finally:
+            link.close()
+        serving.join(10)
+    assert seen == [(8).to_bytes(4, "big") + (80877103).to_bytes(4, "big"), startup]
 
 
 @pytest.mark.parametrize(

@@ -43,10 +43,11 @@ class Connection:
         self._service = service
 
     async def hand_on(self, direction: Direction, data: bytes) -> None:
-        """Pass bytes on; raises ``ConnectionResetError`` when it has been cut."""
-        if self.cut:
+        """Pass bytes on. When it has been cut, what the service still says is dropped, and there is no more
+        to say to it: ``ConnectionResetError``."""
+        if self.cut and direction is Direction.UP:
             raise ConnectionResetError
-        if not data:
+        if self.cut or not data:
             return
         writer = self._service if direction is Direction.UP else self._client
         self.passed[direction] += len(data)

@@ -182,10 +182,11 @@ class Link:
             connection.half_close(direction)
         except OSError:
             # One end broke off: so does the other, as it would without us.
-            if direction is Direction.DOWN:
-                connection.service_ended.set()
             if not connection.cut:
                 connection.reset()
+        finally:
+            if direction is Direction.DOWN:
+                connection.service_ended.set()
 
     async def _pass(
         self, connection: Connection, direction: Direction, data: bytes, taps: tuple[Tap, ...]

@@ -48,7 +48,7 @@ class Reset(NetworkFault):
 
     def plan(self) -> Facts:
         """Where, and after how many bytes."""
-        return {"side": self.side, "after_bytes": self._after}
+        return {"side": self.side.value, "after_bytes": self._after}
 
     async def passes(
         self, connection: Connection, direction: Direction, data: bytes
@@ -61,7 +61,7 @@ class Reset(NetworkFault):
         self._passed += min(len(data), room)
         yield data[:room]
         if len(data) >= room and self._facts is None:
-            self._facts = {"connection": connection.number, "bytes": self._passed, "direction": direction}
+            self._facts = {"connection": connection.number, "bytes": self._passed, "direction": direction.value}
             connection.reset()
 
     def witness(self) -> Facts | None:
@@ -81,7 +81,7 @@ class Latency(NetworkFault):
 
     def plan(self) -> Facts:
         """Where, and how late."""
-        return {"side": self.side, "milliseconds": self._milliseconds}
+        return {"side": self.side.value, "milliseconds": self._milliseconds}
 
     async def passes(
         self, connection: Connection, direction: Direction, data: bytes
@@ -111,7 +111,7 @@ class Refuse(NetworkFault):
 
     def plan(self) -> Facts:
         """Where, and how many."""
-        return {"side": self.side, "connections": self._connections}
+        return {"side": self.side.value, "connections": self._connections}
 
     def connects(self, number: int) -> bool:
         """Not before enough have been refused."""
@@ -138,7 +138,7 @@ class SlowClose(NetworkFault):
 
     def plan(self) -> Facts:
         """Where, and how late."""
-        return {"side": self.side, "seconds": self._seconds}
+        return {"side": self.side.value, "seconds": self._seconds}
 
     async def ends(self, connection: Connection, direction: Direction) -> None:
         """Let them wait."""
@@ -175,7 +175,7 @@ class HalfOpen(NetworkFault):
 
     def plan(self) -> Facts:
         """Where, and after how many bytes."""
-        return {"side": self.side, "after_bytes": self._after}
+        return {"side": self.side.value, "after_bytes": self._after}
 
     async def passes(
         self, connection: Connection, direction: Direction, data: bytes

@@ -43,7 +43,7 @@ class CancelStatement(NetworkFault, Listener):
 
     def plan(self) -> Facts:
         """Where, and after how many bytes."""
-        return {"side": self.side, "after_bytes": self._after}
+        return {"side": self.side.value, "after_bytes": self._after}
 
     def arm(self, arena: Arena) -> None:
         """Connect beside the wire, so that no time is lost later; listen."""
