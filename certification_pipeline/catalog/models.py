@@ -18,6 +18,9 @@ from certification_pipeline.catalog.vocabulary import (
     DriftKind,
     Family,
     Guarantee,
+    LateRows,
+    OnPositionLost,
+    OnTruncate,
     ReplayKind,
     Side,
     SourceFeature,
@@ -96,6 +99,9 @@ class Claim(Entry):
         None,
         description="`atomic`: documented that a reader sees the old table or the new one, never a third",
     )
+    late: LateRows | None = Field(None, description="of cursor strategies: what becomes of late rows")
+    truncates: OnTruncate = Field(OnTruncate.APPLIED, description="of log strategies")
+    position_lost: OnPositionLost = Field(OnPositionLost.STOPS, description="of log strategies")
     drift: dict[DriftKind, DriftBehaviour] = Field(
         {}, description="where this strategy treats a drift unlike the route's `drift` says"
     )
@@ -232,6 +238,9 @@ class Scenario(Entry):
     requires_two_phase: bool = Field(False, description="it applies to claims with `two_phase` alone")
     requires_visibility: Literal["atomic"] | None = Field(
         None, description="what the engine must promise about a reader beside the load"
+    )
+    requires: tuple[Literal["late"], ...] = Field(
+        (), description="what the engine must have declared for the strategy"
     )
     needs: tuple[SourceFeature, ...] = Field((), description="what it disturbs at the source")
     disturbs: dict[Side, tuple[Disturbable, ...]] = Field(

@@ -168,6 +168,36 @@ class Disturbable(StrEnum):
     """The service is a process of its own that can be killed and started again on the same data."""
 
 
+class LateRows(StrEnum):
+    """What a cursor strategy declares to do with rows whose cursor lies behind the high-water mark."""
+
+    WITHIN_LOOKBACK = "taken_within_lookback"
+    """``options.lookback_seconds`` says how far behind rows are still taken; none beyond is."""
+    DROPPED = "dropped"
+    """None is taken."""
+    TAKEN = "taken"
+    """All are taken, however late."""
+
+
+class OnTruncate(StrEnum):
+    """What a log strategy declares to do about a TRUNCATE at the source."""
+
+    APPLIED = "applied"
+    """The sink loses the same rows."""
+    STOPS = "stops"
+    """The load fails and leaves the sink as it was."""
+
+
+class OnPositionLost(StrEnum):
+    """What a log strategy declares to do when the source no longer has the log behind its position."""
+
+    STOPS = "stops"
+    """The load fails with category ``state`` and leaves the sink as it was. With an empty working folder the
+    next load begins anew."""
+    RESNAPSHOTS = "resnapshots"
+    """The load reads the whole table again and makes the sink equal to it."""
+
+
 class FailureCategory(StrEnum):
     """The failure taxonomy of run records (seed 000 'Failure taxonomy documented', seed 004 section 3)."""
 

@@ -82,6 +82,8 @@ class Obstacles:
         elif scenario.requires_visibility and claim.visibility != scenario.requires_visibility:
             promise = f"{scenario.requires_visibility} visibility"
             detail = f"{where}: {promise} is not declared for {key.strategy}: a reader is promised nothing"
+        elif silent := [name for name in scenario.requires if getattr(claim, name) is None]:
+            detail = f"{where}: nothing is declared about `{', '.join(silent)}` under {key.strategy}"
         else:
             return None
         remedy = f"if the engine can do it, declare it in the catalogue's engines/{self.engine.id}.yaml"

@@ -8,7 +8,7 @@ judgements (``evidence/cell.py``).
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from functools import partial
 from uuid import uuid4
@@ -42,9 +42,10 @@ from certification_pipeline.harness.engines.session import EngineError, EngineSe
 from certification_pipeline.harness.nemesis import ANY_END, Halt, Nemesis
 from certification_pipeline.harness.oracle.oracle import History, Resync, SinkView
 from certification_pipeline.harness.station import Station
+from certification_pipeline.harness.workload.manners import Manner
 from certification_pipeline.harness.workload.rounds import Workload
 from certification_pipeline.harness.workload.slices import slice_of
-from certification_pipeline.harness.workload.source import SourceWriter, TransactionalSource
+from certification_pipeline.harness.workload.source import LoggedSource, SourceWriter, TransactionalSource
 from certification_pipeline.harness.workload.sources import open_source
 from certification_pipeline.harness.workload.tables import build_workload
 
@@ -74,7 +75,13 @@ class Bench:
         """Of all its steps, where a scenario works at several tables (:meth:`afresh`)."""
         self.options = LoadOptions(cursor_nulls=station.claim.cursor_nulls)
         self.drift: DriftBehaviour | None = None
+        self.lookback_judged: int | None = None
+        """Seconds, where the engine takes late rows without being told how late: what the oracle is told."""
         self.applied = 0
+        self.aborted: tuple[int, ...] = ()
+        """Change rounds that were rolled back, and not yet done again."""
+        self.slots: tuple[str, ...] = ()
+        """Replication slots that this bench's loads have made."""
         self._workload: Workload | None = None
         self._source: SourceWriter | None = None
         self._successes: tuple[int, ...] = ()
@@ -109,6 +116,14 @@ class Bench:
             raise TypeError(f"{self.key.source} has no transactions, and the scenario's `needs` is silent")
         return source
 
+    @property
+    def logged_source(self) -> LoggedSource:
+        """As :attr:`source`, with replication slots."""
+        source = self.source
+        if not isinstance(source, LoggedSource):
+            raise TypeError(f"{self.key.source} has no log with slots, and the scenario's `needs` is silent")
+        return source
+
     def seed(self, workload: str = "standard", *, rows: int | None = None) -> None:
         """Create the source table and fill it with the workload's initial rows."""
         planned = self.station.planned
@@ -131,6 +146,22 @@ class Bench:
         """Apply the workload's next change round to the source."""
         self.applied += 1
         self.source.apply(self.workload.change(self.applied))
+
+    def change_as(self, manner: Manner) -> None:
+        """The next change round, done in another manner: other statements, the same rows in the end."""
+        change = self.workload.change(self.applied + 1)
+        step = f"{self.next_step()}, before change round {change.index}"
+        with self.transactional_source.open_transaction() as transaction:
+            transaction.apply(change, manner)
+            transaction.commit()
+        self.applied += 1
+        done: dict[str, JsonValue] = {
+            "inserted_rows": change.inserts.num_rows,
+            "updated_rows": change.updates.num_rows,
+            "deleted_rows": change.deletes.num_rows,
+        }
+        planned: dict[str, JsonValue] = {"change_round": change.index}
+        self.faults.append(FaultEvidence(step=step, fault=f"source.{manner}", planned=planned, witness=done))
 
     @contextmanager
     def change_in_flight(self) -> Iterator[None]:
@@ -196,7 +227,7 @@ class Bench:
         # A replication slot can only begin when all transactions of the server have ended.
         waits = self.station.quiet if self.strategy is Strategy.CDC else nullcontext()
         try:
-            with waits:
+            with waits, self._noting_slots():
                 session = self._engine = self.station.session()
                 heard = interrupt or self._hear
                 hear = partial(heard, session) if heard else None
@@ -235,6 +266,20 @@ class Bench:
             else:
                 self._successes = (*self._successes, self.applied)
         return outcome
+
+    @contextmanager
+    def _noting_slots(self) -> Iterator[None]:
+        """Those made in the block are the load's: loads that make slots wait for each other."""
+        before = self._slots_there()
+        try:
+            yield
+        finally:
+            new = [name for name in self._slots_there() if name not in (*before, *self.slots)]
+            self.slots = (*self.slots, *new)
+
+    def _slots_there(self) -> tuple[str, ...]:
+        logged = self.strategy is Strategy.CDC and isinstance(self._source, LoggedSource)
+        return self.logged_source.slots() if logged else ()
 
     def next_step(self) -> str:
         """What the next load is called in the evidence."""
@@ -302,6 +347,18 @@ class Bench:
                 self._successes = without
         self.judgements.append(judgement)
 
+    def judge_as_of(self, rounds: Iterable[int], remark: str) -> None:
+        """As :meth:`judge`, for a load that ran while the source changed: the sink must be what it is after
+        one of these rounds, the first that fits. Where none does, the one stands that is least wrong."""
+        step = f"{self.prefix}after load {len(self.loads)} ({remark})"
+        earlier, tried = self._successes[:-1], []
+        for round_ in rounds:
+            self._successes = (*earlier, round_)
+            tried.append(self._judgement(step))
+            if tried[-1].outcome is Outcome.PASSED:
+                break
+        self.judgements.append(min(tried, key=_wrong_rows))
+
     def judge_delivery(self, remark: str) -> None:
         """As :meth:`judge`, but held to the declared guarantee: at-least-once may repeat rows."""
         guarantee = self.station.claim.guarantee
@@ -329,8 +386,13 @@ class Bench:
                 )
 
     def _judgement(self, step: str) -> RowJudgement:
-        history = History(workload=self.workload, loads=self._successes, resyncs=self._resyncs)
-        semantics = self.station.semantics(self.options, self.drift)
+        history = History(
+            workload=self.workload, loads=self._successes, aborted=self.aborted, resyncs=self._resyncs
+        )
+        options = self.options
+        if self.lookback_judged is not None:
+            options = options.model_copy(update={"lookback_seconds": self.lookback_judged})
+        semantics = self.station.semantics(options, self.drift)
         return self.station.oracle.judge(step, history, semantics, self.sink_view())
 
     def sink_view(self) -> SinkView:
@@ -375,11 +437,19 @@ class Bench:
         return request.model_copy(update={"run_id": str(uuid4()), "source": changed})
 
     def close(self) -> None:
-        """Take wires away and drop the source table; the runner removes the rest with the namespace."""
+        """Take wires away, drop the loads' slots and the source table; the runner removes the rest."""
         self.nemesis.close()
         if self._source is not None:
+            if isinstance(self._source, LoggedSource):
+                for slot in self.slots:
+                    self._source.drop_slot(slot)
             self._source.drop()
             self._source.close()
+
+
+def _wrong_rows(judgement: RowJudgement) -> tuple[bool, int]:
+    """The least for the sink that is nearest to right."""
+    return judgement.outcome is not Outcome.PASSED, sum(judgement.anomalies.values())
 
 
 def _ended_as_wanted(step: str, ends: Collection[str], observed: str) -> CheckJudgement:

@@ -50,6 +50,18 @@ class Defect(StrEnum):
     BACKFILL_FORGETS_CHUNKS = "backfill_forgets_chunks"
     BACKFILL_ENDS_EARLY = "backfill_ends_early"
     LOG_TAIL_SKIPPED = "log_tail_skipped"
+    LOOKBACK_IGNORED = "lookback_ignored"
+    SLOT_COMMITTED_ON_READ = "slot_committed_on_read"
+    SLOT_LOSS_UNNOTICED = "slot_loss_unnoticed"
+    SNAPSHOT_BEFORE_SLOT = "snapshot_before_slot"
+    RESNAPSHOT_APPENDED = "resnapshot_appended"
+
+    # what the log says
+    ABORTS_UNHEARD = "aborts_unheard"
+    TRUNCATE_IGNORED = "truncate_ignored"
+    FORMER_KEY_KEPT = "former_key_kept"
+    DELETES_WIN = "deletes_win"
+    FIRST_LAYOUT_KEPT = "first_layout_kept"
 
     # what is written
     TRUNCATE_BEFORE_STAGE = "truncate_before_stage"

@@ -17,12 +17,14 @@ from certification_pipeline.reference import evolution
 from certification_pipeline.reference.artifacts import ExtractResult, InMemoryRows, Row
 from certification_pipeline.reference.defects import Defect
 from certification_pipeline.reference.finalize import finalize
+from certification_pipeline.reference.planted.log import snapshot_appended
 from certification_pipeline.reference.request import check_columns
 from certification_pipeline.reference.rounds import Attempt
 from certification_pipeline.reference.schema import Column, ColumnType
 from certification_pipeline.reference.sources.log import InitialCopy, LogReader
 from certification_pipeline.reference.sources.netting import Net, NetRow
 from certification_pipeline.reference.sources.pgoutput import Unchanged
+from certification_pipeline.reference.sources.postgres import PostgresSource
 from certification_pipeline.reference.sources.snapshot import Snapshot
 from certification_pipeline.reference.state import CdcState, PipelineState
 from certification_pipeline.reference.strategies.plan import DELETE, OP, ORIGIN, UNCHANGED, UPSERT
@@ -35,6 +37,8 @@ _BOOL = ColumnType(LogicalType.BOOL)
 def load_changes(attempt: Attempt) -> None:
     """One cdc load."""
     source = attempt.source
+    if attempt.defect is Defect.SNAPSHOT_BEFORE_SLOT:
+        attempt.source = PostgresSource(attempt.load.source)  # beside the connection that makes the slot
     log = LogReader(source.connection, source.namespace, source.name, attempt.sink.pipeline, attempt.defect)
     columns = source.columns()
     check_columns(attempt.load, attempt.plan, columns)
@@ -43,7 +47,9 @@ def load_changes(attempt: Attempt) -> None:
     with attempt.transaction() as state:
         attempt.ledger.before = state
         position = state.get(CdcState)
-        if position is None or (reason := _broken(log, position, source.cluster)):
+        if attempt.defect is Defect.SLOT_LOSS_UNNOTICED and position is not None and log.slot() is None:
+            log.create()
+        if position is None or (reason := _broken(log, position, source.cluster, attempt.defect)):
             if position is not None:
                 structlog.get_logger().warning("cdc starts anew", reason=reason, slot=log.slot_name)
             end = _initial(attempt, log, columns, state)
@@ -53,7 +59,7 @@ def load_changes(attempt: Attempt) -> None:
     log.advance(end)
 
 
-def _broken(log: LogReader, position: CdcState, cluster: str) -> str:
+def _broken(log: LogReader, position: CdcState, cluster: str, defect: Defect | None) -> str:
     """Why the log cannot be continued at ``position``; empty when it can."""
     slot = log.slot()
     if position.cluster != cluster:
@@ -62,7 +68,8 @@ def _broken(log: LogReader, position: CdcState, cluster: str) -> str:
         return "the slot is gone"
     if not slot.usable:
         return "the slot lost its log"
-    if slot.confirmed > position.lsn:
+    unseen = (Defect.SLOT_COMMITTED_ON_READ, Defect.SLOT_LOSS_UNNOTICED)
+    if slot.confirmed > position.lsn and defect not in unseen:
         return "the slot was advanced beyond what the sink has"
     return ""
 
@@ -70,14 +77,16 @@ def _broken(log: LogReader, position: CdcState, cluster: str) -> str:
 def _initial(attempt: Attempt, log: LogReader, columns: tuple[Column, ...], state: PipelineState) -> int:
     """Slot first, snapshot second: what commits between them is in both, and the log's copy is skipped."""
     attempt.phase("slot")
+    early = attempt.source.begin() if attempt.defect is Defect.SNAPSHOT_BEFORE_SLOT else None
     start = log.create()
     try:
-        snapshot = attempt.source.begin()
+        snapshot = early or attempt.source.begin()
         boundary = log.boundary()
         changes = attempt.map_columns(columns)
         staged = attempt.stage(attempt.extract(changes, ""), becomes_target=False)
         attempt.source.end()
-        finalize(attempt, changes, staged, snapshot_diff)
+        appends = attempt.defect is Defect.RESNAPSHOT_APPENDED
+        finalize(attempt, changes, staged, snapshot_appended if appends else snapshot_diff)
         position = CdcState(
             cluster=attempt.source.cluster,
             slot=log.slot_name,
@@ -104,6 +113,8 @@ def _continue(
     initial = InitialCopy(Snapshot.parse(position.snapshot), position.boundary)
     with attempt.ledger.timed("extract"):
         net, end = log.peek(attempt.load.primary_key, position.lsn, initial)
+    if attempt.defect is Defect.SLOT_COMMITTED_ON_READ:
+        log.advance(end)
     changes = attempt.map_columns(columns)
     stage = _Stage(changes, net, attempt.defect)
     staged = attempt.stage(stage.extract(attempt.load.options.batch_rows), becomes_target=False)

@@ -182,6 +182,8 @@ class RunRecord(_Message):
     updated_rows: int | None = None
     deleted_rows: int | None = None
     soft_deleted_rows: int | None = None
+    late_rows: int | None = None
+    """Rows behind the high-water mark and the lookback that this run saw and left out."""
     retries: int | None = None
     failure_category: FailureCategory | None = None
     state_before: dict[str, JsonValue] | None = None

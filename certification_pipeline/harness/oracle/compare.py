@@ -7,7 +7,9 @@ that are on both sides equally often are taken away by hash; what is left is pai
 2. other excess rows are paired with missing rows of the same key: *stale* when the row is an earlier
    image of that key, else *corrupt*;
 3. a missing row without partner is *lost*;
-4. an excess row without partner is a *duplicate* when its key is expected, a *resurrected delete* when
+4. an excess row, paired or not, that is an image of a transaction which rolled back is an *aborted read*
+   (the missing row it is paired with is then told by it);
+5. an excess row without partner is a *duplicate* when its key is expected, a *resurrected delete* when
    the source deleted the key and it must be gone, else a *phantom*; a row with a NULL key is a phantom.
 
 It must not know where the two sides came from.
@@ -44,6 +46,8 @@ class Sides:
     images: Callable[[str], pa.Table] | None = None
     """Query of ``k`` -> earlier images of those keys (``k, eid, c0 …``), as the sink can hold them."""
     deleted: str | None = None
+    aborted: Callable[[str], pa.Table] | None = None
+    """As ``images``, of transactions that rolled back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,19 +139,18 @@ class Comparison:
         stale = "false"
         if self.sides.images is not None:
             keys = "SELECT DISTINCT mk FROM found WHERE is_missing AND is_excess"
-            images = self.sides.images(keys)
-            self.connection.register("earlier_images", images)
-            self._do(
-                f"CREATE TEMP TABLE earlier AS "
-                f"SELECT k, eid, {row_hash(self.columns)} AS h FROM earlier_images"
-            )
-            self.connection.unregister("earlier_images")
+            self._keep_images("earlier", self.sides.images(keys))
             stale = "EXISTS (SELECT 1 FROM earlier AS i WHERE i.k = f.mk AND i.h = f.xh AND i.eid < f.eid)"
         gone = f"xk IN ({self.sides.deleted})" if self.sides.deleted else "false"
+        aborted = "false"
+        if self.sides.aborted is not None:
+            self._keep_images("undone", self.sides.aborted("SELECT DISTINCT xk FROM found WHERE is_excess"))
+            aborted = "EXISTS (SELECT 1 FROM undone AS i WHERE i.k = f.xk AND i.h = f.xh)"
         known = f"xk IN (SELECT {self.key} FROM {self.sides.expected})"
         self._do(
             f"CREATE TEMP TABLE named AS SELECT *, CASE "
             f"WHEN again THEN 'duplicate' "
+            f"WHEN is_excess AND {aborted} THEN 'aborted_read' "
             f"WHEN is_missing AND is_excess THEN (CASE WHEN {stale} THEN 'stale' ELSE 'corrupt' END) "
             f"WHEN is_missing THEN 'lost' "
             f"WHEN xk IS NULL THEN 'phantom' "
@@ -155,6 +158,12 @@ class Comparison:
             f"WHEN {gone} THEN 'resurrected_delete' "
             f"ELSE 'phantom' END AS anomaly FROM found AS f"
         )
+
+    def _keep_images(self, name: str, images: pa.Table) -> None:
+        """As a temporary table of ``k, eid, h``."""
+        self.connection.register("some_images", images)
+        self._do(f"CREATE TEMP TABLE {name} AS SELECT k, eid, {row_hash(self.columns)} AS h FROM some_images")
+        self.connection.unregister("some_images")
 
     def _counts(self) -> dict[Anomaly, int]:
         rows = self.connection.execute("SELECT anomaly, count(*) FROM named GROUP BY anomaly").fetchall()

@@ -81,6 +81,7 @@ class Copy:
             tolerated=frozenset(),
             validity=None,
             images=None,
+            aborted=None,
             deleted=None,
         )
         known: Fingerprints = {}

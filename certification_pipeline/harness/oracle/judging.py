@@ -120,7 +120,12 @@ class Judgement:
             names=[f.name for f in self.expected.fields],
             compared=positions,
             keys=self.expected.keys,
-            images=partial(self._images, side.applied) if self.expected.images else None,
+            images=partial(self._images, self.expected.images, side.applied)
+            if self.expected.images
+            else None,
+            aborted=partial(self._images, self.expected.aborted, side.applied)
+            if self.expected.aborted
+            else None,
             deleted=self.expected.deleted,
         )
         findings = Comparison(self.connection, sides, self.samples).run()
@@ -190,11 +195,9 @@ class Judgement:
             f"ON a.k = e.k)"
         )
 
-    def _images(self, losses: Sequence[tuple[int, Loss]], keys: str) -> pa.Table:
-        """Earlier images of some keys, as the sink can hold them."""
-        images = self.connection.sql(
-            f"SELECT * FROM ({self.expected.images}) WHERE k IN ({keys})"
-        ).to_arrow_table()
+    def _images(self, query: str, losses: Sequence[tuple[int, Loss]], keys: str) -> pa.Table:
+        """Images of some keys, as the sink can hold them."""
+        images = self.connection.sql(f"SELECT * FROM ({query}) WHERE k IN ({keys})").to_arrow_table()
         return _lossy(images, losses, [])
 
     def _fingerprint(self, side: ExpectedSide, positions: tuple[int, ...]) -> Fingerprint:

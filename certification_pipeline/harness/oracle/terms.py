@@ -62,6 +62,9 @@ class History:
     workload: Workload
     loads: tuple[int, ...]
     load_options: tuple[LoadOptions, ...] = ()
+    aborted: tuple[int, ...] = ()
+    """Change rounds that were done at the source and rolled back: no row of theirs may ever be seen. Not
+    those that were done again, and committed, before the last load."""
     resyncs: tuple[Resync, ...] = ()
     """In order. Not for ``incremental_append`` and ``scd2``: their sinks hold what the source has no more."""
 

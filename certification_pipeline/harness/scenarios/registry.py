@@ -11,7 +11,15 @@ from certification_pipeline.harness.bench import Bench
 from certification_pipeline.harness.exploration.crash_points import crash_points
 from certification_pipeline.harness.exploration.exactly_once import exactly_once
 from certification_pipeline.harness.exploration.partial_replace import partial_replace
-from certification_pipeline.harness.scenarios import incremental, loading, observability, schema, two_phase
+from certification_pipeline.harness.scenarios import (
+    cdc,
+    event,
+    incremental,
+    loading,
+    observability,
+    schema,
+    two_phase,
+)
 
 ScenarioFunction = Callable[[Bench], None]
 
@@ -33,6 +41,16 @@ SCENARIOS: Mapping[str, ScenarioFunction] = MappingProxyType(
         "rec.crash_points": crash_points,
         "rec.partial_replace": partial_replace,
         "deliv.exactly_once": exactly_once,
+        "cdc.snapshot_handoff": cdc.snapshot_handoff,
+        "cdc.pk_update": cdc.pk_update,
+        "cdc.delete_reinsert": cdc.delete_reinsert,
+        "cdc.truncate": cdc.truncate,
+        "cdc.slot_lost": cdc.slot_lost,
+        "cdc.resnapshot": cdc.resnapshot,
+        "cdc.txn_abort": cdc.txn_abort,
+        "cdc.ddl_mid_stream": cdc.ddl_mid_stream,
+        "event.late": event.late,
+        "event.out_of_order": event.out_of_order,
         "obs.fields": observability.fields,
         "obs.counts": observability.counts,
         "obs.taxonomy": observability.taxonomy,

@@ -168,6 +168,11 @@ PUNCTUAL = Pattern(
     doomed=(Category.UPDATE_ALL,),
     inserts=(Category.INSERT, Category.INSERT_TIE),
 )
+OUT_OF_ORDER = Pattern(
+    fresh=(Category.UPDATE_LATE,),
+    doomed=(Category.UPDATE_LATE, Category.UPDATE_ALL),
+    inserts=(Category.INSERT, Category.INSERT_LATE, Category.INSERT_LATE),
+)
 SILENT = Pattern(nulls=(Category.UPDATE_SILENT,))
 NO_DELETES = Pattern(deletes=False)
 

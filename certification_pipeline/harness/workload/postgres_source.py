@@ -12,6 +12,8 @@ from contextlib import contextmanager, nullcontext
 import psycopg
 from psycopg import sql
 
+from certification_pipeline.harness.workload.manners import Manner
+from certification_pipeline.harness.workload.postgres_manners import do_round
 from certification_pipeline.harness.workload.postgres_statements import (
     TEMPLATES,
     change_steps,
@@ -46,11 +48,10 @@ class PostgresTransaction:
         with _explained(statement):
             return self._connection.execute(statement.encode()).rowcount
 
-    def apply(self, change: Change) -> None:
-        """The whole change round, uncommitted."""
-        with _explained(f"change round {change.index}"):
-            for step in change_steps(self._connection, self._table, change):
-                step()
+    def apply(self, change: Change, manner: Manner = Manner.PLAIN) -> None:
+        """The whole change round; the last of its transactions is left open."""
+        with _explained(f"change round {change.index}, {manner}"):
+            do_round(self._connection, self._table, change, manner)
 
     def commit(self) -> None:
         """Commit; further statements begin another transaction."""
@@ -136,6 +137,23 @@ class PostgresSource:
             yield PostgresTransaction(connection, self._target)
         finally:
             connection.close()  # the server rolls back what is open
+
+    def slots(self) -> tuple[str, ...]:
+        """The names of all replication slots of the database."""
+        query = "SELECT slot_name::text FROM pg_replication_slots WHERE database = current_database()"
+        with _explained("looking for replication slots"):
+            return tuple(name for (name,) in self._connected().execute(query.encode()).fetchall())
+
+    def drop_slot(self, name: str) -> None:
+        """Remove that slot, and end whoever reads it; absent is fine."""
+        ask = "SELECT active_pid FROM pg_replication_slots WHERE slot_name = %s"
+        with _explained(f"dropping slot {name}"):
+            found = self._connected().execute(ask, [name]).fetchone()
+            if found is None:
+                return
+            if found[0] is not None:
+                self._connected().execute("SELECT pg_terminate_backend(%s, 5000)", [found[0]])
+            self._connected().execute("SELECT pg_drop_replication_slot(%s)", [name])
 
     def close(self) -> None:
         """Give up the connection; the next call opens another."""

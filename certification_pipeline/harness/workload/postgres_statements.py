@@ -6,7 +6,7 @@ Driver errors pass through: the caller explains them.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
 import psycopg
@@ -24,7 +24,7 @@ TEMPLATES = "_certify_templates"
 MAX_NAME_BYTES = 63
 """PostgreSQL cuts longer names silently (NAMEDATALEN - 1)."""
 
-_NEW = sql.Identifier("pg_temp", "_certify_new")
+STAGED = sql.Identifier("pg_temp", "_certify_new")
 
 
 def check_name(name: str) -> None:
@@ -49,7 +49,7 @@ def create_table(connection: psycopg.Connection, table: sql.Identifier, spec: Ta
         check_name(column.name)
     parts: list[sql.Composable] = [_definition(column) for column in spec.columns]
     if spec.primary_key:
-        parts.append(sql.SQL("PRIMARY KEY ({})").format(_names(spec.primary_key)))
+        parts.append(sql.SQL("PRIMARY KEY ({})").format(column_list(spec.primary_key)))
     connection.execute(sql.SQL("CREATE TABLE {} ({})").format(table, sql.SQL(", ").join(parts)))
     if not spec.primary_key:
         connection.execute(sql.SQL("ALTER TABLE {} REPLICA IDENTITY FULL").format(table))
@@ -84,7 +84,7 @@ def copy_rows(
 ) -> None:
     """Send rows by COPY; memory stays at one batch."""
     statement = sql.SQL("COPY {} ({}) FROM STDIN {}").format(
-        table, _names(spec.column_names), sql.SQL(COPY_OPTIONS)
+        table, column_list(spec.column_names), sql.SQL(COPY_OPTIONS)
     )
     sent = 0
     with connection.cursor() as cursor:
@@ -120,37 +120,44 @@ def change_steps(
     if change.inserts.num_rows:
         steps.append(partial(copy_rows, connection, table, change.spec, change.inserts.to_batches()))
     if change.updates.num_rows:
-        steps.append(partial(_update, connection, table, change))
+        steps.append(partial(update_rows, connection, table, change.spec, change.updates))
     if change.deletes.num_rows:
-        steps.append(partial(_delete, connection, table, change))
+        steps.append(partial(delete_rows, connection, table, change.spec, change.deletes))
     return steps
 
 
-def _update(connection: psycopg.Connection, table: sql.Identifier, change: Change) -> None:
-    key = change.spec.primary_key
-    assigned = [name for name in change.spec.column_names if name not in key]
-    _stage(connection, [change.spec.column(name) for name in change.spec.column_names], change.updates)
+def update_rows(
+    connection: psycopg.Connection, table: sql.Identifier, spec: TableSpec, rows: pa.Table
+) -> None:
+    """Set every column of the rows with those keys to the images given."""
+    key = spec.primary_key
+    assigned = [name for name in spec.column_names if name not in key]
+    stage_rows(connection, spec.columns, rows)
     sets = sql.SQL(", ").join(sql.SQL("{0} = new.{0}").format(sql.Identifier(name)) for name in assigned)
     statement = sql.SQL("UPDATE {} AS old SET {} FROM {} AS new WHERE {}")
-    done = connection.execute(statement.format(table, sets, _NEW, _same_key(key))).rowcount
-    expect_rows(done, change.updates.num_rows, "updated rows")
-    connection.execute(sql.SQL("DROP TABLE {}").format(_NEW))
+    done = connection.execute(statement.format(table, sets, STAGED, same_key(key))).rowcount
+    expect_rows(done, rows.num_rows, "updated rows")
+    connection.execute(sql.SQL("DROP TABLE {}").format(STAGED))
 
 
-def _delete(connection: psycopg.Connection, table: sql.Identifier, change: Change) -> None:
-    key = change.spec.primary_key
-    _stage(connection, [change.spec.column(name) for name in key], change.deletes)
+def delete_rows(
+    connection: psycopg.Connection, table: sql.Identifier, spec: TableSpec, rows: pa.Table
+) -> None:
+    """Delete the rows with those keys."""
+    key = spec.primary_key
+    stage_rows(connection, [spec.column(name) for name in key], rows.select(list(key)))
     statement = sql.SQL("DELETE FROM {} AS old USING {} AS new WHERE {}")
-    done = connection.execute(statement.format(table, _NEW, _same_key(key))).rowcount
-    expect_rows(done, change.deletes.num_rows, "deleted rows")
-    connection.execute(sql.SQL("DROP TABLE {}").format(_NEW))
+    done = connection.execute(statement.format(table, STAGED, same_key(key))).rowcount
+    expect_rows(done, rows.num_rows, "deleted rows")
+    connection.execute(sql.SQL("DROP TABLE {}").format(STAGED))
 
 
-def _stage(connection: psycopg.Connection, columns: list[Column], rows: pa.Table) -> None:
+def stage_rows(connection: psycopg.Connection, columns: Sequence[Column], rows: pa.Table) -> None:
+    """Put rows into the temporary table :data:`STAGED`, which must not be there yet; the caller drops it."""
     definitions = sql.SQL(", ").join(_definition(column) for column in columns)
-    connection.execute(sql.SQL("CREATE TABLE {} ({})").format(_NEW, definitions))
+    connection.execute(sql.SQL("CREATE TABLE {} ({})").format(STAGED, definitions))
     spec = TableSpec("_certify_new", tuple(columns), (columns[0].name,), None, None)
-    copy_rows(connection, _NEW, spec, rows.to_batches())
+    copy_rows(connection, STAGED, spec, rows.to_batches())
 
 
 def _drift(connection: psycopg.Connection, table: sql.Identifier, drift: Drift) -> None:
@@ -181,11 +188,13 @@ def _definition(column: Column) -> sql.Composed:
     return sql.SQL(form).format(sql.Identifier(column.name), sql.SQL(POSTGRES_TYPES[column.type]))
 
 
-def _names(names: Iterable[str]) -> sql.Composed:
+def column_list(names: Iterable[str]) -> sql.Composed:
+    """``"a", "b"``."""
     return sql.SQL(", ").join(sql.Identifier(name) for name in names)
 
 
-def _same_key(key: tuple[str, ...]) -> sql.Composed:
+def same_key(key: tuple[str, ...]) -> sql.Composed:
+    """``old."id" = new."id"``."""
     return sql.SQL(" AND ").join(sql.SQL("old.{0} = new.{0}").format(sql.Identifier(name)) for name in key)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 from typing import Protocol, runtime_checkable
 
+from certification_pipeline.harness.workload.manners import Manner
 from certification_pipeline.harness.workload.rounds import Change, Workload
 from certification_pipeline.harness.workload.spec import TableSpec
 
@@ -31,8 +32,8 @@ class OpenTransaction(Protocol):
         """Run one statement inside; the number of rows it touched (-1: not applicable)."""
         ...
 
-    def apply(self, change: Change) -> None:
-        """A whole change round inside, left uncommitted."""
+    def apply(self, change: Change, manner: Manner = Manner.PLAIN) -> None:
+        """A whole change round inside; the last of its transactions is left open."""
         ...
 
     def commit(self) -> None:
@@ -72,6 +73,19 @@ class SourceWriter(Protocol):
 
     def close(self) -> None:
         """Give up connections; idempotent. The table stays."""
+        ...
+
+
+@runtime_checkable
+class LoggedSource(Protocol):
+    """A source whose log is read through slots, which can be told and dropped."""
+
+    def slots(self) -> tuple[str, ...]:
+        """The names of all replication slots of the database."""
+        ...
+
+    def drop_slot(self, name: str) -> None:
+        """Remove that slot, and end whoever reads it; absent is fine."""
         ...
 
 

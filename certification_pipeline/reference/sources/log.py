@@ -11,6 +11,12 @@ from certification_pipeline.catalog.vocabulary import FailureCategory
 from certification_pipeline.reference.defects import Defect
 from certification_pipeline.reference.dialects.postgres import PostgresDialect
 from certification_pipeline.reference.failures import LoadError
+from certification_pipeline.reference.planted.log import (
+    STREAMED,
+    STREAMING_OPTIONS,
+    cut_to_layout,
+    deaf_to_aborts,
+)
 from certification_pipeline.reference.postgres import Connection, rows
 from certification_pipeline.reference.sources.netting import Net
 from certification_pipeline.reference.sources.pgoutput import (
@@ -190,22 +196,25 @@ class LogReader:
         Returns it with the end of the last complete transaction. Transactions that rolled back are not in
         the log's output at all. Nothing is consumed.
         """
-        net, position = Net(keys), after
+        net, position = Net(keys, defect=self._defect), after
         relations: dict[int, Relation] = {}
         pending: list[tuple[Insert | Update | Delete | Truncate, Relation | None]] = []
         skip = False
-        for message in self._messages():
+        for message in self._messages(after):
             match message:
                 case Begin():
                     pending, skip = [], initial.has(message)
                 case Relation():
-                    relations[message.id] = message
-                case Truncate():
+                    if self._defect is not Defect.FIRST_LAYOUT_KEPT or message.id not in relations:
+                        relations[message.id] = message
+                case Truncate() if self._defect is not Defect.TRUNCATE_IGNORED:
                     # The publication has no other table, so it is ours.
                     pending.append((message, None))
                 case Insert() | Update() | Delete():
                     # The layout may change inside a transaction: it is the one in force now that counts.
-                    pending.append((message, relations[message.relation]))
+                    layout = relations[message.relation]
+                    keeps = self._defect is Defect.FIRST_LAYOUT_KEPT
+                    pending.append((cut_to_layout(message, layout) if keeps else message, layout))
                 case Commit(_, end) if end > after:
                     if self._defect is Defect.LOG_TAIL_SKIPPED and len(pending) > 1:
                         pending.pop()
@@ -214,19 +223,27 @@ class LogReader:
                     position = end
         return net, position
 
-    def _messages(self) -> Iterator[Message]:
-        """Decoded messages, fetched in batches through a cursor."""
+    def _messages(self, after: int) -> Iterator[Message]:
+        """Decoded messages."""
+        if self._defect is Defect.ABORTS_UNHEARD:
+            self._connection.execute(STREAMED.encode())
+            yield from map(decode, deaf_to_aborts(self._read(STREAMING_OPTIONS), after))
+        else:
+            yield from map(decode, self._read("'proto_version', '1'"))
+
+    def _read(self, options: str) -> Iterator[bytes]:
+        """Messages of pgoutput, fetched in batches through a cursor."""
         self._connection.execute("BEGIN")
         try:
             self._connection.execute(
                 f"DECLARE certification_log NO SCROLL CURSOR FOR SELECT data FROM "
                 f"pg_logical_slot_peek_binary_changes({_DIALECT.literal(self.slot_name)}, "
-                f"{_DIALECT.literal(lsn_text(self.end()))}, NULL, 'proto_version', '1', "
+                f"{_DIALECT.literal(lsn_text(self.end()))}, NULL, {options}, "
                 f"'publication_names', {_DIALECT.literal(_DIALECT.quote(self.slot_name))})".encode()
             )
             while batch := rows(self._connection, f"FETCH {FETCH_ROWS} FROM certification_log"):
                 for (data,) in batch:
-                    yield decode(bytes(data))
+                    yield bytes(data)
         finally:
             if not self._connection.closed and not self._connection.broken:
                 self._connection.execute("ROLLBACK")

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from certification_pipeline.catalog.vocabulary import FailureCategory
+from certification_pipeline.reference.defects import Defect
 from certification_pipeline.reference.failures import LoadError
 from certification_pipeline.reference.sources.pgoutput import (
     Delete,
@@ -43,6 +44,7 @@ class Net:
     rows: dict[Key, NetRow] = field(default_factory=dict)
     truncated: bool = False
     changes: int = 0
+    defect: Defect | None = None
 
     def apply(self, change: Insert | Update | Delete | Truncate, relation: Relation | None) -> None:
         """One change, in commit order."""
@@ -55,6 +57,8 @@ class Net:
         if isinstance(change, Insert):
             values = _named(relation, change.new)
             key = self._key(values)
+            if self.defect is Defect.DELETES_WIN and key in self.rows and self.rows[key].values is None:
+                return
             self.rows[key] = NetRow(values, key)
         elif isinstance(change, Delete):
             key = self._key(_named(relation, change.old))
@@ -77,7 +81,7 @@ class Net:
         if before is not None and before.values is not None:
             known, origin = before.values, before.origin
             values.update({c: known[c] for c, v in values.items() if v is Unchanged.TOAST and c in known})
-        if old_key != key:
+        if old_key != key and self.defect is not Defect.FORMER_KEY_KEPT:
             self.rows[old_key] = NetRow(None, old_key)
         self.rows[key] = NetRow(values, origin)
 

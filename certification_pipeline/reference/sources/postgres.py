@@ -110,6 +110,8 @@ class PostgresSource:
             nulls = "exclude"
         if high_water is not None:
             mark = f"CAST({_DIALECT.literal(high_water)} AS {column.type.native})"
+            if self._defect is Defect.LOOKBACK_IGNORED:
+                lookback_seconds = 0
             if lookback_seconds and column.type.kind in _TEMPORAL:
                 mark += f" - INTERVAL '{lookback_seconds} seconds'"
             above = ">" if self._defect is Defect.CURSOR_STRICTLY_ABOVE else ">="

@@ -52,6 +52,8 @@ class Expected:
     """Positions of scd2's validity columns."""
     images: str | None
     """Every image ever, as a query of ``k, eid, c0, …``, for telling stale rows."""
+    aborted: str | None
+    """Images that a transaction wrote which rolled back, as a query of ``k, eid, c0, …``."""
     deleted: str | None
     """Keys that must be gone because the source deleted them, as a query of ``k``."""
     identity: tuple[object, ...] = field(default=(), compare=False)
@@ -85,6 +87,7 @@ class Expectations:
         identity = (
             history.workload.identity,
             history.loads,
+            history.aborted,
             history.resyncs,
             logic,
             semantics.strategy,
@@ -120,7 +123,7 @@ class Expectations:
         if log is None:
             log = self._logs[name] = SourceLog(self._connection, history.workload)
         self._logs.move_to_end(name)
-        log.ensure(history.last_round)
+        log.ensure(max((history.last_round, *history.aborted)))
         return log
 
     def _forget(self) -> None:
@@ -176,7 +179,8 @@ class Expectations:
             table=table,
             tolerated=projection.tolerated,
             validity=validity,
-            images=_images(log, fields, last),
+            images=_images(log, fields, f"round <= {last}"),
+            aborted=_images(log, fields, _one_of(history.aborted)) if history.aborted else None,
             deleted=log.deleted(last) if _must_delete(semantics) else None,
             identity=identity,
         )
@@ -192,11 +196,13 @@ def _query(log: SourceLog, state: str, fields: list[Field]) -> str:
     return f"SELECT s.eid AS eid, {chosen} FROM {rows} AS s JOIN {log.table} AS l ON l.eid = s.eid"
 
 
-def _images(log: SourceLog, fields: list[Field], last: int) -> str:
+def _images(log: SourceLog, fields: list[Field], rounds: str) -> str:
     columns = ", ".join(f"{f.image} AS c{i}" for i, f in enumerate(fields))
-    return (
-        f"SELECT l.k AS k, l.eid AS eid, {columns} FROM {log.table} AS l WHERE NOT gone AND round <= {last}"
-    )
+    return f"SELECT l.k AS k, l.eid AS eid, {columns} FROM {log.table} AS l WHERE NOT gone AND {rounds}"
+
+
+def _one_of(rounds: tuple[int, ...]) -> str:
+    return f"round IN ({', '.join(map(str, rounds))})"
 
 
 def _validity_fields(names: tuple[str, str]) -> list[Field]:
