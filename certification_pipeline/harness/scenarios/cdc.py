@@ -6,15 +6,21 @@ The model knows change rounds; a source is disturbed by doing a round in an unus
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from certification_pipeline.catalog.vocabulary import (
     DriftBehaviour,
     DriftKind,
     FailureCategory,
     OnPositionLost,
     OnTruncate,
+    Side,
 )
+from certification_pipeline.evidence.disruption import CrashPoint
 from certification_pipeline.harness.bench import Bench
 from certification_pipeline.harness.engines.session import LoadOutcome
+from certification_pipeline.harness.faults.commits import CommitRecorder, KillAfterCommit, KillBeforeCommit
+from certification_pipeline.harness.faults.fault import Fault
 from certification_pipeline.harness.faults.source import SlotDropped, WritesDuringLoad
 from certification_pipeline.harness.nemesis import ANY_END, RESULT, failed_as
 from certification_pipeline.harness.workload.manners import Manner
@@ -37,6 +43,32 @@ def snapshot_handoff(bench: Bench) -> None:
     bench.load_and_judge("what was written meanwhile")
     bench.change()
     bench.load_and_judge("change round")
+
+
+def same_position_crash(bench: Bench) -> None:
+    """All changes of a transaction have one position: the load dies amid writing them, and goes on."""
+    bench.options = bench.options.model_copy(update={"batch_rows": SMALL_BATCHES})
+    bench.nemesis.wire(Side.SINK)
+    _first_load(bench)
+    bench.change_as(Manner.PLAIN)
+    recorder = CommitRecorder([Side.SINK])
+    with bench.nemesis.disrupt(recorder):
+        bench.load_and_judge("its commits are listed")
+    for fault in _crashes(recorder.points):
+        bench.change_as(Manner.PLAIN)
+        with bench.nemesis.disrupt(fault):
+            outcome = bench.load(ends=ANY_END)
+            if outcome.end == RESULT:
+                bench.judge_delivery("it went on by itself")
+        bench.nemesis.recover(f"after {fault.name}")
+    bench.load_and_judge("idle rerun")
+
+
+def _crashes(points: Sequence[CrashPoint]) -> list[Fault]:
+    """Before and after the first commit, and after the middle one where there are several."""
+    first, middle = points[0], points[len(points) // 2]
+    later: list[Fault] = [KillAfterCommit(middle)] if middle != first else []
+    return [KillBeforeCommit(first), KillAfterCommit(first), *later]
 
 
 def pk_update(bench: Bench) -> None:
@@ -124,6 +156,8 @@ def txn_abort(bench: Bench) -> None:
     bench.load_and_judge("a savepoint rolled back")
     with bench.station.quiet, source.open_transaction() as transaction:
         transaction.apply(workload.change(2))
+        # A commit behind it: the log is durable up to here, and says nothing of how this one will end.
+        bench.touch()
         bench.load_and_judge("a transaction is in flight")
         transaction.rollback()
     bench.load_and_judge("it rolled back")

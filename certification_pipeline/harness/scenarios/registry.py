@@ -42,6 +42,7 @@ SCENARIOS: Mapping[str, ScenarioFunction] = MappingProxyType(
         "rec.partial_replace": partial_replace,
         "deliv.exactly_once": exactly_once,
         "cdc.snapshot_handoff": cdc.snapshot_handoff,
+        "cdc.same_position_crash": cdc.same_position_crash,
         "cdc.pk_update": cdc.pk_update,
         "cdc.delete_reinsert": cdc.delete_reinsert,
         "cdc.truncate": cdc.truncate,
