@@ -57,6 +57,22 @@ ISSUE_SCENARIOS = (
     | {f"schema.{kind}" for kind in DriftKind}
     | {f"obs.{name}" for name in ("fields", "counts", "taxonomy")}
     | {"rec.crash_points", "rec.partial_replace", "rec.two_phase_commit", "deliv.exactly_once"}
+    | {"rec.crash_points", "rec.partial_replace", "deliv.exactly_once"}
+    | {
+        f"cdc.{name}"
+        for name in (
+            "snapshot_handoff",
+            "same_position_crash",
+            "pk_update",
+            "delete_reinsert",
+            "truncate",
+            "slot_lost",
+            "resnapshot",
+            "txn_abort",
+            "ddl_mid_stream",
+        )
+    }
+    | {"event.late", "event.out_of_order"}
 )
 
 
@@ -124,7 +140,9 @@ class TestScenarios:
 
     def test_drift_scenarios_name_their_drift(self, catalog: Catalog) -> None:
         drifts = {s.id: s.requires_drift for s in catalog.scenarios.values() if s.requires_drift}
-        assert drifts == {f"schema.{kind}": kind for kind in DriftKind}
+        assert drifts == {f"schema.{kind}": kind for kind in DriftKind} | {
+            "cdc.ddl_mid_stream": DriftKind.ADD
+        }
 
 
 class TestPolicies:
@@ -221,8 +239,8 @@ class TestReferenceEngine:
             assert set(engine.reports) <= set(RunRecord.model_fields), engine.id
 
     def test_reports_all_a_successful_run_has(self, catalog: Catalog) -> None:
-        """A failure category is no field of a success: obs.taxonomy looks at it."""
-        expected = set(RunRecord.model_fields) - {"failure_category"}
+        """A failure category is no field of a success: obs.taxonomy looks at it. Late rows are not seen."""
+        expected = set(RunRecord.model_fields) - {"failure_category", "late_rows"}
         assert set(catalog.engines["reference"].reports) == expected
 
 
