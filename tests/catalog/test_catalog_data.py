@@ -57,7 +57,6 @@ ISSUE_SCENARIOS = (
     | {f"schema.{kind}" for kind in DriftKind}
     | {f"obs.{name}" for name in ("fields", "counts", "taxonomy")}
     | {"rec.crash_points", "rec.partial_replace", "rec.two_phase_commit", "deliv.exactly_once"}
-    | {"rec.crash_points", "rec.partial_replace", "deliv.exactly_once"}
     | {
         f"cdc.{name}"
         for name in (
