@@ -79,6 +79,7 @@ class Family(StrEnum):
     DBT_LINEAGE = "dbt_lineage"
     REPLAY = "replay"
     CONNECTOR_LIVE = "connector_live"
+    CALIBRATION = "calibration"
 
 
 class ReplayKind(StrEnum):

@@ -11,7 +11,7 @@ from typing import ClassVar, Literal
 from pydantic import AwareDatetime, Field
 
 from certification_pipeline.catalog.vocabulary import Family, Outcome, ReasonCode
-from certification_pipeline.evidence.artifact import DIGEST_PATTERN, Digest, Model
+from certification_pipeline.evidence.artifact import DIGEST_PATTERN, Digest, Model, Subject
 from certification_pipeline.evidence.cell import Judgement, judged
 from certification_pipeline.evidence.decision import Decision
 from certification_pipeline.evidence.disruption import FaultEvidence
@@ -109,6 +109,7 @@ class Calibration(Decision):
     KIND: ClassVar[str] = "calibration"
 
     basis: Basis
+    calibrated: Subject | None = Field(description="the reference engine that was run; None: no trial")
     rows: int
     seed: int
     scenarios: tuple[str, ...] = Field(description="of the catalogue; each must kill a defect")

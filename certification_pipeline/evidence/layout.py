@@ -38,6 +38,7 @@ FAMILY_ARTIFACTS: Mapping[Family, str] = MappingProxyType(
         Family.DBT_LINEAGE: "dbt_lineage.json",
         Family.REPLAY: "replay_evidence.json",
         Family.CONNECTOR_LIVE: "connector_certification.json",
+        Family.CALIBRATION: "calibration.json",
     }
 )
 RUN_REGISTRY = "run_registry.json"

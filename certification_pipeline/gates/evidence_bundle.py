@@ -30,6 +30,7 @@ NAMES: Mapping[Family, str] = {
     Family.DBT_LINEAGE: "dbt_lineage",
     Family.REPLAY: "replay",
     Family.CONNECTOR_LIVE: "connector",
+    Family.CALIBRATION: "calibration",
 }
 
 

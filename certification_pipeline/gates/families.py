@@ -14,6 +14,7 @@ from certification_pipeline.catalog.vocabulary import Family as CatalogFamily
 from certification_pipeline.evidence import layout
 from certification_pipeline.evidence.benchmark import BenchmarkBaseline
 from certification_pipeline.evidence.bundle import OpsEvidenceBundle, StrategyCertificationBundle
+from certification_pipeline.evidence.calibration import Calibration
 from certification_pipeline.evidence.connectors import ConnectorCertification
 from certification_pipeline.evidence.dbt_lineage import DbtLineage
 from certification_pipeline.evidence.errors import EvidenceError
@@ -24,6 +25,7 @@ from certification_pipeline.evidence.report import CertificationReport
 from certification_pipeline.evidence.subject_dir import SubjectDir
 from certification_pipeline.evidence.suite import ItemName
 from certification_pipeline.gates.benchmark_baseline import verify_benchmark
+from certification_pipeline.gates.calibration import verify_calibration
 from certification_pipeline.gates.connectors import verify_connectors
 from certification_pipeline.gates.dbt_lineage import verify_dbt_lineage
 from certification_pipeline.gates.evidence_bundle import verify_evidence_bundle
@@ -77,6 +79,8 @@ REQUIRED_BY: Mapping[CatalogFamily, ItemName] = MappingProxyType(
         # Replay and connector evidence reach a suite through the strategy bundle (seed 003).
         CatalogFamily.REPLAY: ItemName.STRATEGY_CERTIFICATION_BUNDLE,
         CatalogFamily.CONNECTOR_LIVE: ItemName.STRATEGY_CERTIFICATION_BUNDLE,
+        # About the bench, not the subject: it reaches a suite as ops evidence.
+        CatalogFamily.CALIBRATION: ItemName.EVIDENCE_BUNDLE,
     }
 )
 """A family in the sealed plan -> the item that a suite over that plan must hold: absence is never a pass."""
@@ -99,6 +103,7 @@ VERIFIERS = Registry(
         # Remembers failures by itself: a mended document is a change, though the engine is the same.
         ConnectorCertification.schema_name(): verify_connectors,
         ReplayEvidence.schema_name(): remembers_failures(CatalogFamily.REPLAY, verify_replay),
+        Calibration.schema_name(): verify_calibration,
         DbtLineage.schema_name(): remembers_failures(CatalogFamily.DBT_LINEAGE, verify_dbt_lineage),
     },
     {

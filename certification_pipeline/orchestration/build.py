@@ -6,16 +6,18 @@ import dagster as dg
 
 from certification_pipeline.catalog.loading import load_catalog
 from certification_pipeline.catalog.models import Catalog, Engine
+from certification_pipeline.catalog.vocabulary import Family
+from certification_pipeline.orchestration.assets.calibration import calibration_asset
 from certification_pipeline.orchestration.assets.families import family_assets
 from certification_pipeline.orchestration.assets.matrix import matrix_assets
 from certification_pipeline.orchestration.assets.plan import plan_asset
 from certification_pipeline.orchestration.assets.publish import publish_asset
 from certification_pipeline.orchestration.assets.report import report_asset
 from certification_pipeline.orchestration.assets.verdict import verdict_assets
-from certification_pipeline.orchestration.jobs import JOBS
+from certification_pipeline.orchestration.jobs import CALIBRATION_JOB, JOBS
 from certification_pipeline.orchestration.names import FAMILY_ASSETS
 from certification_pipeline.orchestration.resources import CertificationResource
-from certification_pipeline.orchestration.schedules import schedules
+from certification_pipeline.orchestration.schedules import nightly_calibration, schedules
 from certification_pipeline.orchestration.sensors import sensors
 from certification_pipeline.settings import RunSettings
 
@@ -36,14 +38,16 @@ def build_defs(
     settings.check(catalog)
     profile = catalog.profiles[settings.profile]
     engines = [catalog.engine(name) for name in settings.chosen_engines(catalog)]
+    calibrated = Family.CALIBRATION in profile.families
     return dg.Definitions(
         assets=[
             plan_asset(catalog, profile),
+            *([calibration_asset(catalog)] if calibrated else []),
             *(asset for engine in engines for asset in matrix_assets(catalog, profile, engine)),
             *(asset for engine in engines for asset in _evidence_and_verdict(catalog, settings, engine)),
         ],
-        jobs=JOBS,
-        schedules=schedules(),
+        jobs=[*JOBS, *([CALIBRATION_JOB] if calibrated else [])],
+        schedules=[*schedules(), *([nightly_calibration()] if calibrated else [])],
         sensors=sensors(engines),
         resources={"certification": certification},
         # Parallelism is inside the ops (the pool of cells); a process a step would cost a second each.

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import dagster as dg
 
 from certification_pipeline.catalog.vocabulary import Family
-from certification_pipeline.orchestration.names import FAMILY_ASSETS, FAMILY_TAG
+from certification_pipeline.orchestration.names import BENCH, FAMILY_ASSETS, FAMILY_TAG
 from certification_pipeline.pipeline.families import FOLLOWS_FROM_CELLS
 
 DAILY_FAMILIES = (Family.CONNECTOR_LIVE,)
@@ -33,7 +33,7 @@ def _any(selections: Sequence[dg.AssetSelection]) -> dg.AssetSelection:
 
 FULL = dg.define_asset_job(
     "full_certification",
-    dg.AssetSelection.all(),
+    dg.AssetSelection.all() - dg.AssetSelection.groups(BENCH),
     description=(
         "Plan, every cell, every evidence family, every gate, as `certify run`; publishes what is green "
         "(seed 003)."
@@ -43,7 +43,7 @@ FULL = dg.define_asset_job(
 CONNECTORS = dg.define_asset_job(
     "connector_certification",
     dg.AssetSelection.all()
-    - dg.AssetSelection.groups("publish")
+    - dg.AssetSelection.groups("publish", BENCH)
     - _families(family for family in FAMILY_ASSETS if family not in DAILY_FAMILIES),
     config=plan_config(families=DAILY_FAMILIES),
     description=(
@@ -60,3 +60,9 @@ VERDICT = dg.define_asset_job(
 )
 
 JOBS = [FULL, CONNECTORS, VERDICT]
+CALIBRATION_JOB = dg.define_asset_job(
+    "calibration",
+    dg.AssetSelection.groups(BENCH),
+    description="Plant every defect: does this bench see what it says it sees? Releases rest on the answer.",
+)
+"""Only where releases are to rest on it."""

@@ -13,6 +13,10 @@ from certification_pipeline.catalog.vocabulary import Family, Strategy, Support
 
 OWNERS = ["team:connector-certification"]
 PLAN = dg.AssetKey(["plan"])
+CALIBRATION = dg.AssetKey(["evidence", "calibration"])
+"""Of the bench, for all engines; each engine's release takes it up."""
+BENCH = "bench"
+"""The group of what is about the bench: no release's job runs it."""
 PASSED = "passed"
 """The check of every evidence family."""
 PUBLISHABLE = "publishable"
@@ -44,6 +48,7 @@ FAMILY_ASSETS: Mapping[Family, str] = MappingProxyType(
         Family.DBT_LINEAGE: "dbt_lineage",
         Family.REPLAY: "replay_evidence",
         Family.CONNECTOR_LIVE: "connector_live_tests",
+        Family.CALIBRATION: "calibration",
     }
 )
 """What each family's asset is called; the matrix is the route assets and the certification report."""

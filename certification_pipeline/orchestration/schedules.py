@@ -5,11 +5,20 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from certification_pipeline.orchestration.jobs import CONNECTORS, DAILY_FAMILIES, FULL, plan_config
+from certification_pipeline.orchestration.jobs import (
+    CALIBRATION_JOB,
+    CONNECTORS,
+    DAILY_FAMILIES,
+    FULL,
+    plan_config,
+)
 from certification_pipeline.orchestration.names import RELEASE_TAG
 
 DAILY = "17 2 * * *"
 WEEKLY = "41 3 * * 2"
+NIGHTLY = "47 0 * * *"
+CLEAN_RUNS = 50
+"""Of the clean engine, every night (DESIGN section 9)."""
 
 Tick = dg.RunRequest | dg.SkipReason
 
@@ -47,6 +56,18 @@ def schedules(now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> list[d
         return _on_its_day(when, now(), _request("weekly", when.strftime("%G-W%V"), run_config))
 
     return [daily, weekly]
+
+
+def nightly_calibration() -> dg.ScheduleDefinition:
+    """Before the day's first certification, which rests on it."""
+    return dg.ScheduleDefinition(
+        name="nightly_calibration",
+        cron_schedule=NIGHTLY,
+        job=CALIBRATION_JOB,
+        execution_timezone="UTC",
+        run_config={"ops": {"evidence__calibration": {"config": {"clean": CLEAN_RUNS}}}},
+        description="Every night 00:47 UTC: every planted defect, and the clean engine fifty times.",
+    )
 
 
 def _on_its_day(scheduled: datetime, now: datetime, request: dg.RunRequest) -> Tick:

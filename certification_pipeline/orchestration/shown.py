@@ -15,6 +15,7 @@ import pandas as pd
 from certification_pipeline.catalog.vocabulary import Outcome
 from certification_pipeline.evidence.benchmark import BenchmarkBaseline
 from certification_pipeline.evidence.bundle import BundleItem, OpsEvidenceBundle, StrategyCertificationBundle
+from certification_pipeline.evidence.calibration import Calibration
 from certification_pipeline.evidence.connectors import ConnectorCertification
 from certification_pipeline.evidence.dbt_lineage import DbtLineage
 from certification_pipeline.evidence.decision import Decision
@@ -112,6 +113,28 @@ def _dbt(made: DbtLineage) -> Metadata:
             "column_edges": sum(len(each.column_edges) for each in made.targets),
         },
     )
+
+
+@shown.register
+def _calibration(made: Calibration) -> Metadata:
+    rows = [
+        {
+            "defect": line.id,
+            "fate": line.fate,
+            "killed by": ", ".join(line.killed_by),
+            "not seen by": ", ".join((*line.passed_by, *line.undecided)),
+        }
+        for line in sorted(made.defects, key=lambda line: line.fate == "killed")
+    ]
+    figures = {
+        "mutation_score": made.score,
+        "planted": made.planted,
+        "killed": made.killed,
+        "idle_scenarios": sum(not line.kills for line in made.kills),
+        "false_alarms": made.clean.alarms,
+        "clean_runs": made.clean.runs,
+    }
+    return _shown(rows, figures)
 
 
 @shown.register

@@ -106,6 +106,7 @@ def calibrate(
             subject=_subject(ENGINE, reference),
             profile=PROFILE,
             basis=basis,
+            calibrated=_subject(ENGINE, reference),
             rows=ROWS,
             seed=SEED,
             scenarios=tuple(catalog.scenarios),

@@ -17,6 +17,7 @@ from certification_pipeline.evidence import layout
 from certification_pipeline.evidence.artifact import Blocker
 from certification_pipeline.evidence.benchmark import BenchmarkBaseline
 from certification_pipeline.evidence.bundle import OpsEvidenceBundle, StrategyCertificationBundle
+from certification_pipeline.evidence.calibration import Calibration
 from certification_pipeline.evidence.chain_dir import ChainDir
 from certification_pipeline.evidence.connectors import ConnectorCertification
 from certification_pipeline.evidence.dbt_lineage import DbtLineage
@@ -85,6 +86,7 @@ _ENTRIES = (
     _entry(Family.DBT_LINEAGE, "dbt lineage", DbtLineage),
     _entry(Family.REPLAY, "Replay", ReplayEvidence),
     _entry(Family.CONNECTOR_LIVE, "Connectors", ConnectorCertification),
+    _entry(Family.CALIBRATION, "Calibration", Calibration),
     _Entry("strategy_bundle", "Strategy bundle", layout.STRATEGY_BUNDLE, StrategyCertificationBundle, None),
     _Entry("evidence_bundle", "Evidence bundle", layout.EVIDENCE_BUNDLE, OpsEvidenceBundle, None),
 )

@@ -7,6 +7,7 @@ from functools import singledispatch
 from certification_pipeline.evidence.benchmark import BenchmarkBaseline
 from certification_pipeline.evidence.benchmark_samples import Comparison
 from certification_pipeline.evidence.bundle import OpsEvidenceBundle, StrategyCertificationBundle
+from certification_pipeline.evidence.calibration import Calibration
 from certification_pipeline.evidence.connectors import ConnectorCertification
 from certification_pipeline.evidence.dbt_lineage import DbtLineage
 from certification_pipeline.evidence.decision import Decision
@@ -89,6 +90,15 @@ def _connectors(made: ConnectorCertification) -> str:
     required = [each for items in made.connectors.values() for each in items.values() if each.required]
     proven = len(required) - len(made.missing_required)
     return f"{proven} of {len(required)} required checklist items proven, for {len(made.scope)} connectors"
+
+
+@_line.register
+def _calibration(made: Calibration) -> str:
+    clean = made.clean
+    return (
+        f"{made.killed} of {made.planted} planted defects killed, "
+        f"{clean.alarms} false alarms in {clean.runs} clean runs"
+    )
 
 
 @_line.register(StrategyCertificationBundle)

@@ -56,6 +56,7 @@ def calibrated(
         subject=SUBJECT,
         profile="embedded",
         basis=BASIS,
+        calibrated=SUBJECT,
         rows=1000,
         seed=1,
         scenarios=("batch.empty", "incr.noop"),

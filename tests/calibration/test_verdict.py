@@ -89,6 +89,7 @@ def test_it_is_recomputed_from_what_is_inside() -> None:
         subject=made.subject,
         profile=made.profile,
         basis=made.basis,
+        calibrated=made.calibrated,
         rows=made.rows,
         seed=made.seed,
         scenarios=made.scenarios,

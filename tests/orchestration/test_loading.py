@@ -123,6 +123,7 @@ def test_the_graph_reads_as_the_seed_draws_it() -> None:
             "dbt_lineage": {"plan"},
             "replay_evidence": routes,
             "connector_live_tests": {"plan"},
+            "calibration": {"plan", "calibration"},
             "strategy_certification_bundle": {
                 "certification_report",
                 "benchmark_baseline",
@@ -136,6 +137,7 @@ def test_the_graph_reads_as_the_seed_draws_it() -> None:
                 "dbt_lineage",
                 "replay_evidence",
                 "connector_live_tests",
+                "calibration",
                 "strategy_certification_bundle",
             },
             "certification_suite": {

@@ -29,6 +29,7 @@ from certification_pipeline.orchestration.events import log_to
 from certification_pipeline.orchestration.failures import told_plainly
 from certification_pipeline.orchestration.freshness import DAILY_VERDICT, WEEKLY_EVIDENCE
 from certification_pipeline.orchestration.names import (
+    CALIBRATION,
     FAMILY_ASSETS,
     FAMILY_TAG,
     OWNERS,
@@ -88,6 +89,13 @@ ABOUT: Mapping[Family, About] = MappingProxyType(
             "Read which item of which connector is red, or which credential is missing and how to get it.",
             ("python", "json"),
             freshness=DAILY_VERDICT,
+        ),
+        Family.CALIBRATION: About(
+            "Every planted defect was seen by this very bench, every scenario saw one, and the clean engine "
+            "was green.",
+            "Materialize `evidence/calibration` (or run `certify calibrate`), then this; read which defect "
+            "survived.",
+            ("python", "json"),
         ),
     }
 )
@@ -169,6 +177,8 @@ def _deps(profile: Profile, engine: Engine, about: About, families: Collection[F
             ]
         elif source in families:
             deps.append(family_key(engine.id, source))
+    if about is ABOUT[Family.CALIBRATION]:
+        deps += [PLAN, CALIBRATION]
     return deps or [PLAN]
 
 

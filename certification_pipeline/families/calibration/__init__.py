@@ -1,0 +1,1 @@
+"""The calibration of the bench, as a release rests on it."""

@@ -1,0 +1,64 @@
+"""``evidence/calibration``: who certifies the certifier. About the bench, so there is one for all engines."""
+
+import threading
+
+import dagster as dg
+
+from certification_pipeline.catalog.models import Catalog
+from certification_pipeline.evidence.calibration import Trial
+from certification_pipeline.evidence.calibration_basis import basis_of, kept_in
+from certification_pipeline.evidence.markdown import markdown
+from certification_pipeline.orchestration.decided import decided
+from certification_pipeline.orchestration.events import log_to
+from certification_pipeline.orchestration.failures import told_plainly
+from certification_pipeline.orchestration.freshness import WEEKLY_EVIDENCE
+from certification_pipeline.orchestration.names import BENCH, CALIBRATION, OWNERS, PASSED
+from certification_pipeline.orchestration.render import page
+from certification_pipeline.orchestration.resources import CertificationResource
+from certification_pipeline.orchestration.shown import shown
+from certification_pipeline.pipeline.calibrate import Asked, calibrate
+
+
+class CalibrationConfig(dg.Config):
+    """How often the clean engine's cells are run, to count false alarms."""
+
+    clean: int = 1
+
+
+def calibration_asset(catalog: Catalog) -> dg.AssetsDefinition:
+    """The asset with its one check: 100 % killed, no idle scenario, no false alarm."""
+
+    @dg.asset(
+        key=CALIBRATION,
+        group_name=BENCH,
+        owners=OWNERS,
+        kinds={"python", "json"},
+        freshness_policy=WEEKLY_EVIDENCE,
+        check_specs=[
+            dg.AssetCheckSpec(
+                PASSED,
+                asset=CALIBRATION,
+                description="Passes when every planted defect is killed, every scenario kills one, and the "
+                "clean engine is green. When red: read which defect survived.",
+            )
+        ],
+        description=(
+            "Every defect planted in the reference engine, each in the cells that must see it, beside the "
+            "clean engine. Releases rest on the newest calibration of this very bench: materialize it after "
+            "a change of scenarios, harness or reference engine."
+        ),
+    )
+    def calibration(
+        context: dg.AssetExecutionContext, config: CalibrationConfig, certification: CertificationResource
+    ) -> dg.MaterializeResult:
+        def told(trial: Trial, total: int) -> None:
+            context.log.info(f"{trial.defect or 'clean'} {trial.cell}: {trial.outcome} ({total} in all)")
+
+        with told_plainly():
+            settings = certification.settings()
+            asked = Asked(settings.evidence_dir, settings.workers, clean=config.clean)
+            made = calibrate(asked, catalog, log_to(context.log), threading.Event(), told)
+            directory = kept_in(settings.evidence_dir, basis_of(catalog))
+        return decided(directory, made, PASSED, {**shown(made), "to_read": page(markdown(made))})
+
+    return calibration
