@@ -13,7 +13,7 @@ export UV_COMPILE_BYTECODE = 1
 export UV_SYSTEM_CERTS = true
 export DAGSTER_DISABLE_TELEMETRY = true
 
-.PHONY: help certify certify-all test test-all lint types contracts check ui report bench lock clean
+.PHONY: help certify certify-all calibrate test test-all lint types contracts check ui report bench lock clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -35,6 +35,9 @@ certify: $(READY) ## the main job: certify on the embedded profile (real Postgre
 
 certify-all: $(READY) ## every engine of the catalogue on the embedded profile, each in its own environment
 	@$(BIN)/certify run --profile embedded --engine all $(ARGS)
+
+calibrate: $(READY) ## plant every defect: does this bench see what it says it sees? (releases rest on it)
+	@$(BIN)/certify calibrate $(ARGS)
 
 test: $(READY) ## the fast tests (< 5 minutes on two cores)
 	$(BIN)/pytest -n 2 -m "not nightly and not integration_live" $(ARGS)
