@@ -61,7 +61,11 @@ class Reset(NetworkFault):
         self._passed += min(len(data), room)
         yield data[:room]
         if len(data) >= room and self._facts is None:
-            self._facts = {"connection": connection.number, "bytes": self._passed, "direction": direction.value}
+            self._facts = {
+                "connection": connection.number,
+                "bytes": self._passed,
+                "direction": direction.value,
+            }
             connection.reset()
 
     def witness(self) -> Facts | None:
