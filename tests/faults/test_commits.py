@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import socket
+from contextlib import suppress
+
 import pytest
 
 from certification_pipeline.catalog.vocabulary import Side
@@ -13,7 +16,7 @@ from certification_pipeline.harness.faults.commits import (
     KillBeforeCommit,
 )
 from certification_pipeline.harness.faults.fault import Fault
-from tests.faults.conftest import Wired
+from tests.faults.conftest import Client, Wired
 
 # Each writes the row 1, in a way of its own, and then the row 2 in another transaction.
 SECOND = """
@@ -198,3 +201,30 @@ with psycopg.connect(dsn, autocommit=True) as c:
         assert wired.run(body) == "killed"
     assert wired.ask(f"SELECT gid FROM pg_prepared_xacts WHERE gid = '{wired.table}'")
     wired.tell(f"ROLLBACK PREPARED '{wired.table}'")
+
+
+def test_where_a_connection_cannot_be_read_there_is_no_list(wired: Wired) -> None:
+    recorder = CommitRecorder([Side.SINK])
+    with wired.under(recorder):
+        assert wired.here(SECOND) == "ok"
+        assert recorder.witness() == {"boundaries": 1}
+        with socket.create_connection(("127.0.0.1", wired.link.port), timeout=10) as encrypted:
+            encrypted.sendall(bytes.fromhex("16030100050100000100"))  # a TLS ClientHello begins so
+            with suppress(ConnectionResetError):
+                encrypted.recv(1)
+    assert recorder.points == ()
+    assert recorder.witness() is None
+
+
+def test_when_nobody_was_left_to_kill_the_commit_goes_on_and_nothing_is_witnessed(
+    wired: Wired, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A load may answer before its last commit is through: then there is no load in hand any more."""
+    monkeypatch.setattr(Client, "kill_load", lambda self: ())
+    for fault in (KillBeforeCommit, KillAfterCommit):
+        wired.tell(f"TRUNCATE {wired.table}")
+        missed = fault(first_point(wired, "explicit"))
+        with wired.under(missed):
+            assert wired.run(WAYS["explicit"]) == "ok"
+        assert missed.witness() is None
+        assert wired.ids() == [1]

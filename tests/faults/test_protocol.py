@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from certification_pipeline.harness.faults.connection import Connection, Direction, Tap
+from certification_pipeline.harness.faults.postgres_events import Event, Failure, Proof, Statements, Trigger
 from certification_pipeline.harness.faults.postgres_frames import (
     CLIENT_HEADS,
     CLIENT_TYPES,
@@ -20,7 +21,6 @@ from certification_pipeline.harness.faults.postgres_frames import (
     Frames,
     greeting,
 )
-from certification_pipeline.harness.faults.postgres_protocol import Event, Failure, Proof, Statements, Trigger
 from certification_pipeline.harness.faults.postgres_wire import Listener, PostgresWire, Talk
 from tests.faults.conftest import Wired
 from tests.faults.test_commits import WAYS

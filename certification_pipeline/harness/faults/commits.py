@@ -22,7 +22,7 @@ from certification_pipeline.evidence.disruption import CrashPoint
 from certification_pipeline.harness.faults.connection import Connection
 from certification_pipeline.harness.faults.fault import Arena, Facts, Fault
 from certification_pipeline.harness.faults.link import Link
-from certification_pipeline.harness.faults.postgres_protocol import Commit, Event, Proof, Trigger
+from certification_pipeline.harness.faults.postgres_events import Commit, Event, Proof, Trigger
 from certification_pipeline.harness.faults.postgres_wire import Listener, PostgresWire, Talk
 from certification_pipeline.harness.faults.wired import postgres_of
 
@@ -61,7 +61,12 @@ class CommitRecorder(Fault):
 
     @property
     def points(self) -> tuple[CrashPoint, ...]:
-        """The boundaries the servers have confirmed, in the order in which the engine asked for them."""
+        """The boundaries the servers have confirmed, in the order in which the engine asked for them.
+
+        None at all when a connection could not be read, e.g. since it was encrypted: there may be more.
+        """
+        if any(wire.lost > before for _, wire, _, before in self._ears):
+            return ()
         confirmed = [(side, commit, nth) for side, commit, nth in list(self._seen) if commit.proven]
         return tuple(
             CrashPoint(number=number, medium=_medium(side), action=c.action, object=c.object, nth=nth)
@@ -81,10 +86,8 @@ class CommitRecorder(Fault):
             link.call(partial(wire.add, ear))
 
     def witness(self) -> Facts | None:
-        """How many boundaries there are; ``None`` without any, or where some could not be read."""
-        if not self.points or any(wire.lost > before for _, wire, _, before in self._ears):
-            return None
-        return {"boundaries": len(self.points)}
+        """How many boundaries there are; ``None`` without any."""
+        return {"boundaries": len(self.points)} if self.points else None
 
     def heal(self) -> None:
         """Listen no longer."""

@@ -1,7 +1,7 @@
 """A conversation in PostgreSQL's v3 wire protocol, followed from both sides: where it makes things durable.
 
-A *commit* is announced when the client sends what will bring it about (:class:`Trigger`) and proven when the
-server says that it came about (:class:`Proof`). What the client sends is read in advance, and may turn out
+A *commit* is announced when the client sends what will bring it about (``Trigger``) and proven when the
+server says that it came about (``Proof``). What the client sends is read in advance, and may turn out
 otherwise; what the server answers decides. Sans-IO: bytes are read in ``postgres_wire.py``.
 
 When a statement commits (PostgreSQL's "Message Flow"): an explicit ``COMMIT`` when it is executed,
@@ -18,6 +18,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
+from certification_pipeline.harness.faults.postgres_events import (
+    Commit,
+    Event,
+    Failure,
+    Proof,
+    Statements,
+    Trigger,
+)
 from certification_pipeline.harness.faults.postgres_frames import Message
 from certification_pipeline.harness.faults.postgres_sql import READ, Kind, Statement, parse
 from certification_pipeline.harness.faults.stable_names import stable_name
@@ -27,53 +35,6 @@ _LSN = re.compile(rb"\b([0-9A-F]{1,8})/([0-9A-F]{1,8})\b", re.IGNORECASE)
 _EXPLICIT = {"COMMIT": "COMMIT", "PREPARE TRANSACTION": "PREPARE TRANSACTION"}
 _MOST = 10_000
 """Statements and portals that are remembered a connection."""
-
-
-@dataclass(eq=False, slots=True)
-class Commit:
-    """One boundary at which something becomes durable, or would."""
-
-    action: str
-    object: str
-    at_step: int | None = None
-    """The completion that proves it: the how-manieth of its exchange, from 0; ``None`` the ReadyForQuery."""
-    flushed: int | None = None
-    """For ``CONFIRM``: the position the client says it has made durable."""
-    tag: str = ""
-    """What the server said, once it is proven."""
-    proven: bool = False
-    failed: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Trigger:
-    """The client's message that will commit."""
-
-    commit: Commit
-
-
-@dataclass(frozen=True, slots=True)
-class Proof:
-    """The server's message that says it has."""
-
-    commit: Commit
-
-
-@dataclass(frozen=True, slots=True)
-class Statements:
-    """The client's message that has statements executed, or that carries rows for one."""
-
-    writes: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """The server's message that says that something failed."""
-
-    sqlstate: str
-
-
-Event = Trigger | Proof | Statements | Failure
 
 
 @dataclass(slots=True)

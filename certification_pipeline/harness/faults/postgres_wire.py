@@ -10,6 +10,7 @@ from collections.abc import AsyncGenerator, Iterator
 from itertools import product
 
 from certification_pipeline.harness.faults.connection import Connection, Direction, Tap
+from certification_pipeline.harness.faults.postgres_events import Event
 from certification_pipeline.harness.faults.postgres_frames import (
     CLIENT_HEADS,
     CLIENT_TYPES,
@@ -20,7 +21,7 @@ from certification_pipeline.harness.faults.postgres_frames import (
     Message,
     greeting,
 )
-from certification_pipeline.harness.faults.postgres_protocol import Conversation, Event
+from certification_pipeline.harness.faults.postgres_protocol import Conversation
 
 
 class Listener:

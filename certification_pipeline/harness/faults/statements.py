@@ -13,7 +13,7 @@ from certification_pipeline.catalog.vocabulary import Side
 from certification_pipeline.harness.faults.connection import ROWS_GO, Connection, Direction
 from certification_pipeline.harness.faults.fault import Arena, Facts
 from certification_pipeline.harness.faults.network import NetworkFault
-from certification_pipeline.harness.faults.postgres_protocol import Event, Failure, Statements
+from certification_pipeline.harness.faults.postgres_events import Event, Failure, Statements
 from certification_pipeline.harness.faults.postgres_wire import Listener, PostgresWire, Talk
 from certification_pipeline.harness.faults.wired import postgres_of
 
