@@ -69,13 +69,13 @@ class Ring:
             fault.heal()
             fault.heal()
 
-    def play(self, fault: Fault, *, selector: str = "", timeout: float = 30) -> Facts | None:
+    def play(self, fault: Fault, *, selector: str = "", timeout: float = 30, **more: object) -> Facts | None:
         """One load under the fault; its witness."""
         session, found = self.session, []
         assert session is not None
         with self.disrupt(fault, found):
             fault.begin(session)
             self.outcome = session.load(
-                request(selector=selector), timeout=timeout, on_event=lambda e: fault.hear(session, e)
+                request(selector=selector, **more), timeout=timeout, on_event=lambda e: fault.hear(session, e)
             )
         return found[0]

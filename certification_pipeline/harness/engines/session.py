@@ -65,7 +65,7 @@ class EngineSession:
         self._hand = threading.Lock()
         self._in_hand = False
         self._load_killed = False
-        self.last_end: Ended | None = None
+        self.last: LoadOutcome | None = None
         """How the last load ended; ``None`` while none has, or one is in hand."""
         self._process = EngineProcess(
             command, env=env, cwd=cwd, log_path=log_path, redactor=redactor, guardian=guardian
@@ -81,6 +81,15 @@ class EngineSession:
     def pid(self) -> int:
         """Of the driver, which leads its process group."""
         return self._process.pid
+
+    @property
+    def last_end(self) -> Ended | None:
+        """How the last load ended, in a word."""
+        return self.last.ended if self.last else None
+
+    def members(self) -> set[int]:
+        """The process ids of the driver and of whatever descends from it now."""
+        return self._process.members()
 
     @property
     def loading(self) -> bool:
@@ -158,8 +167,8 @@ class EngineSession:
                 killed = self._out_of_hand()
             seconds = time.monotonic() - begin
             ended, record, category, message = _end_of_load(answer, killed)
-            self.last_end = ended
-            return LoadOutcome(ended, record, category, message, seconds, kept.events(), leaked)
+            self.last = LoadOutcome(ended, record, category, message, seconds, kept.events(), leaked)
+            return self.last
 
     def kill(self) -> None:
         """SIGKILL the driver, its process group and whatever descends from it; returns when they are gone."""
@@ -210,7 +219,7 @@ class EngineSession:
 
     def _take_in_hand(self) -> None:
         with self._hand:
-            self._in_hand, self._load_killed, self.last_end = True, False, None
+            self._in_hand, self._load_killed, self.last = True, False, None
 
     def _out_of_hand(self) -> bool:
         """From now on :meth:`kill_load` finds nothing; whether it did before."""

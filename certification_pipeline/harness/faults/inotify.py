@@ -40,7 +40,7 @@ class Watch:
 
     ``chosen`` says of a name directly below ``root`` whether it is looked at. With ``running`` a file that
     stays open counts as written whenever writing to it begins anew, after something else had happened;
-    without, only when it is closed.
+    without, only when it is closed. ``every`` tells of each write (the kernel may make one of several).
     """
 
     def __init__(
@@ -50,11 +50,13 @@ class Watch:
         tell: Callable[[Change], None],
         *,
         running: bool = False,
+        every: bool = False,
     ) -> None:
         self._root = root
         self._chosen = chosen
         self._tell = tell
-        self._running = running
+        self._running = running or every
+        self._every = every
         self._folders: dict[int, Path] = {}
         self._told_created: set[Path] = set()
         self._told_written: set[Path] = set()
@@ -157,7 +159,7 @@ class Watch:
     def _said(self, action: Action, path: Path) -> Iterator[Change]:
         """Coalesced: writing to one file, with nothing else in between, is one change."""
         change = Change(action, path.relative_to(self._root))
-        if not (self._running and action == "written" and change == self._last):
+        if self._every or not (self._running and action == "written" and change == self._last):
             yield change
         self._last = change
 
