@@ -8,7 +8,7 @@ judgements (``evidence/cell.py``).
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from functools import partial
 from uuid import uuid4
@@ -89,6 +89,7 @@ class Bench:
         self.state_dir = station.work_dir / "state"
         self.state_dir.mkdir(parents=True, exist_ok=True)
         self._engine: EngineSession | None = None
+        self._environment: Mapping[str, str] = {}
         self._begin: Begin | None = None
         self._hear: Hear | None = None
 
@@ -228,7 +229,7 @@ class Bench:
         waits = self.station.quiet if self.strategy is Strategy.CDC else nullcontext()
         try:
             with waits, self._noting_slots():
-                session = self._engine = self.station.session()
+                session = self._engine = self._process()
                 heard = interrupt or self._hear
                 hear = partial(heard, session) if heard else None
                 if self._begin is not None:
@@ -285,6 +286,17 @@ class Bench:
         """What the next load is called in the evidence."""
         step = f"{self.prefix}load {len(self.loads) + 1}"
         return f"{step}, after change round {self.applied}" if self.applied else step
+
+    def dress(self, environment: Mapping[str, str]) -> None:
+        """Let the next loads be done by a process with these variables; none: by the usual one."""
+        self._environment = environment
+
+    def _process(self) -> EngineSession:
+        if not self._environment:
+            return self.station.session()
+        if self.station.dressed is None:
+            raise RuntimeError("this bench starts no engines with variables of their own")
+        return self.station.dressed(self._environment)
 
     def engine_at_work(self) -> EngineSession:
         """The process that was asked for the last load. Raises ``LookupError`` before the first."""

@@ -144,6 +144,7 @@ class Nemesis:
             services=bench.station.services,
             namespace=bench.station.sink_namespace or bench.station.namespace,
             own=bench.station.own,
+            dress=bench.dress,
             state_dir=bench.state_dir,
             sink_files=Path(bench.station.sink_dsn) if "://" not in bench.station.sink_dsn else None,
         )

@@ -10,7 +10,7 @@ import queue
 import shutil
 import threading
 import traceback
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -29,7 +29,7 @@ from certification_pipeline.harness.engines.session import EngineError, EngineSe
 from certification_pipeline.harness.events import CellStarted
 from certification_pipeline.harness.scenarios.registry import SCENARIOS
 from certification_pipeline.harness.services.provider import ServiceError
-from certification_pipeline.harness.shop import Workshop, namespace_of
+from certification_pipeline.harness.shop import Workshop, namespace_of, process_name
 
 HARNESS_LOG = "harness.log"
 """Tracebacks of our own defects, below the working directory; kept by whoever keeps evidence."""
@@ -227,7 +227,7 @@ class _Worker:
         bench: Bench | None = None
         try:
             warm = partial(self._session, cell.key.engine)
-            bench = Bench(shop.station(cell, self._cell_dir(cell), warm))
+            bench = Bench(shop.station(cell, self._cell_dir(cell), warm, warm))
             SCENARIOS[cell.key.scenario](bench)
         except Halt as halt:
             return _Course(bench, halt.reason, halt.detail or None, halt.remedy or None)
@@ -243,20 +243,24 @@ class _Worker:
     def _stopping(self) -> bool:
         return self._shop.cancel.is_set() or self._stop.is_set()
 
-    def _session(self, engine: str) -> EngineSession:
-        """The worker's warm process of that engine; a new one when the last died or broke the protocol."""
+    def _session(self, engine: str, environment: Mapping[str, str] | None = None) -> EngineSession:
+        """The worker's warm process of that engine; a new one when the last died or broke the protocol.
+
+        With an environment of its own it is another process, which ends with the cell.
+        """
         if self._stopping():
             raise Halt
-        session = self._sessions.get(engine)
+        name = process_name(engine, environment)
+        session = self._sessions.get(name)
         if session is None or not session.alive:
             if session is not None:
                 session.close()
             try:
-                session = self._shop.session(engine, self._dir)
+                session = self._shop.session(engine, self._dir, environment)
             except EngineError as error:
                 # No process at all: it answered `describe` before the run, so it is the machine that refuses.
                 raise RuntimeError(str(error)) from None
-            self._sessions[engine] = session
+            self._sessions[name] = session
             session.describe()
         return session
 

@@ -61,19 +61,30 @@ class Workshop:
     own: frozenset[str] = frozenset()
     """Systems whose service one cell has for itself: :meth:`apart`."""
 
-    def session(self, engine: str, folder: Path) -> EngineSession:
-        """A new process of that engine, which works and logs in ``folder``. Raises ``EngineError``."""
+    def session(
+        self, engine: str, folder: Path, environment: Mapping[str, str] | None = None
+    ) -> EngineSession:
+        """A new process of that engine, which works and logs in ``folder``. Raises ``EngineError``.
+
+        ``environment``: variables beside those that every process of it gets.
+        """
         prepared = self.engines[engine]
         return EngineSession(
             prepared.command,
-            env=prepared.env,
+            env={**prepared.env, **(environment or {})},
             cwd=folder,
             log_path=folder / f"{engine}.log",
             redactor=self.redactor,
             guardian=self.guardian,
         )
 
-    def station(self, planned: PlannedCell, folder: Path, session: Callable[[], EngineSession]) -> Station:
+    def station(
+        self,
+        planned: PlannedCell,
+        folder: Path,
+        session: Callable[[], EngineSession],
+        dressed: Callable[[Mapping[str, str]], EngineSession] | None = None,
+    ) -> Station:
         """The cell's own corner. Raises ``LookupError`` for a route or strategy the engine does not claim."""
         key = planned.key
         engine = self.catalog.engine(key.engine)
@@ -97,6 +108,7 @@ class Workshop:
             work_dir=folder,
             oracle=self.oracle,
             session=session,
+            dressed=dressed,
             mask=self.redactor.register,
             quiet=self.quiet,
             services={Side.SOURCE: self.services[key.source], Side.SINK: self.services[key.sink]},
@@ -200,20 +212,23 @@ def solo(shop: Workshop, planned: PlannedCell) -> Iterator[Bench]:
 def _solo(shop: Workshop, planned: PlannedCell) -> Iterator[Bench]:
     folder = shop.work_dir / "solo" / namespace_of(planned.key)
     folder.mkdir(parents=True, exist_ok=True)
-    sessions: list[EngineSession] = []
+    sessions: dict[str, EngineSession] = {}
 
-    def session() -> EngineSession:
-        if not sessions or not sessions[-1].alive:
-            sessions.append(shop.session(planned.key.engine, folder))
-            sessions[-1].describe()
-        return sessions[-1]
+    def session(environment: Mapping[str, str] | None = None) -> EngineSession:
+        name = process_name(planned.key.engine, environment)
+        if name not in sessions or not sessions[name].alive:
+            if name in sessions:
+                sessions[name].close()
+            sessions[name] = shop.session(planned.key.engine, folder, environment)
+            sessions[name].describe()
+        return sessions[name]
 
-    bench = Bench(shop.station(planned, folder, session))
+    bench = Bench(shop.station(planned, folder, session, session))
     try:
         yield bench
     finally:
         try:
-            for each in sessions:
+            for each in sessions.values():
                 each.close()
             bench.close()
             shop.clean(planned.key)
@@ -223,6 +238,11 @@ def _solo(shop: Workshop, planned: PlannedCell) -> Iterator[Bench]:
 
 _NAMED = {"postgres": f"unset {SOURCE_VARIABLE}"}
 """How to let the run start a system itself."""
+
+
+def process_name(engine: str, environment: Mapping[str, str] | None = None) -> str:
+    """What tells processes of one engine apart."""
+    return " ".join([engine, *(f"{name}={value}" for name, value in sorted((environment or {}).items()))])
 
 
 def namespace_of(key: CellKey) -> str:

@@ -46,6 +46,8 @@ class Station:
     """Where the sink's is not the source's: both are then in one database."""
     services: Mapping[Side, Instance] = field(default_factory=dict)
     """Behind both ends."""
+    dressed: Callable[[Mapping[str, str]], EngineSession] | None = None
+    """As ``session``: a process of its own, with more variables in its environment."""
     own: frozenset[Side] = frozenset()
     """The sides whose service no other cell uses: :meth:`Workshop.apart`."""
     disturbable: Mapping[Side, Collection[Disturbable]] = field(default_factory=dict)

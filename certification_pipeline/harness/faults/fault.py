@@ -43,6 +43,8 @@ class Arena:
     """What the names of the cell's files at the sink hold."""
     own: frozenset[Side] = frozenset()
     """The sides whose service is this cell's own: its scenario disturbs them by restart."""
+    dress: Callable[[Mapping[str, str]], None] | None = None
+    """Let the next loads be done by a process with these variables; none: by the usual one."""
 
 
 class Fault(ABC):
