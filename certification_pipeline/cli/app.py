@@ -18,6 +18,7 @@ from certification_pipeline.cli import (
     diff,
     engine,
     findings,
+    guarantees,
     lineage,
     look,
     replay,
@@ -69,6 +70,7 @@ app.command("dbt-lineage")(dbt_lineage.dbt_lineage)
 app.command()(decide.suite)
 app.command("release-summary")(decide.release_summary)
 app.command()(calibrate.calibrate)
+app.command()(guarantees.guarantees)
 app.command()(look.doctor)
 app.add_typer(findings.findings_app, name="findings")
 app.add_typer(replay.replay_app, name="replay")

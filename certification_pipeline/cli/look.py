@@ -97,17 +97,13 @@ def report(
     """Write the HTML report of a release again."""
     from certification_pipeline.catalog.loading import load_catalog  # noqa: PLC0415 - lazy on purpose
     from certification_pipeline.cli.evidence import open_release  # noqa: PLC0415
-    from certification_pipeline.report.comparison import write_comparison  # noqa: PLC0415
-    from certification_pipeline.report.crash_text import write_crash_lines  # noqa: PLC0415
-    from certification_pipeline.report.html import write_html  # noqa: PLC0415
     from certification_pipeline.report.loading import load_release  # noqa: PLC0415
+    from certification_pipeline.report.pages import write_pages  # noqa: PLC0415
 
     store, chosen, names = open_release(evidence_dir, release_id, None)
     page = output or store.release_path(chosen) / "report.html"
     release = load_release(store, chosen, engines=names)
-    write_html(release, load_catalog(), page)
-    write_comparison(release, store)
-    write_crash_lines(release, store)
+    write_pages(release, load_catalog(), store, page)
     typer.echo(page)
     if open_:
         typer.launch(page.resolve().as_uri())

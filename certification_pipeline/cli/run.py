@@ -129,19 +129,15 @@ def _certified(settings: RunSettings, form: Format, *, report: bool, open_: bool
     """Do what the settings ask for, show it, and exit as its verdict says."""
     from certification_pipeline.evidence.store import EvidenceStore  # noqa: PLC0415 - lazy on purpose
     from certification_pipeline.gates.exit_code import exit_code  # noqa: PLC0415
-    from certification_pipeline.report.comparison import write_comparison  # noqa: PLC0415
-    from certification_pipeline.report.crash_text import write_crash_lines  # noqa: PLC0415
-    from certification_pipeline.report.html import write_html  # noqa: PLC0415
     from certification_pipeline.report.loading import load_release  # noqa: PLC0415
+    from certification_pipeline.report.pages import write_pages  # noqa: PLC0415
 
     done = carried_out(settings)
     store = EvidenceStore(settings.evidence_dir)
     release = load_release(store, settings.release_id, require=settings.required)
     page = store.release_path(settings.release_id) / "report.html" if report else None
     if page is not None:
-        write_html(release, done.catalog, page)
-        write_comparison(release, store)
-        write_crash_lines(release, store)
+        write_pages(release, done.catalog, store, page)
     _answer(release, page, form)
     if done.cancelled:
         _say_how_to_go_on(settings, done.finished)

@@ -90,7 +90,7 @@ class Trial:
         """Of each anomaly the most that was counted at one time, allowed ones, too."""
         most: dict[Anomaly, int] = {}
         for judgement in self.judgements:
-            for anomaly, count in _counts(judgement).items():
+            for anomaly, count in anomalies_of(judgement).items():
                 most[anomaly] = max(count, most.get(anomaly, 0))
         return most
 
@@ -134,17 +134,18 @@ def delivery_count(cell: CellEvidence) -> DeliveryCount | None:
 
 def _seen(judgement: Judgement) -> TrialVerdict:
     if judgement.outcome is Outcome.PASSED:
-        counted = _counts(judgement)
+        counted = anomalies_of(judgement)
         if counted.get(Anomaly.LOST):
             return TrialVerdict.GAPS
         return TrialVerdict.REPEATS if counted else TrialVerdict.SAFE
     if isinstance(judgement, CheckJudgement) and judgement.name == RECOVERS:
         return TrialVerdict.STUCK
-    found = {_NAMED.get(anomaly, TrialVerdict.WRONG) for anomaly in _counts(judgement)}
+    found = {_NAMED.get(anomaly, TrialVerdict.WRONG) for anomaly in anomalies_of(judgement)}
     return min(found, key=list(TrialVerdict).index) if found else TrialVerdict.WRONG
 
 
-def _counts(judgement: Judgement) -> dict[Anomaly, int]:
+def anomalies_of(judgement: Judgement) -> dict[Anomaly, int]:
+    """What the judgement counted of each anomaly, allowed ones, too."""
     if isinstance(judgement, RowJudgement):
         return {anomaly: count for anomaly, count in judgement.anomalies.items() if count}
     for anomaly in Anomaly:

@@ -12,14 +12,13 @@ from certification_pipeline.evidence.errors import EvidenceError, ProblemKind
 from certification_pipeline.evidence.files import read_no_follow, write_atomically
 from certification_pipeline.evidence.layout import COMPARISON, LARGEST_ARTIFACT
 from certification_pipeline.evidence.store import EvidenceStore
+from certification_pipeline.report.guarantees import observed_frame
 from certification_pipeline.report.markdown import frame_markdown
 from certification_pipeline.report.release import CellLine, ReleaseView
 from certification_pipeline.report.tally import LEGEND, SYMBOL
 
 FEW = 2
 """So many engines need no page of their own."""
-NOT_OBSERVED = "not observed yet"
-"""Guarantees are declared; faults that would observe them are not injected yet."""
 
 _ORDER = {strategy.value: at for at, strategy in enumerate(Strategy)}
 
@@ -42,30 +41,6 @@ def side_by_side(release: ReleaseView, *, known: bool = True) -> pd.DataFrame:
         }
         frame[subject.subject.engine] = [_verdict(found.get(row), known) for row in rows]
     return frame
-
-
-def guarantees_table(release: ReleaseView) -> pd.DataFrame:
-    """One row a route and strategy, a column an engine: the delivery guarantee its vendor documents."""
-    declared: dict[tuple[str, str], dict[str, str]] = {}
-    for subject in release.subjects:
-        for line in subject.ran:
-            at = declared.setdefault((line.key.route_id, line.key.strategy.value), {})
-            guarantee = line.planned.guarantee
-            at[subject.subject.engine] = guarantee.value if guarantee else "none documented"
-    rows = [
-        {
-            "route": route,
-            "strategy": strategy,
-            **{
-                s.subject.engine: declared[route, strategy].get(s.subject.engine, "")
-                for s in release.subjects
-            },
-            "observed": NOT_OBSERVED,
-        }
-        for route, strategy in sorted(declared, key=lambda row: (row[0], _ORDER[row[1]]))
-    ]
-    engines = [subject.subject.engine for subject in release.subjects]
-    return pd.DataFrame(rows, columns=["route", "strategy", *engines, "observed"])
 
 
 def speed_table(comparison: EngineComparison) -> pd.DataFrame:
@@ -126,8 +101,8 @@ def comparison_markdown(release: ReleaseView, comparison: EngineComparison | Non
         f"# Engines side by side: release {release.release_id}",
         f"Who is right, cell by cell. {LEGEND}; blank: not planned for that engine.",
         frame_markdown(side_by_side(release), index=False),
-        "## Declared delivery guarantees",
-        frame_markdown(guarantees_table(release), index=False),
+        "## Delivery guarantees, declared and observed",
+        frame_markdown(observed_frame(release), index=False),
         "## Speed and memory",
         _measured(comparison, release.release_id),
     ]

@@ -13,9 +13,30 @@ import pandas as pd
 from certification_pipeline.catalog.delivery import DeclaredRow, DeliveryTable
 from certification_pipeline.catalog.loading import load_catalog
 from certification_pipeline.catalog.models import Catalog, Engine
-from certification_pipeline.catalog.vocabulary import Guarantee, Support
+from certification_pipeline.catalog.vocabulary import Guarantee, Outcome, Support
+from certification_pipeline.gates.guarantees import (
+    CounterExample,
+    GuaranteeVerdict,
+    ObservedGuarantee,
+    observed_guarantees,
+)
 from certification_pipeline.report.markdown import frame_markdown
+from certification_pipeline.report.release import ReleaseView, SubjectView
+from certification_pipeline.report.tally import SYMBOL
 
+OBSERVED_COLUMNS = [
+    "engine",
+    "route",
+    "strategy",
+    "declared",
+    "observed",
+    "verdict",
+    "kills",
+    "lost",
+    "repeated",
+    "at most (95 %)",
+    "counter-example",
+]
 DECLARED_COLUMNS = ["source", "sink", "profile", "declared", "weakest link", "document says", "here"]
 
 
@@ -34,6 +55,15 @@ def declared_frame(table: DeliveryTable, catalog: Catalog) -> pd.DataFrame:
         for row in table.rows
     ]
     return pd.DataFrame(rows, columns=DECLARED_COLUMNS)
+
+
+def declared_frames(catalog: Catalog) -> pd.DataFrame:
+    """Every document's table, one below the other."""
+    frames = [
+        declared_frame(table, catalog).assign(document=table.document)
+        for table in catalog.guarantees.values()
+    ]
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=DECLARED_COLUMNS)
 
 
 def _weakest_link(table: DeliveryTable, row: DeclaredRow) -> str:
@@ -60,6 +90,47 @@ def _claimed_here(table: DeliveryTable, row: DeclaredRow, catalog: Catalog) -> s
 
 def _profile(engine: Engine, table: DeliveryTable) -> str | None:
     return engine.delivery.profile if engine.delivery and engine.delivery.table == table.id else None
+
+
+def observed(subject: SubjectView) -> tuple[ObservedGuarantee, ...]:
+    """What broken loads of the subject showed, route by route."""
+    return observed_guarantees((line.planned, line.evidence) for line in subject.lines)
+
+
+def observed_frame(release: ReleaseView) -> pd.DataFrame:
+    """One row an engine, route and strategy of which a load was broken: the disproved first."""
+    found = [(subject.subject.engine, one) for subject in release.subjects for one in observed(subject)]
+    found.sort(key=lambda pair: list(GuaranteeVerdict).index(pair[1].verdict))
+    return pd.DataFrame([_observed_row(engine, one) for engine, one in found], columns=OBSERVED_COLUMNS)
+
+
+def guarantees_outcome(release: ReleaseView) -> Outcome:
+    """The worst of all that was observed; nothing observed is untested."""
+    return Outcome.worst(one.verdict.outcome for subject in release.subjects for one in observed(subject))
+
+
+def _observed_row(engine: str, one: ObservedGuarantee) -> tuple[object, ...]:
+    count = one.count
+    worst = max(count.lost_at_most, count.duplicates_at_most)
+    return (
+        engine,
+        one.route_id.replace("_to_", " → "),
+        one.strategy.value,
+        one.declared.value if one.declared else "none documented",
+        one.bound.value,
+        f"{SYMBOL[one.verdict.outcome]} {one.verdict.value}",
+        count.n,
+        count.lost,
+        count.duplicates,
+        f"{worst:.1%}" if count.n else "",
+        "; ".join(map(_counter_example, one.counter_examples)),
+    )
+
+
+def _counter_example(found: CounterExample) -> str:
+    key = ", ".join(f"{name} = {value}" for name, value in (found.sample.key if found.sample else {}).items())
+    row = f", e.g. {key}" if key else ""
+    return f"{found.count} {found.anomaly.value}{row}: {found.cell_id}, {found.step}"
 
 
 def page(catalog: Catalog) -> str:

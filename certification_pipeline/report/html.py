@@ -29,6 +29,7 @@ from certification_pipeline.evidence.cell import CheckJudgement, RowJudgement
 from certification_pipeline.evidence.files import write_atomically
 from certification_pipeline.gates.benchmark_history import HistoryRow, benchmark_history
 from certification_pipeline.report.causes import Cause, Gap, Sample, causes, fact, reasons, samples_of
+from certification_pipeline.report.guarantees import observed_frame
 from certification_pipeline.report.release import CellLine, ReleaseView, SubjectView
 from certification_pipeline.report.sections.comparison import compared_page
 from certification_pipeline.report.sections.crash import CrashPage, crash_page
@@ -213,6 +214,7 @@ def render_html(
         why=why,
         documents=documents,
         compared=compared_page(release),
+        guarantees=observed_frame(release),
         written_at=utc_now(),
         # Script and style are files of this package.
         script=Markup(script),  # noqa: S704

@@ -51,6 +51,7 @@ def test_the_module_runs_too() -> None:
         "engine",
         "catalog",
         "doctor",
+        "guarantees",
     ],
 )
 def test_every_command_explains_itself(certify: Certify, command: str) -> None:

@@ -39,8 +39,8 @@ from certification_pipeline.orchestration.names import (
 from certification_pipeline.orchestration.render import figures, file_paths, matrix, page, what_to_do
 from certification_pipeline.orchestration.resources import CertificationResource
 from certification_pipeline.orchestration.shown import shown
-from certification_pipeline.report.html import write_html
 from certification_pipeline.report.loading import load_release
+from certification_pipeline.report.pages import write_pages
 from certification_pipeline.settings import RunSettings
 
 
@@ -182,7 +182,7 @@ def _chain_and_summary(catalog: Catalog, engine: Engine, profile: Profile) -> dg
             store = certification.store()
             release = load_release(store, directory.release_id, require=required)
             html = store.release_path(directory.release_id) / "report.html"
-            write_html(release, catalog, html)
+            write_pages(release, catalog, store, html)
         yield chained(store, directory, chain)
         view = next(one for one in release.subjects if one.subject.engine == engine.id)
         more = {

@@ -9,7 +9,6 @@ import pandas as pd
 from certification_pipeline.report.comparison import (
     FEW,
     by_route,
-    guarantees_table,
     read_comparison,
     speed_line,
     speed_table,
@@ -22,7 +21,6 @@ class ComparedPage:
     """Engines side by side."""
 
     routes: list[tuple[str, pd.DataFrame]]
-    guarantees: pd.DataFrame
     speed: pd.DataFrame | None
     measured: str
 
@@ -34,7 +32,6 @@ def compared_page(release: ReleaseView) -> ComparedPage | None:
     found = read_comparison(release.store, release.release_id) if release.store is not None else None
     return ComparedPage(
         routes=by_route(release),
-        guarantees=guarantees_table(release),
         speed=None if found is None else speed_table(found),
         measured="" if found is None else speed_line(found),
     )

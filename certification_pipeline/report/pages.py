@@ -1,0 +1,19 @@
+"""Every page of a release for people: the report, engines side by side, crash lines."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from certification_pipeline.catalog.models import Catalog
+from certification_pipeline.evidence.store import EvidenceStore
+from certification_pipeline.report.comparison import write_comparison
+from certification_pipeline.report.crash_text import write_crash_lines
+from certification_pipeline.report.html import write_html
+from certification_pipeline.report.release import ReleaseView
+
+
+def write_pages(release: ReleaseView, catalog: Catalog, store: EvidenceStore, report: Path) -> None:
+    """Write the report where it is wanted, the rest into the release. Raises ``EvidenceError``."""
+    write_html(release, catalog, report)
+    write_comparison(release, store)
+    write_crash_lines(release, store)
