@@ -10,6 +10,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
+from datetime import datetime
 from functools import partial
 from uuid import uuid4
 
@@ -211,6 +212,7 @@ class Bench:
         halt: bool = True,
         resync: Resync | None = None,
         interrupt: Callable[[EngineSession, Event], None] | None = None,
+        timeout: float | None = None,
     ) -> LoadOutcome:
         """Have the engine load; judge how it ended. Raises :class:`Halt` when it ended otherwise.
 
@@ -219,12 +221,13 @@ class Bench:
         ``halt=False`` goes on after an unexpected end, where the next step does not rest on this one.
         ``resync`` says what the request reads again, when it is not the next load. ``interrupt`` hears every
         phase and progress as it comes and must end the engine: the load has then to end in ``killed``.
+        ``timeout`` is in seconds, where the scenario has one of its own; a load that takes longer is ended.
         """
         step = self.next_step()
         self.station.on_step(step)
         asked = request or self.request()
         started_at = utc_now()
-        timeout = _LOAD_TIMEOUT_SECONDS + self.workload.rows / 1e6 * _SECONDS_PER_MILLION_ROWS
+        timeout = timeout or _LOAD_TIMEOUT_SECONDS + self.workload.rows / 1e6 * _SECONDS_PER_MILLION_ROWS
         # A replication slot can only begin when all transactions of the server have ended.
         waits = self.station.quiet if self.strategy is Strategy.CDC else nullcontext()
         try:
@@ -238,23 +241,7 @@ class Bench:
         except EngineError as error:
             # It did not come up again, or broke down while idle: its own failure, as in the midst of a load.
             outcome = LoadOutcome(error.ended, None, None, str(error), 0.0)
-        record = outcome.record.model_dump(mode="json", exclude_none=True) if outcome.record else None
-        self.loads.append(
-            LoadEvidence(
-                step=step,
-                run_id=asked.run_id,
-                ended=outcome.ended,
-                message=outcome.message,
-                record=record,
-                seconds=round(outcome.seconds, 4),
-                started_at=started_at,
-                finished_at=utc_now(),
-                source=_dataset(asked.source),
-                sink=_dataset(asked.sink),
-                columns=tuple(DatasetColumn(name=c.name, type=c.type) for c in asked.columns),
-                phases=tuple(event.phase for event in outcome.events if isinstance(event, Phase)),
-            )
-        )
+        self._remember(step, asked, outcome, started_at, utc_now())
         if not ends:
             ends = ("killed" if interrupt else "result" if expect is None else f"error: {expect}",)
         if ends != ANY_END:
@@ -281,6 +268,35 @@ class Bench:
     def _slots_there(self) -> tuple[str, ...]:
         logged = self.strategy is Strategy.CDC and isinstance(self._source, LoggedSource)
         return self.logged_source.slots() if logged else ()
+
+    def loaded_beside(
+        self, asked: Load, outcome: LoadOutcome, started_at: datetime, finished_at: datetime
+    ) -> None:
+        """Take a load into the history that another process did while this bench waited for its own."""
+        self._remember(self.next_step(), asked, outcome, started_at, finished_at)
+        if outcome.end == "result":
+            self._successes = (*self._successes, self.applied)
+
+    def _remember(
+        self, step: str, asked: Load, outcome: LoadOutcome, started_at: datetime, finished_at: datetime
+    ) -> None:
+        record = outcome.record.model_dump(mode="json", exclude_none=True) if outcome.record else None
+        self.loads.append(
+            LoadEvidence(
+                step=step,
+                run_id=asked.run_id,
+                ended=outcome.ended,
+                message=outcome.message,
+                record=record,
+                seconds=round(outcome.seconds, 4),
+                started_at=started_at,
+                finished_at=finished_at,
+                source=_dataset(asked.source),
+                sink=_dataset(asked.sink),
+                columns=tuple(DatasetColumn(name=c.name, type=c.type) for c in asked.columns),
+                phases=tuple(event.phase for event in outcome.events if isinstance(event, Phase)),
+            )
+        )
 
     def next_step(self) -> str:
         """What the next load is called in the evidence."""

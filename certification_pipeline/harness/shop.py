@@ -119,6 +119,8 @@ class Workshop:
                 Side.SOURCE: self.catalog.systems[key.source].disturbable,
                 Side.SINK: self.catalog.systems[key.sink].disturbable,
             },
+            limits=scenario.limits if (scenario := self.catalog.scenarios.get(key.scenario)) else {},
+            another=lambda: self.session(key.engine, folder),
             on_step=lambda text: self.on_event(CellStep(key.engine, key.cell_id, text)),
         )
 

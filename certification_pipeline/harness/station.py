@@ -5,8 +5,8 @@ Put together by the workshop; the bench asks it for load requests and for what t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from uuid import uuid4
@@ -52,6 +52,19 @@ class Station:
     """The sides whose service no other cell uses: :meth:`Workshop.apart`."""
     disturbable: Mapping[Side, Collection[Disturbable]] = field(default_factory=dict)
     """How faults can get at each end."""
+    limits: Mapping[str, float] = field(default_factory=dict)
+    """The scenario's, see the catalogue."""
+    another: Callable[[], EngineSession] | None = None
+    """A process of the engine besides the one of ``session``, new each time; the caller closes it."""
+
+    @contextmanager
+    def another_session(self) -> Iterator[EngineSession]:
+        """A second process of the engine, for as long as the block."""
+        if self.another is None:
+            raise LookupError("nobody said how this station gets a second process of the engine")
+        with closing(self.another()) as session:
+            session.describe()
+            yield session
 
     def afresh(self, number: int) -> Station:
         """A corner of the same cell with tables, files and a working folder of its own; cleaned with it."""

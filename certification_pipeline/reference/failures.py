@@ -36,6 +36,8 @@ _SQLSTATE_EXACT = {
     "3D000": FailureCategory.NOT_FOUND,
     "42704": FailureCategory.NOT_FOUND,
     "42501": FailureCategory.AUTHENTICATION,
+    # A statement cancelled by an operator or by a time limit: not for us to try again at once.
+    "57014": FailureCategory.RESOURCE,
     "57P01": FailureCategory.CONNECTIVITY,
     "57P02": FailureCategory.CONNECTIVITY,
     "57P03": FailureCategory.CONNECTIVITY,
@@ -64,7 +66,7 @@ _CONNECT_MESSAGES = (
     ("no pg_hba.conf entry", FailureCategory.AUTHENTICATION),
     ("no password supplied", FailureCategory.AUTHENTICATION),
     ("role ", FailureCategory.AUTHENTICATION),
-    ("database ", FailureCategory.NOT_FOUND),
+    ('database "', FailureCategory.NOT_FOUND),
 )
 """libpq gives no SQLSTATE for a refused connection, only the server's text."""
 

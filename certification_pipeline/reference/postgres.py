@@ -7,6 +7,8 @@ from typing import Any
 
 import psycopg
 
+from certification_pipeline.reference.silence import WatchedConnection
+
 Connection = psycopg.Connection[tuple[Any, ...]]
 
 _SESSION = """
@@ -22,9 +24,10 @@ SET search_path = pg_catalog; SET row_security = off; SET quote_all_identifiers 
 
 def connect(dsn: str) -> Connection:
     """A connection in autocommit with the canonical session settings; raises ``psycopg.OperationalError``."""
-    connection = psycopg.connect(
+    connection = WatchedConnection.connect(
         dsn, autocommit=True, connect_timeout=10, application_name="certify-reference"
     )
+    connection.dsn = dsn
     try:
         connection.execute(_SESSION)
     except BaseException:

@@ -19,6 +19,7 @@ from certification_pipeline.catalog.vocabulary import (
     DriftKind,
     Guarantee,
     Outcome,
+    Side,
     Strategy,
     Support,
 )
@@ -127,8 +128,17 @@ class Stage:
     cluster: PostgresCluster
     oracle: Oracle
     redactor: Redactor
-    session: EngineSession
+    start: Callable[[], EngineSession]
     folder: Path
+    limits: dict[str, float] = field(default_factory=dict)
+    """In place of the scenario's own."""
+    sessions: list[EngineSession] = field(default_factory=list)
+
+    def session(self) -> EngineSession:
+        """The warm process; another one when it is dead."""
+        if not self.sessions or not self.sessions[-1].alive:
+            self.sessions.append(self.start())
+        return self.sessions[-1]
 
     def bench(
         self, scenario: str, strategy: Strategy, *, rows: int = 120, guarantee: Guarantee | None = None
@@ -148,7 +158,13 @@ class Stage:
                 namespace=name,
                 work_dir=self.folder / name,
                 oracle=self.oracle,
-                session=lambda: self.session,
+                session=self.session,
+                another=self.start,
+                services=dict.fromkeys(Side, self.cluster),
+                own=frozenset(Side),
+                disturbable=dict.fromkeys(Side, self.catalog.systems["postgres"].disturbable),
+                limits=self.limits
+                or (known.limits if (known := self.catalog.scenarios.get(scenario)) else {}),
                 mask=self.redactor.register,
                 on_step=lambda _: None,
             )
@@ -188,16 +204,21 @@ def stage(  # noqa: PLR0917 - fixtures are given by name
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Stage]:
     folder = tmp_path_factory.mktemp("stage")
-    session = EngineSession(
-        [sys.executable, str(Path(__file__).with_name("copy_engine.py"))],
-        env={"PATH": "/usr/bin:/bin"},
-        cwd=folder,
-        log_path=folder / "engine.log",
-        redactor=redactor,
-        guardian=guardian,
-    )
-    yield Stage(catalog, cluster, oracle, redactor, session, folder)
-    session.close()
+
+    def start() -> EngineSession:
+        return EngineSession(
+            [sys.executable, str(Path(__file__).with_name("copy_engine.py"))],
+            env={"PATH": "/usr/bin:/bin"},
+            cwd=folder,
+            log_path=folder / "engine.log",
+            redactor=redactor,
+            guardian=guardian,
+        )
+
+    stage = Stage(catalog, cluster, oracle, redactor, start, folder)
+    yield stage
+    for session in stage.sessions:
+        session.close()
 
 
 def outcome(bench: Bench) -> Outcome:

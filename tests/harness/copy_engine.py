@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ import psycopg
 from psycopg import sql
 
 Request = dict[str, Any]
+IMPATIENT_SECONDS = 1.0
+LOADS: dict[str, int] = {}
 
 
 class RefusedError(Exception):
@@ -30,6 +33,7 @@ class Copy:
 
     def __init__(self, request: Request, fault: str) -> None:
         self.request, self.fault = request, fault
+        self.begun = time.monotonic()
         self.strategy = request["strategy"]
         self.key = request["primary_key"]
         self.cursor = request["cursor"]
@@ -55,7 +59,14 @@ class Copy:
         )
         return {str(name): str(kind) for name, kind in found.fetchall()}
 
+    def phase(self, name: str) -> None:
+        say({"type": "phase", "run_id": self.request["run_id"], "phase": name})
+
     def run(self) -> dict[str, int]:
+        if self.fault != "no_lock":
+            self.sink.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", (self.write_to.as_string(),))
+        self.remember_load()
+        self.phase("extract")
         self.sink.execute(
             sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(
                 sql.Identifier(self.request["sink"]["namespace"])
@@ -73,6 +84,10 @@ class Copy:
         if self.fault == "nothing_without_rows" and not staged:
             self.sink.rollback()
             return {"extracted_rows": 0, "loaded_rows": 0, "final_rows": 0}
+        if self.fault == "no_lock" and there:
+            time.sleep(0.5)  # whoever is beside us has read what is there by now, too
+        if self.fault == "impatient" and time.monotonic() - self.begun > IMPATIENT_SECONDS:
+            raise RefusedError("internal", "this takes too long")
         loaded = self.put(there)
         after = self.count(self.write_to)
         self.sink.commit()
@@ -110,20 +125,26 @@ class Copy:
             self.selected(there),
             sql.Identifier(self.key[0]),
         )
-        with (
-            self.source.cursor() as cursor,
-            cursor.copy(read) as out,
-            self.sink.cursor() as put,
-            put.copy("COPY stage FROM STDIN") as into,
-        ):
-            rows = [bytes(row) for row in out]
-            if self.fault == "drop_last_row":
-                rows = rows[:-1]
-            if self.fault == "duplicate_row":
-                rows = rows[:1] + rows
+        rows = self.read(read)
+        self.phase("load")
+        if self.fault == "drop_last_row":
+            rows = rows[:-1]
+        if self.fault == "duplicate_row":
+            rows = rows[:1] + rows
+        with self.sink.cursor() as put, put.copy("COPY stage FROM STDIN") as into:
             for row in rows:
                 into.write(row)
         return len(rows)
+
+    def read(self, query: sql.Composable) -> list[bytes]:
+        rows: list[bytes] = []
+        try:
+            with self.source.cursor() as cursor, cursor.copy(query) as out:
+                rows += (bytes(row) for row in out)
+        except psycopg.OperationalError:
+            if self.fault != "end_of_stream_is_end_of_rows":
+                raise
+        return rows
 
     def selected(self, there: dict[str, str]) -> sql.Composable:
         if self.strategy == "xmin" and self.fault == "highest_seen" and there:
@@ -133,17 +154,43 @@ class Copy:
             return sql.SQL("xmin::text::bigint > {}").format(sql.Literal(seen))
         if self.strategy == "xmin":
             self.remember(Path(self.request["state_dir"]) / "highest")
+        if self.fault in ("early_mark", "no_mark_means_now") and not there:
+            self.mark()
         if not self.strategy.startswith("incremental") or not there:
             swallow = self.fault == "swallow_null_cursor"
             where = "{} IS NOT NULL" if swallow else "true"
             return sql.SQL(where).format(sql.Identifier(self.cursor))
         cursor = sql.Identifier(self.cursor)
+        if self.fault in ("early_mark", "no_mark_means_now"):
+            return sql.SQL("({0} >= {1}::timestamptz OR {0} IS NULL)").format(
+                cursor, sql.Literal(self.mark())
+            )
         mark = self.sink.execute(sql.SQL("SELECT max({}) FROM {}").format(cursor, self.write_to)).fetchone()
         above = ">" if self.fault == "lose_ties" else ">="
         nulls = "" if self.fault == "swallow_null_cursor" else " OR {0} IS NULL"
         if self.fault == "forgets" and not (Path(self.request["state_dir"]) / "seen").exists():
             return sql.SQL("true")
         return sql.SQL("{0} " + above + " {1}" + nulls).format(cursor, sql.Literal(mark[0] if mark else None))
+
+    def remember_load(self) -> None:
+        """How many loads there were, in the folder and in memory; a right engine makes nothing of it."""
+        path, name = Path(self.request["state_dir"]) / "loads", self.write_to.as_string()
+        told = path.read_bytes() if path.exists() else b"0"
+        if self.fault == "counts_loads" and told != str(LOADS.get(name, 0)).encode():
+            raise RefusedError("internal", "this is not my state")
+        LOADS[name] = LOADS.get(name, 0) + 1
+        path.write_text(str(LOADS[name]))
+
+    def mark(self) -> str:
+        """Where this load begins; where the next one will is written before a row has moved."""
+        path = Path(self.request["state_dir"]) / "mark"
+        before = path.read_text() if path.exists() else "-infinity"
+        if self.fault == "no_mark_means_now" and not path.exists():
+            before = "infinity"
+        query = sql.SQL("SELECT max({})::text FROM {}").format(sql.Identifier(self.cursor), self.read_from)
+        found = self.source.execute(query).fetchone()
+        path.write_text(str(found[0]) if found else before)
+        return before
 
     def remember(self, path: Path) -> None:
         found = self.source.execute(
@@ -256,11 +303,12 @@ def answer(request: Request, fault: str) -> dict[str, Any]:
             copy.source.close()
             copy.sink.close()
     except psycopg.Error as error:
-        return {"type": "error", "run_id": run_id, "category": "internal", "message": str(error)}
+        told = "internal" if fault == "wrong_category" else category(error)
+        return {"type": "error", "run_id": run_id, "category": told, "message": str(error)}
     except RefusedError as error:
-        category = "internal" if fault == "wrong_category" else error.category
+        told = "internal" if fault == "wrong_category" else error.category
         message = f"{error} ({request['source']['dsn']})" if fault == "tells_the_secret" else "refused"
-        return {"type": "error", "run_id": run_id, "category": category, "message": message}
+        return {"type": "error", "run_id": run_id, "category": told, "message": message}
     if fault == "miscounts":
         record["loaded_rows"] += 1
     if fault == "claims_inserts":
@@ -268,6 +316,17 @@ def answer(request: Request, fault: str) -> dict[str, Any]:
     if fault == "leaves_out_a_field":
         del record["final_rows"]
     return {"type": "result", "run_id": run_id, "record": who | record}
+
+
+def category(error: psycopg.Error) -> str:
+    if error.sqlstate == "57014":
+        return "resource"
+    return "connectivity" if isinstance(error, psycopg.OperationalError) else "internal"
+
+
+def say(event: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(event) + "\n")
+    sys.stdout.flush()
 
 
 def main() -> None:
@@ -280,8 +339,7 @@ def main() -> None:
         else:
             chosen = Path("fault")
             event = answer(request, chosen.read_text() if chosen.exists() else "")
-        sys.stdout.write(json.dumps(event) + "\n")
-        sys.stdout.flush()
+        say(event)
 
 
 if __name__ == "__main__":

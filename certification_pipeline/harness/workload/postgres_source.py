@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from select import select
 
 import psycopg
 from psycopg import sql
@@ -168,10 +169,13 @@ class PostgresSource:
         self.close()
 
     def _connected(self) -> psycopg.Connection:
-        # A scenario may have restarted the server since: a connection that broke is replaced, once.
-        if self._connection is None or self._connection.closed:
-            self._connection = _connect(self._dsn, autocommit=True)
-        return self._connection
+        # A scenario may have restarted the server since: a connection that broke is replaced.
+        connection = self._connection
+        # Nobody asked it anything, so that all a server can have said is that it ended.
+        if connection is None or connection.closed or select([connection], [], [], 0)[0]:
+            self.close()
+            connection = self._connection = _connect(self._dsn, autocommit=True)
+        return connection
 
     def _create_or_find_empty(self, connection: psycopg.Connection, spec: TableSpec) -> None:
         if not table_exists(connection, self.namespace, self.table):
