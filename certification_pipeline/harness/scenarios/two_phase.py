@@ -16,10 +16,12 @@ from certification_pipeline.catalog.vocabulary import FailureCategory, Side
 from certification_pipeline.evidence.disruption import CrashPoint
 from certification_pipeline.harness import in_doubt
 from certification_pipeline.harness.bench import Bench, Halt
+from certification_pipeline.harness.engines.protocol import Load
 from certification_pipeline.harness.faults.commits import CommitRecorder, KillAfterCommit, KillBeforeCommit
 from certification_pipeline.harness.faults.fault import Fault
 from certification_pipeline.harness.faults.process import AtPhase, Kill
 from certification_pipeline.harness.nemesis import KILLED
+from certification_pipeline.harness.workload.source import TransactionalSource
 
 PREPARE, COMMIT = "PREPARE TRANSACTION", "COMMIT PREPARED"
 
@@ -97,8 +99,8 @@ def _die(bench: Bench, fault: Fault) -> None:
 def _resolve(bench: Bench, remark: str, *, visible: bool | None) -> None:
     """Start again for a load that cannot begin, and judge what resolving did; then load, and judge."""
     broken = bench.next_step()
-    with _source_away(bench):
-        bench.load(expect=FailureCategory.NOT_FOUND, halt=False)
+    with _source_away(bench) as request:
+        bench.load(request=request, expect=FailureCategory.NOT_FOUND, halt=False)
     clear = bench.check(broken, f"hanging after the restart, {remark}", [], list(_hanging(bench)))
     readable = bench.check(broken, f"readable by others, {remark}", True, _readable(bench))
     if not (clear and readable):
@@ -113,17 +115,20 @@ def _resolve(bench: Bench, remark: str, *, visible: bool | None) -> None:
 
 
 @contextmanager
-def _source_away(bench: Bench) -> Iterator[None]:
-    """The source table bears another name for a while."""
-    source = bench.transactional_source
-    name = bench.workload.table_name
+def _source_away(bench: Bench) -> Iterator[Load]:
+    """A request whose source is not there. In a database the table bears another name for as long, so that
+    it is the same pipeline; a file cannot, and another one is asked for."""
+    source, name = bench.source, bench.workload.table_name
+    if not isinstance(source, TransactionalSource):
+        yield bench.with_source(bench.request(), name="no_such_table")
+        return
     there = source.qualified_name
-    schema = there[: -len(_quoted(name))]
+    away = there.removesuffix(_quoted(name)) + _quoted(f"{name}_away")
     source.execute(f"ALTER TABLE {there} RENAME TO {_quoted(f'{name}_away')}")
     try:
-        yield
+        yield bench.request()
     finally:
-        source.execute(f"ALTER TABLE {schema}{_quoted(f'{name}_away')} RENAME TO {_quoted(name)}")
+        source.execute(f"ALTER TABLE {away} RENAME TO {_quoted(name)}")
 
 
 def _quoted(name: str) -> str:
