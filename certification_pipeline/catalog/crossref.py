@@ -145,6 +145,8 @@ def _scenarios(catalog: Catalog, references: References) -> Iterator[Problem]:
         if not scenario.strategies:
             message = "no strategy: the scenario would never be planned"
             yield references.problem("scenarios", name, ("strategies",), message, "name its strategies")
+        for index, system in enumerate(scenario.sources):
+            yield from unknown(references, "systems", system, ("scenarios", name), ("sources", index))
         yield from _history(scenario, references)
     for strategy in catalog.matrix.strategies:
         if f"strategy.{strategy}" not in references.known("scenarios"):

@@ -128,6 +128,9 @@ class RouteClaims(Entry):
         {}, description="for every strategy that says nothing else"
     )
     types: dict[str, TypeRule] = Field({}, description="logical type -> deviation from the system's default")
+    tries: int | None = Field(
+        None, ge=1, description="how often it asks for one page before it gives up, as documented"
+    )
     same_database: bool = Field(
         False, description="it works inside one database: the sink is another schema beside the source's"
     )
@@ -231,6 +234,9 @@ class Scenario(Entry):
     passes_when: str
     remedy: str = Field(description="where to look when it is red")
     strategies: tuple[Strategy, ...] = Field(description="the strategies it makes sense for")
+    sources: tuple[str, ...] = Field(
+        (), description="the systems it is about, where it says nothing about any other source"
+    )
     rows: Literal["default", "small", "none", "large"] = Field(
         "small", description="the run's row count, at most 300, no rows, or ten times the run's row count"
     )

@@ -191,6 +191,8 @@ class _Planner:
                 # Beside a claim, silence about a strategy is shown; beside nothing but denials it is noise.
                 said = bool(claimed) or strategy in route.strategies
                 for scenario in self.catalog.scenarios.values():
+                    if scenario.sources and route.source not in scenario.sources:
+                        continue
                     # What is not claimed is told once, by the strategy's own cell.
                     wanted = said if scenario.id == f"strategy.{strategy}" else strategy in claimed
                     if wanted and strategy in scenario.strategies:

@@ -112,6 +112,18 @@ class Defect(StrEnum):
     COMMIT_IN_DOUBT = "commit_in_doubt"
     LEAVE_PREPARED_BEHIND = "leave_prepared_behind"
 
+    # what a vendor's API answers
+    IGNORE_RETRY_AFTER = "ignore_retry_after"
+    RETRY_WITHOUT_END = "retry_without_end"
+    REFRESH_EVERY_REQUEST = "refresh_every_request"
+    KEEP_HALF_PAGE = "keep_half_page"
+    SKIP_POISON_PAGE = "skip_poison_page"
+    PAGE_BY_NUMBER = "page_by_number"
+    STOP_AT_SHORT_PAGE = "stop_at_short_page"
+    STOP_AT_EMPTY_PAGE = "stop_at_empty_page"
+    FOLLOW_LOOP = "follow_loop"
+    DROP_LAST_PAGE = "drop_last_page"
+
 
 def planted() -> Defect | None:
     """The defect this process was started with; ``ValueError`` names the choices when it is unknown."""

@@ -16,7 +16,6 @@ from pathlib import Path
 
 import structlog
 
-from certification_pipeline.catalog.vocabulary import FailureCategory
 from certification_pipeline.harness.engines.protocol import Error, Load, Phase, Result
 from certification_pipeline.reference.defects import Defect
 from certification_pipeline.reference.failures import LoadError, redact
@@ -28,7 +27,7 @@ from certification_pipeline.reference.resync import is_resync, resync_plan
 from certification_pipeline.reference.retry import with_retries
 from certification_pipeline.reference.rounds import Attempt
 from certification_pipeline.reference.sinks.registry import open_sink
-from certification_pipeline.reference.sources.postgres import PostgresSource
+from certification_pipeline.reference.sources.registry import capabilities_of, open_source
 from certification_pipeline.reference.state import PipelineState
 from certification_pipeline.reference.strategies.registry import PLANS
 
@@ -46,7 +45,7 @@ def run_load(load: Load, emit: Emit, defect: Defect | None = None, *, two_phase:
         emit(Phase(run_id=load.run_id, phase=name))
 
     def note(retries: int, error: LoadError) -> None:
-        ledger.retries = retries
+        ledger.retries += 1
         log.warning(
             "retry", retries=retries, category=str(error.category), reason=redact(error.message, *secrets)
         )
@@ -85,9 +84,7 @@ def _attempt(
     ledger.reset()
     plan = resync_plan(load) if is_resync(load) else PLANS[load.strategy]
     check_request(load, plan)
-    if load.source.system != "postgres":
-        raise LoadError(FailureCategory.UNSUPPORTED, f"no source for system {load.source.system!r}")
-    check_capability(load, plan, PostgresSource.capabilities)
+    check_capability(load, plan, capabilities_of(load.source.system))
     folder = _work_folder(load)
     try:
         phase("connect")
@@ -101,7 +98,7 @@ def _attempt(
 
                 # Before the source: what is in doubt must not wait for a source that is down.
                 coordinator = stack.enter_context(open_coordinator(load, sink, phase, defect))
-            source = stack.enter_context(closing(PostgresSource(load.source, defect)))
+            source = stack.enter_context(closing(open_source(load, ledger, defect)))
             attempt = Attempt(load, plan, sink, source, ledger, phase, folder, defect)
             if coordinator is not None:
                 pipeline = attempt.identity()
@@ -127,13 +124,16 @@ def forget(load: Load) -> None:
     Raises :class:`LoadError`. For a pipeline that is retired: an orphaned slot keeps the source's log.
     """
     from certification_pipeline.reference.sources.log import LogReader  # noqa: PLC0415
+    from certification_pipeline.reference.sources.postgres import PostgresSource  # noqa: PLC0415
 
-    with closing(open_sink(load.sink)) as sink, closing(PostgresSource(load.source)) as source:
+    ledger = Ledger(load)
+    with closing(open_sink(load.sink)) as sink, closing(open_source(load, ledger)) as source:
         attempt = Attempt(
-            load, PLANS[load.strategy], sink, source, Ledger(load), lambda _: None, Path(load.state_dir), None
+            load, PLANS[load.strategy], sink, source, ledger, lambda _: None, Path(load.state_dir), None
         )
         sink.pipeline = attempt.identity()
-        LogReader(source.connection, source.namespace, source.name, sink.pipeline).forget()
+        if isinstance(source, PostgresSource):
+            LogReader(source.connection, source.namespace, source.name, sink.pipeline).forget()
         with attempt.transaction():
             sink.write_state(PipelineState())
             sink.commit()

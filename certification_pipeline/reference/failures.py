@@ -20,6 +20,8 @@ class LoadError(Exception):
 
     category: FailureCategory
     message: str
+    again: bool | None = None
+    """Whether the load should be tried again at once; nothing said: when the failure is ``retryable``."""
 
     def __str__(self) -> str:
         return self.message

@@ -37,6 +37,7 @@ _BOOL = ColumnType(LogicalType.BOOL)
 def load_changes(attempt: Attempt) -> None:
     """One cdc load."""
     source = attempt.source
+    assert isinstance(source, PostgresSource), "no other source claims cdc"
     if attempt.defect is Defect.SNAPSHOT_BEFORE_SLOT:
         attempt.source = PostgresSource(attempt.load.source)  # beside the connection that makes the slot
     log = LogReader(source.connection, source.namespace, source.name, attempt.sink.pipeline, attempt.defect)

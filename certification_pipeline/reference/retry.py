@@ -1,4 +1,4 @@
-"""Retries: connectivity only, bounded, exponential with jitter, counted.
+"""Retries: connectivity, and a list that moved while it was read; bounded, exponential with jitter, counted.
 
 A whole attempt is repeated. That is safe because an attempt is one sink transaction that carries its own
 state: after a lost commit acknowledgement the next attempt reads from the sink what really happened.
@@ -37,10 +37,14 @@ def with_retries(attempt: Callable[[], T], note: Callable[[int, LoadError], None
             note(state.attempt_number, error)
 
     retrying = tenacity.Retrying(
-        retry=tenacity.retry_if_exception(lambda error: isinstance(error, LoadError) and error.retryable),
+        retry=tenacity.retry_if_exception(lambda error: isinstance(error, LoadError) and _again(error)),
         stop=tenacity.stop_after_attempt(ATTEMPTS),
         wait=tenacity.wait_random_exponential(multiplier=FIRST_WAIT_SECONDS, max=LONGEST_WAIT_SECONDS),
         before_sleep=before,
         reraise=True,
     )
     return retrying(classified)
+
+
+def _again(error: LoadError) -> bool:
+    return error.retryable if error.again is None else error.again

@@ -25,7 +25,7 @@ from certification_pipeline.reference.record import Ledger, now_text
 from certification_pipeline.reference.request import check_columns
 from certification_pipeline.reference.schema import Column
 from certification_pipeline.reference.sinks.base import Sink, short_hash
-from certification_pipeline.reference.sources.postgres import PostgresSource
+from certification_pipeline.reference.sources.base import Source
 from certification_pipeline.reference.sources.snapshot import Snapshot
 from certification_pipeline.reference.state import (
     BackfillState,
@@ -48,7 +48,7 @@ class Attempt:
     load: Load
     plan: StrategyPlan
     sink: Sink
-    source: PostgresSource
+    source: Source
     ledger: Ledger
     phase: Callable[[str], None]
     folder: Path

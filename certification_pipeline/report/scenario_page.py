@@ -52,6 +52,7 @@ def _page(scenario: Scenario) -> Iterator[str]:
         ("Passes when", scenario.passes_when),
         ("When red", scenario.remedy),
         ("Strategies", _strategies(scenario)),
+        ("Sources", ", ".join(f"`{system}`" for system in scenario.sources)),
         ("Disturbs", _disturbs(scenario)),
         ("Faults", ", ".join(f"`{name}`" for name in scenario.faults)),
         ("Limits", ", ".join(f"`{name}`: {value:g}" for name, value in scenario.limits.items())),

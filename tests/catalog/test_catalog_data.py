@@ -77,6 +77,8 @@ ISSUE_SCENARIOS = (
     | {f"rec.{name}" for name in ("sink_refused", "half_open", "slow_network")}
     | {f"rec.{name}" for name in ("source_restart", "sink_restart")}
     | {f"rec.{name}" for name in ("state_lost", "state_corrupt", "state_stale")}
+    | {f"api.{name}" for name in ("429", "5xx", "reset", "slow", "malformed", "token_expiry")}
+    | {f"api.pages.{name}" for name in ("shift", "short", "empty", "loop")}
 )
 
 
@@ -220,12 +222,22 @@ class TestReferenceEngine:
                 assert claim.guarantee is not None
                 assert claim.guarantee.rank >= Guarantee.EFFECTIVELY_ONCE.rank
 
+    FROM_AN_API = (
+        Strategy.FULL_REFRESH,
+        Strategy.INCREMENTAL_APPEND,
+        Strategy.INCREMENTAL_MERGE,
+        Strategy.SNAPSHOT_DIFF,
+        Strategy.SCD2,
+    )
+
     def test_says_something_about_each_case_of_the_matrix(self, catalog: Catalog) -> None:
         engine = catalog.engines["reference"]
         for source, sink, strategy in catalog.matrix.cases():
             route = engine.route(source, sink)
             assert route is not None
             expected = Support.FULL if (source, sink) == ("postgres", "postgres") else Support.NOT_IMPLEMENTED
+            if (source, sink) == ("api", "postgres") and strategy in self.FROM_AN_API:
+                expected = Support.FULL
             assert route.strategies[strategy].support is expected
 
     def test_declares_each_drift_where_drift_is_tested(self, catalog: Catalog) -> None:

@@ -12,6 +12,7 @@ from certification_pipeline.harness.exploration.crash_points import crash_points
 from certification_pipeline.harness.exploration.exactly_once import exactly_once
 from certification_pipeline.harness.exploration.partial_replace import partial_replace
 from certification_pipeline.harness.scenarios import (
+    api,
     cdc,
     event,
     incremental,
@@ -77,5 +78,15 @@ SCENARIOS: Mapping[str, ScenarioFunction] = MappingProxyType(
         "rec.state_lost": recovery_state.lost,
         "rec.state_corrupt": recovery_state.corrupt,
         "rec.state_stale": recovery_state.stale,
+        "api.429": api.too_many_requests,
+        "api.5xx": api.server_errors,
+        "api.reset": api.reset,
+        "api.slow": api.slow,
+        "api.malformed": api.malformed,
+        "api.token_expiry": api.token_expiry,
+        "api.pages.shift": api.shifted,
+        "api.pages.short": api.short_page,
+        "api.pages.empty": api.empty_page,
+        "api.pages.loop": api.loop,
     }
 )

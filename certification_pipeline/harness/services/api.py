@@ -57,11 +57,11 @@ class ApiInstance:
     capabilities: Mapping[str, bool] = {"transactional_ddl": False}
 
     def __init__(self, api: VendorApi) -> None:
-        self._api = api
+        self.api = api
 
     def source(self) -> Endpoint:
         """``http://user:password@127.0.0.1:port``."""
-        return Endpoint(self.system, self._api.dsn)
+        return Endpoint(self.system, self.api.dsn)
 
     def sink(self) -> Endpoint:
         """Never: it only gives. Raises ``ServiceError``."""
@@ -71,8 +71,8 @@ class ApiInstance:
         """Whether who answers there is the server we started."""
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         try:
-            with opener.open(f"{self._api.url}/identity", timeout=_ANSWER_SECONDS) as answer:
-                return bool(json.load(answer).get("nonce") == self._api.nonce)
+            with opener.open(f"{self.api.url}/identity", timeout=_ANSWER_SECONDS) as answer:
+                return bool(json.load(answer).get("nonce") == self.api.nonce)
         except (OSError, ValueError):
             return False
 
@@ -82,4 +82,4 @@ class ApiInstance:
 
     def stop(self) -> None:
         """Stop listening; idempotent."""
-        self._api.stop()
+        self.api.stop()

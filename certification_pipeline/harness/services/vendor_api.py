@@ -1,67 +1,68 @@
 """A vendor's REST API of our own: collections in pages, for engines that read from APIs.
 
-``GET /v1/<namespace>/<table>`` answers ``{"data": […], "total": n, "pages": n, "next_cursor": "…"}`` with
+``GET /v1/<namespace>/<table>`` answers ``{"data": […], "total": n, "pages": n, "per_page": n,
+"next_cursor": "…"}`` with
 
-- ``per_page`` (1 … 10 000, else 400; 100 when nothing is said),
-- ``page=n`` (from 1) or ``cursor=…`` (opaque, from ``next_cursor``), and always a ``Link`` header with
-  ``rel="next"`` while there is more (RFC 8288),
+- ``per_page`` (1 … 10 000, else 400; 100 when nothing is said; a collection may have a cap of its own),
+- ``page=n`` (from 1), found by counting, or ``cursor=…`` (opaque, from ``next_cursor``), which keeps its
+  place while rows come and go; and a ``Link`` header with ``rel="next"`` while there is more (RFC 8288),
 - ``updated_since=<RFC 3339>``: rows whose cursor column is at or after that moment; rows without a cursor
   value are then left out, as vendors do,
-- HTTP Basic authentication; 401, 404 and 400 say what is wrong as ``{"error": …}``.
+- HTTP Basic authentication, or ``Bearer`` with a token of the namespace; 401, 404 and 400 say what is wrong
+  as ``{"error": …}``.
 
-``GET /identity`` tells the nonce of this server, without authentication. Deterministic: rows keep the order
-in which they came, an updated row keeps its place. A collection changes as a whole, between two requests.
-Answers are made by :meth:`VendorApi.answer`, which knows nothing of sockets: whoever wants to disturb the
-vendor does it between the two.
+``POST /oauth/<namespace>/token`` gives a token for user and password as client id and secret (RFC 6749,
+section 4.4), in the header or in the form. ``GET /identity`` tells the nonce of this server, without
+authentication. Deterministic: rows keep the order in which they came, an updated row keeps its place. A
+collection changes as a whole, between two requests. Each collection can be disturbed, and each request is
+logged: see ``vendor_conduct``.
 """
 
 from __future__ import annotations
 
 import base64
-import binascii
 import hmac
 import json
 import secrets
+import select
+import socket
+import struct
 import threading
+import time
+from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from contextlib import suppress
+from dataclasses import dataclass
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import ClassVar
-from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
-import pyarrow as pa
-import pyarrow.compute as pc
+from certification_pipeline.harness.services.vendor_conduct import (
+    MAX_PER_PAGE,
+    TOKEN_SECONDS,
+    Answer,
+    Collection,
+    Conduct,
+    Cut,
+    Seen,
+    Silent,
+    Slowly,
+)
+from certification_pipeline.harness.services.vendor_pages import BadRequest, in_order, page_of
 
-from certification_pipeline.harness.services.json_rows import json_rows
-from certification_pipeline.harness.workload.spec import TableSpec
+__all__ = ["MAX_PER_PAGE", "USER", "VERSION", "Answer", "Collection", "VendorApi"]
 
-VERSION = "1"
+VERSION = "2"
 USER = "certify"
-MAX_PER_PAGE = 10_000
-_DEFAULT_PER_PAGE = 100
+_GLANCE_SECONDS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
-class Collection:
-    """One table as the vendor has it now."""
-
-    spec: TableSpec
-    rows: pa.Table
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What is sent back."""
-
-    status: HTTPStatus
-    body: bytes
-    headers: Mapping[str, str] = field(default_factory=dict)
-
-
-class _BadRequest(Exception):  # noqa: N818 - an answer, not a defect
-    """The request asks for something that cannot be."""
+class _Token:
+    namespace: str
+    until: float
+    """On the server's monotonic clock."""
 
 
 class VendorApi:
@@ -73,7 +74,9 @@ class VendorApi:
         self.nonce = secrets.token_hex(16)
         self.password = secrets.token_urlsafe(24)
         self._collections: dict[tuple[str, str], Collection] = {}
-        self._authorization = _basic(USER, self.password)
+        self._conducts: dict[tuple[str, str], Conduct] = {}
+        self._tokens: dict[str, _Token] = {}
+        self._log: dict[str, list[Seen]] = defaultdict(list)
         self._server = _Server(self)
         self.address = f"127.0.0.1:{self._server.server_address[1]}"
         self.url = f"http://{self.address}"
@@ -93,7 +96,7 @@ class VendorApi:
         return cls._running[dsn]
 
     def _serve(self) -> None:
-        self._server.serve_forever(poll_interval=0.05)
+        self._server.serve_forever(poll_interval=_GLANCE_SECONDS)
 
     def stop(self) -> None:
         """No longer listen; idempotent."""
@@ -106,61 +109,109 @@ class VendorApi:
 
     def put(self, namespace: str, table: str, collection: Collection) -> None:
         """Exchange a whole collection, between two requests."""
-        self._collections[namespace, table] = collection
+        before = self._collections.get((namespace, table))
+        self._collections[namespace, table] = in_order(collection, before)
 
     def get(self, namespace: str, table: str) -> Collection | None:
         """The collection as it is now."""
         return self._collections.get((namespace, table))
 
     def remove(self, namespace: str, table: str) -> None:
-        """Forget a collection if it is there."""
+        """Forget a collection if it is there, with its conduct, its tokens and the log of its namespace."""
         self._collections.pop((namespace, table), None)
+        self._conducts.pop((namespace, table), None)
+        self._log.pop(namespace, None)
+        self._tokens = {name: one for name, one in self._tokens.items() if one.namespace != namespace}
+
+    def conduct(self, namespace: str, table: str) -> Conduct:
+        """How it behaves towards that collection; to be changed between two requests."""
+        return self._conducts.setdefault((namespace, table), Conduct())
+
+    def log(self, namespace: str) -> tuple[Seen, ...]:
+        """Every request to the namespace so far, in the order in which they were answered."""
+        return tuple(self._log.get(namespace, ()))
+
+    def revoke(self, namespace: str) -> int:
+        """End all tokens of the namespace at once; how many were good until now."""
+        now, ended = time.monotonic(), 0
+        for name, token in list(self._tokens.items()):
+            if token.namespace == namespace and token.until > now:
+                self._tokens[name] = _Token(namespace, now)
+                ended += 1
+        return ended
 
     # --- answers ---------------------------------------------------------------------------------------
 
-    def answer(self, target: str, authorization: str | None) -> Answer:
-        """The answer to ``GET target``."""
-        parts = urlsplit(target)
+    def answer(self, target: str, authorization: str | None, host: str = "") -> Answer:
+        """The answer to ``GET target``; ``host`` is where the client believes to be, for links."""
+        came, parts = time.monotonic(), urlsplit(target)
         path = [unquote(part) for part in parts.path.split("/")[1:]]
         if path == ["identity"]:
             return _json(HTTPStatus.OK, {"nonce": self.nonce, "version": VERSION})
-        if not hmac.compare_digest((authorization or "").encode(), self._authorization.encode()):
-            headers = {"WWW-Authenticate": 'Basic realm="vendor"'}
-            return _json(HTTPStatus.UNAUTHORIZED, {"error": "wrong user or password"}, headers)
-        match path:
-            case ["v1", namespace, table]:
-                collection = self.get(namespace, table)
-            case _:
-                collection = None
-        if collection is None:
-            return _json(HTTPStatus.NOT_FOUND, {"error": "there is no such collection"})
-        try:
-            return self._page(collection, parts.path, dict(parse_qsl(parts.query)))
-        except _BadRequest as error:
-            return _json(HTTPStatus.BAD_REQUEST, {"error": str(error)})
+        namespace, table = path[1:] if path[0] == "v1" and len(path) == 3 else ("", "")  # noqa: PLR2004
+        conduct = self._conducts.get((namespace, table)) or Conduct()
+        if (collection := self.get(namespace, table)) and self._admitted(authorization, namespace):
+            try:
+                url = f"http://{host or self.address}{parts.path}"
+                answer = page_of(collection, conduct, url, dict(parse_qsl(parts.query)))
+            except BadRequest as error:
+                answer = _json(HTTPStatus.BAD_REQUEST, {"error": str(error)})
+            else:
+                answer = conduct.disturbance.spoil(answer)
+        elif not self._admitted(authorization, namespace):
+            answer = _refused(authorization)
+        else:
+            answer = _json(HTTPStatus.NOT_FOUND, {"error": "there is no such collection"})
+        self._note(namespace, came, "GET", target, answer)
+        return answer
 
-    def _page(self, collection: Collection, path: str, query: dict[str, str]) -> Answer:
-        rows = collection.rows
-        if since := query.get("updated_since"):
-            rows = _updated_since(collection, since)
-        per_page = _number(query, "per_page", _DEFAULT_PER_PAGE, MAX_PER_PAGE)
-        page = _number(query, "page", 1)
-        start = _offset(query["cursor"]) if "cursor" in query else (page - 1) * per_page
-        stop = start + per_page
-        more = stop < rows.num_rows
-        envelope = {
-            "total": rows.num_rows,
-            "pages": -(-rows.num_rows // per_page),
-            "next_cursor": _token(stop) if more else None,
-        }
-        body = f'{{"data": [{",".join(json_rows(collection.spec, rows.slice(start, per_page)))}], '
-        body += json.dumps(envelope)[1:]
-        headers = {}
-        if more:
-            onward = {"cursor": _token(stop)} if "cursor" in query else {"page": str(stop // per_page + 1)}
-            link = urlencode({**query, **onward})
-            headers["Link"] = f'<{self.url}{path}?{link}>; rel="next"'
-        return Answer(HTTPStatus.OK, body.encode(), headers)
+    def token(self, target: str, authorization: str | None, form: str) -> Answer:
+        """The answer to ``POST target``, which asks for a token."""
+        came = time.monotonic()
+        match [unquote(part) for part in urlsplit(target).path.split("/")[1:]]:
+            case ["oauth", namespace, "token"]:
+                pass
+            case _:
+                return _json(HTTPStatus.NOT_FOUND, {"error": "tokens are given elsewhere"})
+        fields = dict(parse_qsl(form))
+        login = authorization or _basic(fields.get("client_id", ""), fields.get("client_secret", ""))
+        if fields.get("grant_type") != "client_credentials":
+            answer = _json(HTTPStatus.BAD_REQUEST, {"error": "unsupported_grant_type"})
+        elif not self._logs_in(login):
+            answer = _json(HTTPStatus.UNAUTHORIZED, {"error": "invalid_client"})
+        else:
+            good = [c for (there, _), c in list(self._conducts.items()) if there == namespace]
+            seconds = min((c.disturbance.token_seconds() for c in good), default=TOKEN_SECONDS)
+            name = secrets.token_urlsafe(24)
+            self._tokens[name] = _Token(namespace, time.monotonic() + seconds)
+            given = {"access_token": name, "token_type": "bearer", "expires_in": int(seconds)}
+            answer = _json(HTTPStatus.OK, given, {"Cache-Control": "no-store"})
+        self._note(namespace, came, "POST", target, answer)
+        return answer
+
+    def _note(self, namespace: str, came: float, method: str, target: str, answer: Answer) -> None:
+        seen = Seen(
+            at=came,
+            answered=time.monotonic(),
+            method=method,
+            target=target,
+            status=int(answer.status),
+            page=answer.page,
+            fault=answer.fault,
+            asked_seconds=answer.asked_seconds,
+        )
+        if any(there == namespace for there, _ in self._collections):
+            self._log[namespace].append(seen)
+
+    def _admitted(self, authorization: str | None, namespace: str) -> bool:
+        kind, _, name = (authorization or "").partition(" ")
+        if kind != "Bearer":
+            return self._logs_in(authorization or "")
+        token = self._tokens.get(name)
+        return token is not None and token.namespace == namespace and token.until > time.monotonic()
+
+    def _logs_in(self, authorization: str) -> bool:
+        return hmac.compare_digest(authorization.encode(), _basic(USER, self.password).encode())
 
 
 class _Server(ThreadingHTTPServer):
@@ -181,14 +232,58 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Answer one request."""
-        answer = self.server.api.answer(self.path, self.headers.get("Authorization"))
+        host = self.headers.get("Host") or ""
+        self._send(self.server.api.answer(self.path, self.headers.get("Authorization"), host))
+
+    def do_POST(self) -> None:
+        """Give a token."""
+        length = self.headers.get("Content-Length") or "0"
+        form = self.rfile.read(int(length) if length.isdigit() else 0).decode(errors="replace")
+        self._send(self.server.api.token(self.path, self.headers.get("Authorization"), form))
+
+    def _send(self, answer: Answer) -> None:
         self.send_response(answer.status)
         for name, value in answer.headers.items():
             self.send_header(name, value)
-        self.send_header("Content-Type", "application/json")
+        if "Content-Type" not in answer.headers:
+            self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(answer.body)))
         self.end_headers()
-        self.wfile.write(answer.body)
+        match answer.delivery:
+            case None:
+                self.wfile.write(answer.body)
+            case Cut(after, reset):
+                self.wfile.write(answer.body[:after])
+                self._hang_up(reset)
+            case Slowly(pieces, seconds):
+                step = -(-len(answer.body) // pieces)
+                for start in range(0, len(answer.body), step):
+                    self.wfile.write(answer.body[start : start + step])
+                    time.sleep(seconds / pieces)
+            case Silent(after, over):
+                self.wfile.write(answer.body[:after])
+                while not over.wait(_GLANCE_SECONDS) and not self._client_gone():
+                    pass
+                self._hang_up(reset=False)
+
+    def _client_gone(self) -> bool:
+        if not select.select([self.connection], [], [], 0)[0]:
+            return False
+        try:
+            return not self.connection.recv(1, socket.MSG_PEEK)
+        except OSError:
+            return True
+
+    def _hang_up(self, reset: bool) -> None:
+        self.close_connection = True
+        if reset:
+            # With no time to linger, close() sends RST instead of FIN.
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            with suppress(OSError):
+                self.connection.close()
+        else:
+            with suppress(OSError):
+                self.connection.shutdown(socket.SHUT_RDWR)
 
     def log_message(self, format: str, *args: object) -> None:
         """Nothing: stderr belongs to whoever runs us."""
@@ -198,42 +293,14 @@ def _basic(user: str, password: str) -> str:
     return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
 
 
+def _refused(authorization: str | None) -> Answer:
+    if (authorization or "").startswith("Bearer "):
+        # https://www.rfc-editor.org/rfc/rfc6750#section-3.1
+        headers = {"WWW-Authenticate": 'Bearer realm="vendor", error="invalid_token"'}
+        return _json(HTTPStatus.UNAUTHORIZED, {"error": "the token is expired or unknown"}, headers)
+    headers = {"WWW-Authenticate": 'Basic realm="vendor"'}
+    return _json(HTTPStatus.UNAUTHORIZED, {"error": "wrong user or password"}, headers)
+
+
 def _json(status: HTTPStatus, body: object, headers: Mapping[str, str] | None = None) -> Answer:
     return Answer(status, json.dumps(body).encode(), headers or {})
-
-
-def _number(query: Mapping[str, str], name: str, default: int, most: int | None = None) -> int:
-    text = query.get(name, str(default))
-    if not text.isascii() or not text.isdigit() or int(text) < 1 or (most is not None and int(text) > most):
-        raise _BadRequest(f"{name} must be a number from 1" + (f" to {most}" if most else ""))
-    return int(text)
-
-
-def _token(offset: int) -> str:
-    return base64.urlsafe_b64encode(f"offset:{offset}".encode()).decode().rstrip("=")
-
-
-def _offset(token: str) -> int:
-    try:
-        name, _, offset = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)).decode().partition(":")
-    except (binascii.Error, UnicodeDecodeError):
-        name, offset = "", ""
-    if name != "offset" or not offset.isdigit():
-        raise _BadRequest("cursor is none that was given out")
-    return int(offset)
-
-
-def _updated_since(collection: Collection, since: str) -> pa.Table:
-    cursor = collection.spec.cursor
-    if cursor is None:
-        raise _BadRequest("this collection has no moment of change")
-    try:
-        moment = datetime.fromisoformat(since)
-    except ValueError:
-        raise _BadRequest("updated_since must be a moment as in RFC 3339") from None
-    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    column = collection.rows.column(cursor)
-    at = aware.astimezone(UTC)
-    bound = pa.scalar(at if column.type.tz else at.replace(tzinfo=None), type=column.type)
-    # A row without a cursor compares as null, and a filter drops it.
-    return collection.rows.filter(pc.greater_equal(column, bound))

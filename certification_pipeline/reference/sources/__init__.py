@@ -1,1 +1,1 @@
-"""Where rows come from. PostgreSQL is the first; a source emits artifacts and knows no sink."""
+"""Where rows come from. PostgreSQL and a REST API; a source emits artifacts and knows no sink."""

@@ -35,10 +35,10 @@ from certification_pipeline.reference.planted.effort import hoarded
 from certification_pipeline.reference.planted.values import spoilt
 from certification_pipeline.reference.postgres import Connection, cluster_of, connect, rows
 from certification_pipeline.reference.schema import Column, ColumnType
+from certification_pipeline.reference.sources.base import ArtifactKind
 from certification_pipeline.reference.sources.capability import Capability
 from certification_pipeline.reference.sources.snapshot import Snapshot
 
-ArtifactKind = Literal["stream", "memory", "file", "partitioned_files", "object_storage"]
 PARTITIONS = 4
 CSV_BLOCK_BYTES = 64 << 20
 T = TypeVar("T")

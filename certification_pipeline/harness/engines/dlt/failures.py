@@ -102,6 +102,10 @@ def classify(error: BaseException, *dsns: str) -> Failure:
     """Name the failure; passwords of the given DSNs never survive into its message."""
     chain = list(_chain(error))
     for link in reversed(chain):
+        if {"JSONDecodeError", "RequestException"} <= _names(link):
+            # An answer that is no JSON. The parser's own error inside it could be about dlt's files, too.
+            return Failure("data", _message(link, dsns), False)
+    for link in reversed(chain):
         if (known := _known(link)) is not None:
             return Failure(known[0], _message(link, dsns), known[1])
     retryable = any("TransientException" in _names(link) for link in chain)

@@ -150,6 +150,8 @@ def _endpoint(request: Request, *, first: bool) -> Any:
     """One resource of the declarative ``rest_api`` source, with column hints for what JSON cannot say."""
     source, strategy = request["source"], request["strategy"]
     parts = urlsplit(source["dsn"])
+    address = f"{parts.scheme}://{parts.hostname}:{parts.port}"
+    tenant = quote(source.get("namespace") or "", safe="")
     path = "/".join(quote(part, safe="") for part in (source.get("namespace"), source["name"]) if part)
     endpoint: dict[str, Any] = {
         "path": f"v1/{path}",
@@ -167,11 +169,12 @@ def _endpoint(request: Request, *, first: bool) -> Any:
     (resource,) = rest_api_resources(
         {
             "client": {
-                "base_url": f"{parts.scheme}://{parts.hostname}:{parts.port}/",
+                "base_url": f"{address}/",
                 "auth": {
-                    "type": "http_basic",
-                    "username": unquote(parts.username or ""),
-                    "password": unquote(parts.password or "-"),
+                    "type": "oauth2_client_credentials",
+                    "access_token_url": f"{address}/oauth/{tenant}/token",
+                    "client_id": unquote(parts.username or ""),
+                    "client_secret": unquote(parts.password or "-"),
                 },
             },
             "resources": [
