@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import dataclass
 
-from certification_pipeline.catalog.vocabulary import Disturbable, Outcome, ReasonCode
+from certification_pipeline.catalog.vocabulary import Disturbable, Outcome, ReasonCode, Side
 from certification_pipeline.evidence.disruption import Break, CrashPoint
 from certification_pipeline.harness.bench import Bench, Halt
 from certification_pipeline.harness.exploration.tables import sides_with
@@ -15,6 +16,7 @@ from certification_pipeline.harness.faults.commits import (
     KillBeforeCommit,
 )
 from certification_pipeline.harness.faults.fault import Fault
+from certification_pipeline.harness.faults.files import FileRecorder, KillAtFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,22 +30,34 @@ class CleanRun:
 def record(table: Bench) -> CleanRun:
     """Load what the table is behind, undisturbed, and note where something became durable.
 
-    On the wire of each end that shows commits. Raises ``Halt`` when the load goes wrong, or crossed no
-    boundary that can be seen.
+    On the wire of each end that shows commits; in the sink's files, where it is files. Raises ``Halt`` when
+    the load goes wrong, or crossed no boundary that can be seen.
     """
-    recorder = CommitRecorder(sides_with(table, Disturbable.COMMITS))
-    with table.nemesis.listen(recorder):
+    recorders: list[CommitRecorder | FileRecorder] = []
+    if Disturbable.FILES in table.station.disturbable.get(Side.SINK, ()):
+        recorders.append(FileRecorder())
+    if wires := sides_with(table, Disturbable.COMMITS):
+        recorders.append(CommitRecorder(wires))
+    with ExitStack() as listening:
+        for recorder in recorders:
+            listening.enter_context(table.nemesis.listen(recorder))
         outcome = table.load()
     if table.judge("boundaries were recorded").outcome is not Outcome.PASSED:
         raise Halt
-    points = recorder.points
-    if not points:
+    found = [point for recorder in recorders for point in recorder.points]
+    # Events that the kernel dropped would be boundaries that nobody tries.
+    dropped = any(isinstance(one, FileRecorder) and one.witness() is None for one in recorders)
+    if dropped or not found:
         raise Halt(ReasonCode.NO_WITNESS, "a clean load crossed no boundary that can be seen", _REMEDY)
-    return CleanRun(points, outcome.seconds)
+    # Two media have no common clock: the sink's files come first, then the wires.
+    numbered = (point.model_copy(update={"number": at}) for at, point in enumerate(found, start=1))
+    return CleanRun(tuple(numbered), outcome.seconds)
 
 
 def fault_at(point: CrashPoint, action: Break) -> Fault:
     """Breaks the load there, once."""
+    if point.medium == "files":
+        return KillAtFile(point)
     match action:
         case "kill_before":
             return KillBeforeCommit(point)

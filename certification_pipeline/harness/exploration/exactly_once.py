@@ -58,6 +58,7 @@ class _Moments:
             _Moment(f"{when} {point.address}", partial(fault_at, point, action))
             for point in clean.points
             for when, action in _SIDES
+            if point.medium != "files" or action == "kill_after"
         ]
 
     def next(self) -> _Moment:
