@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from certification_pipeline.catalog.vocabulary import Outcome
-from certification_pipeline.evidence.cell import RowJudgement, RowSample
+from certification_pipeline.evidence.cell import CellEvidence, RowJudgement, RowSample
 from certification_pipeline.evidence.delivery import DeliveryCount
 from certification_pipeline.evidence.disruption import Break, CrashPoint, Folder
 from certification_pipeline.evidence.trials import (
@@ -103,6 +103,8 @@ class CrashView:
     points: tuple[PointView, ...]
     reds: tuple[tuple[CrashResult, RowJudgement, RowSample], ...]
     """Of each trial that went wrong, its first wrong judgement with a row."""
+    stuck: tuple[tuple[CrashResult, str], ...] = ()
+    """Trials after which every rerun failed, with what the engine said last."""
 
     @property
     def counts(self) -> tuple[tuple[TrialVerdict, int], ...]:
@@ -226,11 +228,18 @@ def _view(line: CellLine) -> CrashView:
             )
         )
     points = tuple(PointView(point, tuple(marks.get(point.number, ()))) for point in crash_line.points)
-    return CrashView(line, points, tuple(_reds(results)))
+    return CrashView(line, points, tuple(_reds(results)), tuple(_stuck(line.evidence, results)))
 
 
 def _rows(seen: Trial) -> str:
     return ", ".join(f"{count} {anomaly.value.replace('_', ' ')}" for anomaly, count in seen.rows.items())
+
+
+def _stuck(cell: CellEvidence, results: Iterable[CrashResult]) -> Iterator[tuple[CrashResult, str]]:
+    for result in results:
+        if result.verdict is TrialVerdict.STUCK:
+            said = [load.message for load in cell.loads if load.step.startswith(result.trial.step)]
+            yield result, next((message for message in reversed(said) if message), "nothing")
 
 
 def _reds(results: Iterable[CrashResult]) -> Iterator[tuple[CrashResult, RowJudgement, RowSample]]:

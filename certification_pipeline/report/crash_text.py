@@ -11,6 +11,7 @@ from certification_pipeline.catalog.vocabulary import Outcome
 from certification_pipeline.evidence.files import write_atomically
 from certification_pipeline.evidence.store import EvidenceStore
 from certification_pipeline.report.crash import (
+    ACTION,
     CrashView,
     DeliveryView,
     crash_table,
@@ -23,7 +24,7 @@ from certification_pipeline.report.markdown import frame_markdown
 from certification_pipeline.report.release import ReleaseView
 from certification_pipeline.report.tables import key_text
 from certification_pipeline.report.terminal import STYLE, print_frame
-from certification_pipeline.report.visible import both_sides, plain, visible
+from certification_pipeline.report.visible import both_sides, plain, short, visible
 
 PAGE = "crash_points.md"
 _LINE_COLUMNS = ["point", "boundary", "kill before", "kill after", "cut after"]
@@ -68,7 +69,11 @@ def crash_markdown(release: ReleaseView) -> str | None:
         key = view.line.key
         parts += [f"## {key.engine}: {key.cell_id}", f"{view.sentence}."]
         parts.append(frame_markdown(crash_table([view])[_LINE_COLUMNS], index=False))
-        parts += ["\n".join(f"- {point}: {sample}" for point, sample in _samples(view))] if view.reds else []
+        parts += (
+            ["\n".join(f"- {point}: {sample}" for point, sample in _samples(view))]
+            if view.reds or view.stuck
+            else []
+        )
     if deliveries:
         parts += ["## What so many kills prove, at 95 % confidence"]
         parts.append(frame_markdown(delivery_table(deliveries), index=False))
@@ -91,6 +96,9 @@ def _samples(view: CrashView) -> list[tuple[str, str]]:
         wanted = f"expected {plain(expected)}, found {plain(actual)}"
         said = f"{row.anomaly.value} {key_text(row.key)}{column}: {wanted}"
         told.append((result.point.address, f"{said} ({visible(judgement.step)})"))
+    for result, message in view.stuck[:_SAMPLES]:
+        way = f"{ACTION[result.trial.action]}, folder {result.trial.folder}"
+        told.append((result.point.address, f"stuck ({way}); the engine said: {short(message)}"))
     hidden = len(view.reds) - _SAMPLES
     if hidden > 0:
         told.append(("…", f"and {hidden} more trials with wrong rows, in the cell's file"))

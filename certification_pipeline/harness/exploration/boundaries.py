@@ -5,10 +5,10 @@ from __future__ import annotations
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-from certification_pipeline.catalog.vocabulary import Disturbable, Outcome, ReasonCode, Side
+from certification_pipeline.catalog.vocabulary import Disturbable, ReasonCode, Side
 from certification_pipeline.evidence.disruption import Break, CrashPoint
 from certification_pipeline.harness.bench import Bench, Halt
-from certification_pipeline.harness.exploration.tables import sides_with
+from certification_pipeline.harness.exploration.tables import must_be_right, sides_with
 from certification_pipeline.harness.faults.commits import (
     CommitRecorder,
     CutAfterCommit,
@@ -42,8 +42,7 @@ def record(table: Bench) -> CleanRun:
         for recorder in recorders:
             listening.enter_context(table.nemesis.listen(recorder))
         outcome = table.load()
-    if table.judge("boundaries were recorded").outcome is not Outcome.PASSED:
-        raise Halt
+    must_be_right(table, "boundaries were recorded")
     found = [point for recorder in recorders for point in recorder.points]
     # Events that the kernel dropped would be boundaries that nobody tries.
     dropped = any(isinstance(one, FileRecorder) and one.witness() is None for one in recorders)

@@ -173,6 +173,13 @@ OUT_OF_ORDER = Pattern(
     doomed=(Category.UPDATE_LATE, Category.UPDATE_ALL),
     inserts=(Category.INSERT, Category.INSERT_LATE, Category.INSERT_LATE),
 )
+PLAIN = Pattern(
+    fresh=(Category.UPDATE_ALL,),
+    doomed=(Category.UPDATE_ALL,),
+    inserts=(Category.INSERT,),
+    null_classes=(),
+)
+"""Nothing ties, comes late or has no cursor: what goes wrong here, a disturbance did."""
 SILENT = Pattern(nulls=(Category.UPDATE_SILENT,))
 NO_DELETES = Pattern(deletes=False)
 

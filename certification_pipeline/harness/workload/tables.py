@@ -13,6 +13,7 @@ from certification_pipeline.harness.workload.lifecycle import (
     NO_DELETES,
     NULL_CURSOR,
     OUT_OF_ORDER,
+    PLAIN,
     PUNCTUAL,
     SILENT,
 )
@@ -169,8 +170,8 @@ _RECIPES = (
     Recipe("null_cursor", replace(NARROW_SPEC, name="null_cursor"), pattern=NULL_CURSOR),
     Recipe("punctual", replace(NARROW_SPEC, name="punctual"), pattern=PUNCTUAL),
     # As many rounds as there can be, for loads that are broken one after the other.
-    Recipe("steady", replace(NARROW_SPEC, name="steady"), changes=MAX_CHANGES, pattern=PUNCTUAL),
     Recipe("out_of_order", replace(NARROW_SPEC, name="out_of_order"), changes=3, pattern=OUT_OF_ORDER),
+    Recipe("steady", replace(NARROW_SPEC, name="steady"), changes=MAX_CHANGES, pattern=PLAIN),
     Recipe("silent_updates", replace(NARROW_SPEC, name="silent_updates"), pattern=SILENT),
     _drift("drift_add", Drift(DriftKind.ADD, "added", new_type=T.TEXT)),
     _drift("drift_drop", Drift(DriftKind.DROP, "note")),
