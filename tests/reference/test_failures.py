@@ -20,6 +20,7 @@ from certification_pipeline.reference.failures import LoadError, classify, redac
 from certification_pipeline.reference.retry import ATTEMPTS
 from certification_pipeline.reference.sinks.postgres import PostgresSink
 from certification_pipeline.reference.sources.capability import Capability
+from certification_pipeline.reference.sources.postgres import PostgresSource
 from tests.reference.conftest import Databases, Pipeline
 
 CREATE = "CREATE TABLE {t} (id bigint PRIMARY KEY, name text, updated_at timestamptz DEFAULT now())"
@@ -162,7 +163,7 @@ def test_a_system_the_engine_does_not_know(to_postgres: Pipeline) -> None:
 
 
 def test_a_source_that_cannot_read_that_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine.PostgresSource, "capabilities", frozenset({Capability.SNAPSHOT}))
+    monkeypatch.setattr(PostgresSource, "capabilities", frozenset({Capability.SNAPSHOT}))
     error = failure(Pipeline(unreachable(""), "sqlite", tmp_path).request(Strategy.CDC))
     assert error.category is FailureCategory.UNSUPPORTED
     assert "no cdc" in error.message
