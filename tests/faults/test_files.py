@@ -139,6 +139,20 @@ def test_sqlites_journal_is_its_commit(tmp_path: Path) -> None:
     assert again == first, "the same load has the same boundaries"
 
 
+def test_sqlites_log_without_its_index(tmp_path: Path) -> None:
+    place = tmp_path / f"db_{NAMESPACE}.sqlite"
+
+    def load() -> None:
+        with closing(sqlite3.connect(place)) as connection:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("CREATE TABLE t (i int)")
+            connection.commit()
+
+    seen = addresses(record(Ring(sink_files=place, namespace=NAMESPACE), load))
+    assert "created db.sqlite-wal #1" in seen
+    assert not any("-shm" in address for address in seen)
+
+
 def test_duckdbs_log_too(tmp_path: Path) -> None:
     place = tmp_path / f"db_{NAMESPACE}.duckdb"
 

@@ -45,7 +45,10 @@ class _Boundaries:
         root = place.parent if database else place
         if not root.is_dir():
             raise NothingToDisturb("the sink's directory is not there")
-        self._watch = Watch(root, lambda name: stem in name, self._tell, running=database)
+        # SQLite's shared index of its log is rebuilt from the log after a crash: nothing durable is in it.
+        self._watch = Watch(
+            root, lambda name: stem in name and not name.endswith("-shm"), self._tell, running=database
+        )
         self._watch.start()
 
     def end(self) -> bool:
