@@ -88,6 +88,15 @@ class Defect(StrEnum):
     NAMES_FOLDED = "names_folded"
     WIDE_TABLES_CUT = "wide_tables_cut"
 
+    # broken loads
+    STATE_COMMITTED_FIRST = "state_committed_first"
+    SWAP_IN_STEPS = "swap_in_steps"
+    NOTHING_LOCKED = "nothing_locked"
+    BROKEN_STREAM_ENDS = "broken_stream_ends"
+    RETRY_BELIEVED_DONE = "retry_believed_done"
+    DEADLINE_OF_A_SECOND = "deadline_of_a_second"
+    STALE_FOLDER_MEANS_DONE = "stale_folder_means_done"
+
     # what is said
     COUNT_EXTRACTED_AS_LOADED = "count_extracted_as_loaded"
     COUNT_STAGED_AS_FINAL = "count_staged_as_final"

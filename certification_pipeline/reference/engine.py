@@ -85,6 +85,8 @@ def _attempt(
     plan = resync_plan(load) if is_resync(load) else PLANS[load.strategy]
     check_request(load, plan)
     check_capability(load, plan, capabilities_of(load.source.system))
+    if defect is Defect.RETRY_BELIEVED_DONE and ledger.retries:
+        return
     folder = _work_folder(load)
     try:
         phase("connect")

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from certification_pipeline.reference import evolution
 from certification_pipeline.reference.artifacts import ExtractResult
-from certification_pipeline.reference.planted.statements import spoilt_statements, spoilt_tables
+from certification_pipeline.reference.defects import Defect
+from certification_pipeline.reference.planted.statements import drop_alone, spoilt_statements, spoilt_tables
 from certification_pipeline.reference.schema import Column
 from certification_pipeline.reference.strategies.history import VALID_FROM, VALID_TO
 from certification_pipeline.reference.strategies.plan import Counts, Statement, Tables
@@ -50,6 +51,8 @@ def _swap(attempt: Attempt, existed: bool) -> None:
     """The stage becomes the target; what was written is counted in the new target."""
     if existed:
         attempt.ledger.counts[Counts.DELETED] += attempt.sink.count(attempt.sink.target)
+    if attempt.defect is Defect.SWAP_IN_STEPS:
+        drop_alone(attempt)
     attempt.sink.swap()
     written = attempt.sink.count(attempt.sink.target)
     attempt.ledger.counts[Counts.INSERTED] += written

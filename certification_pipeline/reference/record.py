@@ -61,6 +61,11 @@ class Ledger:
         self.final, self.after = None, None
         self.counts.clear()
 
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the load began."""
+        return time.monotonic() - self._began
+
     @contextmanager
     def timed(self, phase: str) -> Iterator[None]:
         """Add the block's wall time to ``phase``."""
@@ -97,7 +102,7 @@ class Ledger:
             state_after=after.report(),
             started_at=self.started_at,
             finished_at=now_text(),
-            timings_seconds={**self.timings, "total": time.monotonic() - self._began},
+            timings_seconds={**self.timings, "total": self.elapsed},
             peak_memory_bytes=peak_memory(),
         )
 

@@ -18,6 +18,8 @@ from certification_pipeline.reference.finalize import finalize
 from certification_pipeline.reference.planted.columns import spoilt_plan
 from certification_pipeline.reference.planted.positions import (
     advance_early,
+    commit_state_alone,
+    done_already,
     now_without_folder,
     truncate_early,
 )
@@ -60,6 +62,7 @@ class Attempt:
         """Dispatch on what the strategy reads."""
         self.sink.pipeline = self.identity()
         self.sink.replaces_all = self.plan.swaps
+        self.sink.locks = self.defect is not Defect.NOTHING_LOCKED
         if self.defect is Defect.TRUNCATE_BEFORE_STAGE:
             truncate_early(self)
         replay = self.load.options.replay
@@ -103,6 +106,8 @@ class Attempt:
     def finish(self, state: PipelineState) -> None:
         """Write the state and commit it with the rows."""
         self.phase("state")
+        if self.defect is Defect.DEADLINE_OF_A_SECOND and self.ledger.elapsed > 1:
+            raise LoadError(FailureCategory.RESOURCE, "the load took longer than a second")
         with self.ledger.timed("commit"):
             if self.load.options.staging_retention == "drop":
                 self.sink.drop_stage()
@@ -126,6 +131,9 @@ class Attempt:
     def _table(self) -> None:
         with self.transaction() as stored:
             self.ledger.before = state = stored
+            if self.defect is Defect.STALE_FOLDER_MEANS_DONE and done_already(self, state):
+                self.sink.rollback()
+                return
             columns = self.source.columns()
             check_columns(self.load, self.plan, columns)
             self.check_storable(columns)
@@ -144,6 +152,8 @@ class Attempt:
             if self.plan.reads is Reads.XMIN:
                 after = state.put(XminState(cluster=self.source.cluster, snapshot=str(snapshot)))
             self.source.end()
+            if self.defect is Defect.STATE_COMMITTED_FIRST:
+                commit_state_alone(self, after)
             finalize(self, changes, staged, self.plan.write)
             self.finish(after)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from certification_pipeline.reference.schema import Column
-from certification_pipeline.reference.state import CursorState, PipelineState, XminState
+from certification_pipeline.reference.state import CursorState, PipelineState, RunState, XminState
 from certification_pipeline.reference.strategies.plan import Reads
 
 if TYPE_CHECKING:
@@ -38,6 +38,27 @@ def advance_early(attempt: Attempt, state: PipelineState, columns: tuple[Column,
     sink.commit()
     sink.begin()
     return after
+
+
+def commit_state_alone(attempt: Attempt, after: PipelineState) -> None:
+    """:attr:`Defect.STATE_COMMITTED_FIRST`: durable before the rows are; the load then goes on."""
+    sink = attempt.sink
+    if sink.columns() is None:
+        return
+    sink.write_state(after)
+    # Not the sink's own: its begin would clear the stage.
+    sink.run("COMMIT")
+    sink.run("BEGIN")
+
+
+def done_already(attempt: Attempt, state: PipelineState) -> bool:
+    """:attr:`Defect.STALE_FOLDER_MEANS_DONE`: the folder knows another run than the sink."""
+    trace = Path(attempt.load.state_dir) / "last_run"
+    known, last = trace.read_text() if trace.exists() else "", state.get(RunState)
+    if known and last is not None and known != last.run_id:
+        return True
+    trace.write_text(attempt.load.run_id)
+    return False
 
 
 def advance_position(attempt: Attempt, state: PipelineState, columns: tuple[Column, ...]) -> PipelineState:

@@ -79,6 +79,13 @@ def spoilt_statements(  # noqa: PLR0911 - one a defect
     return statements
 
 
+def drop_alone(attempt: Attempt) -> None:
+    """:attr:`Defect.SWAP_IN_STEPS`: the old table is gone, for everybody, before the new one has its name."""
+    attempt.sink.run(f"DROP TABLE IF EXISTS {attempt.sink.target}")
+    attempt.sink.run("COMMIT")
+    attempt.sink.run("BEGIN")
+
+
 def _opened_early(tables: Tables, opening: Statement) -> Statement:
     """Versions begin a day before the ones they follow were closed."""
     earlier = (datetime.fromisoformat(tables.now) - timedelta(days=1)).isoformat(

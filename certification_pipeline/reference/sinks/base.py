@@ -39,6 +39,8 @@ class Sink(ABC):
         """Key of this pipeline's state records."""
         self.replaces_all = False
         """The strategy will not read the old rows: a sink that would have to fetch them need not."""
+        self.locks = True
+        """Two loads of one target exclude each other; only a planted defect says no."""
 
     @property
     def target(self) -> str:

@@ -32,6 +32,7 @@ from certification_pipeline.reference.dialects.postgres import PostgresDialect, 
 from certification_pipeline.reference.evolution import Mapping
 from certification_pipeline.reference.failures import LoadError
 from certification_pipeline.reference.planted.effort import hoarded
+from certification_pipeline.reference.planted.reading import until_broken
 from certification_pipeline.reference.planted.values import spoilt
 from certification_pipeline.reference.postgres import Connection, cluster_of, connect, rows
 from certification_pipeline.reference.schema import Column, ColumnType
@@ -149,6 +150,10 @@ class PostgresSource:
         )
         return None if value is None else str(value)
 
+    def reopen(self) -> None:
+        """A new session in place of a broken one; only a planted defect asks for it."""
+        self.connection = connect(self._dsn)
+
     # --- the rows -----------------------------------------------------------------------------------
 
     def extract(
@@ -201,7 +206,10 @@ class PostgresSource:
             size = 0
             hoard: list[bytes] = []
             with cursor.copy(f"COPY ({query}) TO STDOUT ({_COPY[encoding]})".encode()) as copy:
-                for message in copy:
+                messages = (
+                    until_broken(copy, self.reopen) if self._defect is Defect.BROKEN_STREAM_ENDS else copy
+                )
+                for message in messages:
                     buffer.append(message)
                     size += len(message)
                     if self._defect is Defect.HOARD_ROWS:
