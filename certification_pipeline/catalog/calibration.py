@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import Self
@@ -36,7 +37,9 @@ class PlantedDefect(Entry):
     stands_for: str = Field(description="the class of defects of real engines")
     seen_in: tuple[str, ...] = Field((), description="where: a finding's reproduction, or a public report")
     engine: str = Field(ENGINE, description="a configuration of the reference engine")
-    killed_by: tuple[str, ...] = Field((), description="cells, written route/strategy/scenario")
+    killed_by: tuple[str, ...] = Field(
+        (), description="cells, written route/strategy/scenario, or engine:route/strategy/scenario"
+    )
     family: Family | None = Field(None, description="the evidence family that sees it, when no cell can")
     proof: str | None = Field(None, description="the test that shows the family's evidence turn red")
 
@@ -54,7 +57,13 @@ class PlantedDefect(Entry):
     @property
     def cells(self) -> tuple[str, ...]:
         """``killed_by`` with the engine, where it is another configuration than usual: :func:`named`."""
-        return tuple(named(self.engine, cell) for cell in self.killed_by)
+        return tuple(cell if ":" in cell else named(self.engine, cell) for cell in self.killed_by)
+
+
+def engines_of(defects: Iterable[PlantedDefect]) -> tuple[str, ...]:
+    """The engines whose cells these are."""
+    cells = (cell for defect in defects for cell in defect.cells)
+    return tuple(sorted({ENGINE, *(cell.partition(":")[0] for cell in cells if ":" in cell)}))
 
 
 def named(engine: str, cell: str) -> str:
@@ -104,8 +113,7 @@ def scope_digest(catalog: Catalog, defects: dict[str, PlantedDefect]) -> str:
             for name, rules in catalog.types.items()
         },
         "engines": {
-            name: catalog.engines[name].model_dump(mode="json")
-            for name in sorted({ENGINE, *(one.engine for one in defects.values())})
+            name: catalog.engines[name].model_dump(mode="json") for name in engines_of(defects.values())
         },
         "defects": {name: one.model_dump(mode="json") for name, one in defects.items()},
     }

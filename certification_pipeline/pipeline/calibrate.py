@@ -15,6 +15,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from certification_pipeline.catalog.calibration import ENGINE, PlantedDefect, load_defects
+from certification_pipeline.catalog.calibration import engines_of as engines_of_defects
 from certification_pipeline.catalog.models import Catalog
 from certification_pipeline.catalog.vocabulary import Outcome
 from certification_pipeline.evidence.artifact import Subject
@@ -83,7 +84,7 @@ def calibrate(
     basis = basis_of(catalog)
     directory = kept_in(asked.evidence_dir, basis)
     chosen = tuple(_chosen(asked, defects.values()))
-    engines, planned = _planned(catalog, {ENGINE, *(one.engine for one in chosen)}, on_event)
+    engines, planned = _planned(catalog, engines_of_defects(chosen), on_event)
     reference = engines[ENGINE]
     with _alone(directory.path):
         if asked.whole:

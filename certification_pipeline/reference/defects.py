@@ -95,6 +95,7 @@ class Defect(StrEnum):
     BROKEN_STREAM_ENDS = "broken_stream_ends"
     RETRY_BELIEVED_DONE = "retry_believed_done"
     DEADLINE_OF_A_SECOND = "deadline_of_a_second"
+    SILENCE_UNNOTICED = "silence_unnoticed"
     STALE_FOLDER_MEANS_DONE = "stale_folder_means_done"
 
     # what is said

@@ -14,6 +14,8 @@ from typing import Any, TypeVar
 
 import psycopg
 
+from certification_pipeline.reference.defects import Defect, planted
+
 ASK_AFTER_SECONDS = 5.0
 """So long may one answer take before the server is asked on another connection."""
 ANSWER_WITHIN_SECONDS = 5
@@ -60,6 +62,8 @@ class WatchedConnection(psycopg.Connection[tuple[Any, ...]]):
 
     def _waits_for_us(self) -> bool:
         """Whether the server says so, or says nothing at all."""
+        if planted() is Defect.SILENCE_UNNOTICED:
+            return False
         query = "SELECT wait_event_type = 'Client' FROM pg_stat_activity WHERE pid = %s"
         try:
             with _Question.connect(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from certification_pipeline.catalog.calibration import load_defects, named
+from certification_pipeline.catalog.calibration import engines_of, load_defects, named
 from certification_pipeline.catalog.loading import load_catalog
 from certification_pipeline.catalog.models import Catalog
 from certification_pipeline.catalog.problems import CatalogError
@@ -38,7 +38,7 @@ def test_every_scenario_has_a_defect(catalog: Catalog) -> None:
 def test_every_cell_is_one_the_reference_engine_claims(catalog: Catalog) -> None:
     claimed = {
         named(engine, f"{route.source}_to_{route.sink}/{strategy}/{scenario.id}")
-        for engine in {one.engine for one in load_defects().values()}
+        for engine in engines_of(load_defects().values())
         for route in catalog.engines[engine].routes
         for strategy in route.strategies
         for scenario in catalog.scenarios.values()
