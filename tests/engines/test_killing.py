@@ -255,3 +255,13 @@ def test_a_stopped_driver_dies_with_its_killed_harness(tmp_path: Path) -> None:
     pids = [int(word) for word in done.stdout.split()]
     assert pids
     assert all(wait_gone(pid) for pid in pids)
+
+
+def test_who_was_slow_to_stop_goes_on_as_well(alone: EngineSession, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that waits in vfork(2) for a stopped child stops only once the child goes on."""
+    with monkeypatch.context() as patch:
+        patch.setattr("certification_pipeline.harness.engines.process.STOP_SECONDS", 0.0)
+        patch.setattr(watchdog, "state", lambda pid: "D")
+        assert alone.pause() == ()
+    alone.resume()
+    assert alone.load(request(selector="quick"), timeout=10).ended == "result"

@@ -58,6 +58,7 @@ class EngineProcess:
         self.killed = False
         """Whether we ended it as a fault, not because of its own."""
         self.exited = threading.Event()
+        self._told_to_stop: set[int] = set()
         self._stopped: tuple[int, ...] = ()
         self._paused_since = 0.0
         self._paused_before = 0.0
@@ -156,9 +157,10 @@ class EngineProcess:
     def pause(self) -> tuple[int, ...]:
         """SIGSTOP the whole tree; the ids of who stands still (state ``T``). Again: nothing happens."""
         with self._ending:
-            if self.exited.is_set() or self._stopped:
+            if self.exited.is_set() or self._told_to_stop:
                 return self._stopped
             victims = self._stop(spare=set())
+            self._told_to_stop = victims
             _until(lambda: all(watchdog.state(pid) in ("T", "Z", "") for pid in victims), STOP_SECONDS)
             self._stopped = tuple(sorted(pid for pid in victims if watchdog.state(pid) == "T"))
             self._paused_since = time.monotonic()
@@ -167,23 +169,24 @@ class EngineProcess:
     def resume(self) -> None:
         """SIGCONT whom :meth:`pause` stopped; without a pause nothing happens."""
         with self._ending:
-            if not self._stopped:
+            if not self._told_to_stop:
                 return
             if not self.exited.is_set():  # afterwards the ids may be somebody else's
-                for pid in self._stopped:
+                # Who did not stop yet (it waits in vfork for a child that did) must not stop later, either.
+                for pid in self._told_to_stop:
                     watchdog.send(pid, signal.SIGCONT)
-            self._stopped = ()
+            self._told_to_stop, self._stopped = set(), ()
             self._paused_before += time.monotonic() - self._paused_since
 
     @property
     def paused(self) -> bool:
         """Whether it stands still because of us."""
-        return bool(self._stopped)
+        return bool(self._told_to_stop)
 
     def paused_seconds(self) -> float:
         """How long it has stood still because of us, all pauses together, this one too."""
         with self._ending:
-            now = time.monotonic() - self._paused_since if self._stopped else 0.0
+            now = time.monotonic() - self._paused_since if self._told_to_stop else 0.0
             return self._paused_before + now
 
     def _stop(self, spare: set[int]) -> set[int]:
