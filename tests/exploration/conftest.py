@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -74,6 +74,8 @@ class Lab:
     redactor: Redactor
     guardian: Guardian
     folder: Path
+    script: str
+    sink: str = "postgres"
     sessions: list[EngineSession] = field(default_factory=list)
 
     def session(self) -> EngineSession:
@@ -81,7 +83,7 @@ class Lab:
         if not self.sessions or not self.sessions[-1].alive:
             self.sessions.append(
                 EngineSession(
-                    [sys.executable, str(Path(__file__).with_name("ledger_engine.py"))],
+                    [sys.executable, str(Path(__file__).with_name(self.script))],
                     env={"PATH": "/usr/bin:/bin"},
                     cwd=self.folder,
                     log_path=self.folder / "engine.log",
@@ -102,26 +104,31 @@ class Lab:
     ) -> Explored:
         """Play the scenario (or ``play`` under its name) to its end."""
         steps: list[str] = []
-        claims = engine(guarantee).routes[0]
+        claims = engine(guarantee).routes[0].model_copy(update={"sink": self.sink})
+        cell = planned(scenario, strategy, rows=120)
+        cell = cell.model_copy(update={"key": cell.key.model_copy(update={"sink": self.sink})})
+        files = self.folder / "sink"
+        files.mkdir(exist_ok=True)
+        wired = self.sink == "postgres"
         name = f"c_{next(_NUMBERS):012x}"
         (self.folder / "fault").write_text(fault)
         bench = Bench(
             Station(
-                planned=planned(scenario, strategy, rows=120),
+                planned=cell,
                 engine=engine(guarantee),
                 claims=claims,
                 claim=claims.strategies[strategy],
-                types=dict(self.catalog.types["postgres"]),
+                types=dict(self.catalog.types[self.sink]),
                 source_dsn=self.cluster.source().dsn,
-                sink_dsn=self.cluster.sink().dsn,
+                sink_dsn=self.cluster.sink().dsn if wired else str(files),
                 namespace=name,
                 work_dir=self.folder / name,
                 oracle=self.oracle,
                 session=self.session,
                 mask=self.redactor.register,
                 on_step=steps.append,
-                services={Side.SOURCE: self.cluster, Side.SINK: self.cluster},
-                disturbable=WIRES,
+                services={side: self.cluster for side in Side if wired or side is Side.SOURCE},
+                disturbable=WIRES if wired else {Side.SINK: (Disturbable.FILES,)},
             )
         )
         reason = None
@@ -143,7 +150,18 @@ def lab(  # noqa: PLR0917 - fixtures are given by name
     guardian: Guardian,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Lab]:
-    made = Lab(catalog, cluster, oracle, redactor, guardian, tmp_path_factory.mktemp("lab"))
+    made = Lab(
+        catalog, cluster, oracle, redactor, guardian, tmp_path_factory.mktemp("lab"), "ledger_engine.py"
+    )
+    yield made
+    for session in made.sessions:
+        session.close()
+
+
+@pytest.fixture
+def files_lab(lab: Lab, tmp_path: Path) -> Iterator[Lab]:
+    """The same for the engine of files."""
+    made = replace(lab, folder=tmp_path, script="files_engine.py", sink="parquet", sessions=[])
     yield made
     for session in made.sessions:
         session.close()

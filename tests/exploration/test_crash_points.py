@@ -118,6 +118,20 @@ def test_a_fault_that_never_fires_proves_nothing(lab: Lab, monkeypatch: pytest.M
     assert explored.outcome is Outcome.CANT_TELL
 
 
+@pytest.mark.nightly
+def test_a_file_that_appears_before_its_mark_comes_twice(files_lab: Lab) -> None:
+    explored = files_lab.explore("rec.crash_points", APPEND)
+    line = explored.bench.crash_line
+    assert line is not None
+    assert {(point.medium, point.action) for point in line.points} >= {("files", "renamed")}
+    assert {trial.action for trial in line.trials} == {"kill_after"}
+    repeated = {folder for address, _, folder in broken(explored, V.DUPLICATE) if "renamed" in address}
+    assert repeated == {"kept", "lost"}, [
+        (r.trial.step, r.verdict, r.seen.rows) for r in crash_results(explored.cell)
+    ]
+    assert explored.outcome is Outcome.FAILED
+
+
 def test_what_is_wrong_undisturbed_is_not_explored(lab: Lab) -> None:
     explored = lab.explore("rec.crash_points", APPEND, "drops_a_row")
     assert explored.bench.crash_line is None
