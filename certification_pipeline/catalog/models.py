@@ -196,6 +196,9 @@ class Engine(Entry):
         (),
         description="fnmatch patterns of what it keeps in a sink of files until a two-phase commit ends",
     )
+    previous: str | None = Field(
+        None, description="the release before the one that is locked: its state must be taken over"
+    )
     reports: tuple[str, ...] = Field((), description="run record fields the engine claims to expose")
 
     def pinned(self, version: str) -> Engine:
@@ -209,7 +212,12 @@ class Engine(Entry):
             }
         )
         return self.model_copy(
-            update={"id": name, "title": f"{self.title}{VERSION_MARK}{version}", "driver": driver}
+            update={
+                "id": name,
+                "title": f"{self.title}{VERSION_MARK}{version}",
+                "driver": driver,
+                "previous": None,  # which one that was, nobody has said
+            }
         )
 
     def route(self, source: str, sink: str) -> RouteClaims | None:
@@ -245,6 +253,7 @@ class Scenario(Entry):
     requires_visibility: Literal["atomic"] | None = Field(
         None, description="what the engine must promise about a reader beside the load"
     )
+    requires_previous: bool = Field(False, description="it applies to engines with a `previous` alone")
     requires: tuple[Literal["late"], ...] = Field(
         (), description="what the engine must have declared for the strategy"
     )

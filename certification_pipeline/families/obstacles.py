@@ -82,6 +82,8 @@ class Obstacles:
         elif scenario.requires_visibility and claim.visibility != scenario.requires_visibility:
             promise = f"{scenario.requires_visibility} visibility"
             detail = f"{where}: {promise} is not declared for {key.strategy}: a reader is promised nothing"
+        elif scenario.requires_previous and self.engine.previous is None:
+            detail = f"{self.engine.title}: no earlier release is named that could have left its state"
         elif silent := [name for name in scenario.requires if getattr(claim, name) is None]:
             detail = f"{where}: nothing is declared about `{', '.join(silent)}` under {key.strategy}"
         else:

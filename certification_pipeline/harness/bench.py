@@ -23,6 +23,7 @@ from certification_pipeline.catalog.vocabulary import (
     FailureCategory,
     Guarantee,
     Outcome,
+    ReasonCode,
     Side,
     Strategy,
 )
@@ -38,8 +39,9 @@ from certification_pipeline.evidence.delivery import DeliveryTrials
 from certification_pipeline.evidence.disruption import CrashLine, FaultEvidence
 from certification_pipeline.evidence.trials import as_declared
 from certification_pipeline.harness.engines.outcome import Event
-from certification_pipeline.harness.engines.protocol import DataObject, Load, LoadOptions, Phase
+from certification_pipeline.harness.engines.protocol import DataObject, Described, Load, LoadOptions, Phase
 from certification_pipeline.harness.engines.session import EngineError, EngineSession, LoadOutcome
+from certification_pipeline.harness.engines.venv import EngineUnavailable
 from certification_pipeline.harness.nemesis import ANY_END, Halt, Nemesis
 from certification_pipeline.harness.oracle.oracle import History, Resync, SinkView
 from certification_pipeline.harness.station import Station
@@ -91,6 +93,7 @@ class Bench:
         self.state_dir.mkdir(parents=True, exist_ok=True)
         self._engine: EngineSession | None = None
         self._environment: Mapping[str, str] = {}
+        self._session = station.session
         self._begin: Begin | None = None
         self._hear: Hear | None = None
 
@@ -309,7 +312,7 @@ class Bench:
 
     def _process(self) -> EngineSession:
         if not self._environment:
-            return self.station.session()
+            return self._session()
         if self.station.dressed is None:
             raise RuntimeError("this bench starts no engines with variables of their own")
         return self.station.dressed(self._environment)
@@ -319,6 +322,48 @@ class Bench:
         if self._engine is None:
             raise LookupError("no load has been asked for yet")
         return self._engine
+
+    @contextmanager
+    def previous_release(self) -> Iterator[None]:
+        """The block's loads are done by the release before; :class:`Halt` where it cannot be had here.
+
+        Raises ``LookupError`` where none is named; plans hold no cell that needs it then.
+        """
+        earlier, version = self.station.earlier, self.station.engine.previous
+        if earlier is None or version is None:
+            raise LookupError(f"{self.key.engine} names no previous release")
+        running: list[EngineSession] = []
+
+        def session() -> EngineSession:
+            if not running or not running[-1].alive:
+                running.append(earlier())
+                self._witness_release(version, running[-1].describe())
+            return running[-1]
+
+        self._session = session
+        try:
+            yield
+        except EngineUnavailable as error:
+            raise Halt(ReasonCode.DRIVER_MISSING, str(error.args[0]), error.remedy) from None
+        finally:
+            self._session = self.station.session
+            for each in running:
+                each.close()
+
+    def _witness_release(self, version: str, described: Described) -> None:
+        """Another version than the one meant proves nothing about it."""
+        said = described.version.removeprefix("v")
+        witness: dict[str, JsonValue] = {"version": said, "artifact_digest": described.artifact_digest}
+        self.faults.append(
+            FaultEvidence(
+                step=self.next_step(),
+                fault="engine.previous_release",
+                planned={"version": version},
+                witness=witness if said == version else None,
+            )
+        )
+        if said != version:
+            raise Halt(ReasonCode.NO_WITNESS, f"it is {said} that runs, not {version}", _OTHER_RELEASE)
 
     @contextmanager
     def hearing(self, hear: Hear, begin: Begin | None = None) -> Iterator[None]:
@@ -473,6 +518,9 @@ class Bench:
                     self._source.drop_slot(slot)
             self._source.drop()
             self._source.close()
+
+
+_OTHER_RELEASE = "the driver must say the version that runs, and `previous` the one that is installed"
 
 
 def _wrong_rows(judgement: RowJudgement) -> tuple[bool, int]:

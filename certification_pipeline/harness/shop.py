@@ -12,17 +12,18 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
-from certification_pipeline.catalog.models import Catalog
+from certification_pipeline.catalog.models import VERSION_MARK, Catalog, Engine
 from certification_pipeline.catalog.vocabulary import Disturbable, Side
 from certification_pipeline.evidence.cell import CellKey, ServiceUse
 from certification_pipeline.evidence.plan import PlannedCell
 from certification_pipeline.harness.bench import Bench
 from certification_pipeline.harness.cleaning import clean_namespace
-from certification_pipeline.harness.engines.environment import PreparedEngine
+from certification_pipeline.harness.engines.environment import PreparedEngine, prepare
 from certification_pipeline.harness.engines.session import EngineSession
-from certification_pipeline.harness.events import CellStep, OnEvent
+from certification_pipeline.harness.events import CellStep, EnginePreparing, OnEvent
 from certification_pipeline.harness.oracle.oracle import Oracle
 from certification_pipeline.harness.services.guardian import Guardian
 from certification_pipeline.harness.services.postgres_dsn import SOURCE_VARIABLE
@@ -78,6 +79,16 @@ class Workshop:
             guardian=self.guardian,
         )
 
+    def _earlier(self, engine: Engine, folder: Path) -> EngineSession:
+        """A process of the release before; its environment is made when first it is asked for."""
+        name = f"{engine.id}{VERSION_MARK}{engine.previous}"
+
+        def tell(detail: str) -> None:
+            self.on_event(EnginePreparing(name, detail))
+
+        prepared = prepare(name, self.catalog.engine(name).driver, tell)
+        return replace(self, engines={name: prepared}).session(name, folder)
+
     def station(
         self,
         planned: PlannedCell,
@@ -121,6 +132,7 @@ class Workshop:
             },
             limits=scenario.limits if (scenario := self.catalog.scenarios.get(key.scenario)) else {},
             another=lambda: self.session(key.engine, folder),
+            earlier=partial(self._earlier, engine, folder) if engine.previous else None,
             on_step=lambda text: self.on_event(CellStep(key.engine, key.cell_id, text)),
         )
 

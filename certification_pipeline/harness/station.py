@@ -39,6 +39,8 @@ class Station:
     mask: Callable[[str], bool]
     """Register a secret that a scenario makes up: masked from then on, and told apart in what engines say."""
     on_step: Callable[[str], None]
+    earlier: Callable[[], EngineSession] | None = None
+    """A new process of the engine's previous release. Raises ``EngineUnavailable`` and ``EngineError``."""
     quiet: AbstractContextManager[object] = field(default_factory=nullcontext)
     """Reentrant, one for all cells: held while a transaction is left open at the source, and by loads that
     wait for open transactions to end. A cell must not wait for another one's."""

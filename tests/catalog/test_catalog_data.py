@@ -71,7 +71,7 @@ ISSUE_SCENARIOS = (
             "ddl_mid_stream",
         )
     }
-    | {"event.late", "event.out_of_order"}
+    | {"event.late", "event.out_of_order", "compat.upgrade"}
     | {f"rec.{name}" for name in ("kill", "pause", "concurrent", "schema_change_interrupted")}
     | {f"rec.{name}" for name in ("source_reconnect", "offset_commit", "sink_write_failure", "sink_reset")}
     | {f"rec.{name}" for name in ("sink_refused", "half_open", "slow_network")}

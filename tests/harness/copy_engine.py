@@ -311,6 +311,8 @@ def answer(request: Request, fault: str) -> dict[str, Any]:
         return {"type": "error", "run_id": run_id, "category": told, "message": message}
     if fault == "miscounts":
         record["loaded_rows"] += 1
+    if fault == "counts_late":
+        record["late_rows"] = 999
     if fault == "claims_inserts":
         record["inserted_rows"] = record["loaded_rows"]
     if fault == "leaves_out_a_field":

@@ -20,7 +20,7 @@ _TOO_LATE = (Category.INSERT_TOO_LATE, Category.UPDATE_TOO_LATE)
 def late(bench: Bench) -> None:
     """Rows arrive behind the high-water mark, within and beyond the lateness that is asked for."""
     policy = _declare_lateness(bench)
-    bench.seed("narrow")
+    bench.seed("late")
     bench.load_and_judge()
     for remark in ("late rows", "late rows again"):
         bench.change()

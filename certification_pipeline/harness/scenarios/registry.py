@@ -14,6 +14,7 @@ from certification_pipeline.harness.exploration.partial_replace import partial_r
 from certification_pipeline.harness.scenarios import (
     api,
     cdc,
+    compat,
     event,
     incremental,
     loading,
@@ -56,6 +57,7 @@ SCENARIOS: Mapping[str, ScenarioFunction] = MappingProxyType(
         "cdc.resnapshot": cdc.resnapshot,
         "cdc.txn_abort": cdc.txn_abort,
         "cdc.ddl_mid_stream": cdc.ddl_mid_stream,
+        "compat.upgrade": compat.upgrade,
         "event.late": event.late,
         "event.out_of_order": event.out_of_order,
         "obs.fields": observability.fields,

@@ -168,10 +168,17 @@ PUNCTUAL = Pattern(
     doomed=(Category.UPDATE_ALL,),
     inserts=(Category.INSERT, Category.INSERT_TIE),
 )
+LATE = Pattern(
+    fresh=(Category.UPDATE_LATE, Category.UPDATE_TOO_LATE),
+    doomed=(Category.UPDATE_LATE, Category.UPDATE_ALL),
+    inserts=(Category.INSERT, Category.INSERT_LATE, Category.INSERT_TOO_LATE),
+    null_classes=(),
+)
 OUT_OF_ORDER = Pattern(
     fresh=(Category.UPDATE_LATE,),
     doomed=(Category.UPDATE_LATE, Category.UPDATE_ALL),
     inserts=(Category.INSERT, Category.INSERT_LATE, Category.INSERT_LATE),
+    null_classes=(),
 )
 PLAIN = Pattern(
     fresh=(Category.UPDATE_ALL,),

@@ -9,6 +9,7 @@ from functools import lru_cache
 from certification_pipeline.catalog.vocabulary import DriftKind
 from certification_pipeline.harness.workload.lifecycle import (
     CURSOR_TIES,
+    LATE,
     MAX_CHANGES,
     NO_DELETES,
     NULL_CURSOR,
@@ -169,8 +170,10 @@ _RECIPES = (
     Recipe("cursor_ties", replace(NARROW_SPEC, name="cursor_ties"), pattern=CURSOR_TIES),
     Recipe("null_cursor", replace(NARROW_SPEC, name="null_cursor"), pattern=NULL_CURSOR),
     Recipe("punctual", replace(NARROW_SPEC, name="punctual"), pattern=PUNCTUAL),
-    # As many rounds as there can be, for loads that are broken one after the other.
+    # Neither ties nor NULL cursors: what is wrong is wrong about late rows.
+    Recipe("late", replace(NARROW_SPEC, name="late"), pattern=LATE),
     Recipe("out_of_order", replace(NARROW_SPEC, name="out_of_order"), changes=3, pattern=OUT_OF_ORDER),
+    # As many rounds as there can be, for loads that are broken one after the other.
     Recipe("steady", replace(NARROW_SPEC, name="steady"), changes=MAX_CHANGES, pattern=PLAIN),
     Recipe("silent_updates", replace(NARROW_SPEC, name="silent_updates"), pattern=SILENT),
     _drift("drift_add", Drift(DriftKind.ADD, "added", new_type=T.TEXT)),
