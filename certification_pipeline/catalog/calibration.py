@@ -66,6 +66,15 @@ def engines_of(defects: Iterable[PlantedDefect]) -> tuple[str, ...]:
     return tuple(sorted({ENGINE, *(cell.partition(":")[0] for cell in cells if ":" in cell)}))
 
 
+def held_to_defects(catalog: Catalog) -> tuple[str, ...]:
+    """The scenarios that must see a planted defect: all that the reference engine can be asked.
+
+    It has no release before its first one, so what needs one is shown red by a test alone
+    (``tests/harness/test_upgrade.py``).
+    """
+    return tuple(one.id for one in catalog.scenarios.values() if not one.requires_previous)
+
+
 def named(engine: str, cell: str) -> str:
     """``route/strategy/scenario``, behind ``engine:`` for another one than ``reference``."""
     return cell if engine == ENGINE else f"{engine}:{cell}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from certification_pipeline.catalog.calibration import ENGINE, load_defects, scope_digest
+from certification_pipeline.catalog.calibration import ENGINE, held_to_defects, load_defects, scope_digest
 from certification_pipeline.catalog.loading import catalog_digest, load_catalog
 from certification_pipeline.evidence.calibration import Calibration
 from certification_pipeline.evidence.calibration_basis import planted
@@ -68,15 +68,16 @@ def _of_another_bench(found: Calibration, plan: CertificationPlan) -> Iterator[s
     if plan.subject.engine == ENGINE and found.calibrated not in (None, plan.subject):
         yield "calibrated: with another reference engine than the release's"
     planned = {cell.key.scenario for cell in plan.cells if cell.disposition == "run"}
-    if missing := sorted(planned - set(found.scenarios)):
-        yield f"scenarios: the plan runs {', '.join(missing)}, which it does not hold to anything"
     catalog = load_catalog()
+    beyond = set(catalog.scenarios) - set(held_to_defects(catalog))
+    if missing := sorted(planned - set(found.scenarios) - beyond):
+        yield f"scenarios: the plan runs {', '.join(missing)}, which it does not hold to anything"
     if catalog_digest(catalog, plan.subject.engine) != plan.catalog_digest:
         return
     defects = load_defects()
     if found.basis.scope != scope_digest(catalog, defects):
         yield "basis: scenarios, types, claims or defects are other ones than the catalogue's"
-    elif found.plan != planted(defects) or found.scenarios != tuple(catalog.scenarios):
+    elif found.plan != planted(defects) or found.scenarios != held_to_defects(catalog):
         yield "plan: is not the catalogue's"
 
 

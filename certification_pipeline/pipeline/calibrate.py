@@ -14,7 +14,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from certification_pipeline.catalog.calibration import ENGINE, PlantedDefect, load_defects
+from certification_pipeline.catalog.calibration import ENGINE, PlantedDefect, held_to_defects, load_defects
 from certification_pipeline.catalog.calibration import engines_of as engines_of_defects
 from certification_pipeline.catalog.models import Catalog
 from certification_pipeline.catalog.vocabulary import Outcome
@@ -110,7 +110,7 @@ def calibrate(
             calibrated=_subject(ENGINE, reference),
             rows=ROWS,
             seed=SEED,
-            scenarios=tuple(catalog.scenarios),
+            scenarios=held_to_defects(catalog),
             plan=planted(defects),
             trials=[trial for trial in trials if trial not in later],
             repeated=_counted(later),

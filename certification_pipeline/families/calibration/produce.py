@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from certification_pipeline.catalog.calibration import load_defects
+from certification_pipeline.catalog.calibration import held_to_defects, load_defects
 from certification_pipeline.catalog.vocabulary import Family
 from certification_pipeline.evidence import layout
 from certification_pipeline.evidence.calibration import Calibration
@@ -39,7 +39,7 @@ def produce(work: Work) -> Calibration:
         calibrated=found.calibrated if found else None,
         rows=found.rows if found else 0,
         seed=found.seed if found else 0,
-        scenarios=tuple(catalog.scenarios),
+        scenarios=held_to_defects(catalog),
         plan=planted(load_defects()),
         trials=found.trials if found else (),
         repeated=found.repeated if found else (),
