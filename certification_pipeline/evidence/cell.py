@@ -233,6 +233,8 @@ def judged(
     if reason in _BENCH_BROKE:
         return Outcome.CANT_TELL
     seen = Outcome.worst(judgement.outcome for judgement in judgements)
+    if reason is ReasonCode.NOTHING_TO_DISTURB and seen is Outcome.PASSED:
+        return Outcome.INAPPLICABLE  # measured: its loads were right, and left nothing to damage
     if reason is None and not unwitnessed(faults):
         return seen
     return Outcome.FAILED if seen is Outcome.FAILED else Outcome.CANT_TELL
@@ -244,7 +246,6 @@ _INAPPLICABLE = frozenset(
         ReasonCode.UNSUPPORTED_COMBINATION,
         ReasonCode.SOURCE_LACKS,
         ReasonCode.SINK_LACKS,
-        ReasonCode.NOTHING_TO_DISTURB,
     }
 )
 

@@ -39,7 +39,7 @@ def cell_row(
         scenario_version=planned.scenario_version,
         outcome=outcome,
         passed=outcome is Outcome.PASSED,
-        required=planned.required,
+        required=planned.required and not (_measured_out(cell, outcome) and not problems),
         verified=not problems,
         flaky=flaky,
         artifact_path=found.path,
@@ -105,7 +105,7 @@ def _identity_problems(
         yield (
             f"says outcome {cell.outcome.value} and passed {cell.passed}, its judgements say {outcome.value}"
         )
-    yield from _disposition_problems(planned, outcome)
+    yield from _disposition_problems(planned, cell, outcome)
 
 
 def _time_problems(plan: Artifact, cell: CellEvidence, provenance: Provenance) -> Iterator[str]:
@@ -117,14 +117,21 @@ def _time_problems(plan: Artifact, cell: CellEvidence, provenance: Provenance) -
         yield f"is younger than this report, which was made at {provenance.created_at.isoformat()}"
 
 
-def _disposition_problems(planned: PlannedCell, outcome: Outcome) -> Iterator[str]:
+def _disposition_problems(planned: PlannedCell, cell: CellEvidence, outcome: Outcome) -> Iterator[str]:
     match planned.disposition:
-        case "run" if outcome is Outcome.INAPPLICABLE:
+        case "run" if outcome is Outcome.INAPPLICABLE and not _measured_out(cell, outcome):
             yield "says it was not declared, but the plan has it run"
         case "inapplicable" if outcome is not Outcome.INAPPLICABLE:
             yield f"has outcome {outcome.value}, but the plan has it inapplicable"
         case "untested" if outcome is not Outcome.UNTESTED:
             yield f"has outcome {outcome.value}, but the plan has it untested"
+
+
+def _measured_out(cell: CellEvidence, outcome: Outcome) -> bool:
+    """Planned to run, and it ran: its loads were right, but kept nothing that the fault could damage."""
+    return (
+        outcome is Outcome.INAPPLICABLE and cell.reason is ReasonCode.NOTHING_TO_DISTURB and bool(cell.loads)
+    )
 
 
 def _unnamed(cell: CellEvidence) -> Iterator[str]:

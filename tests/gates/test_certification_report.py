@@ -446,3 +446,32 @@ def test_strategies_are_told_apart(tmp_path: Path) -> None:
     made = report(directory)
     assert made.by_strategy[Strategy.CDC.value] == {Outcome.INAPPLICABLE: 1}
     assert made.by_route["postgres_to_clickhouse"] == {Outcome.UNTESTED: 1}
+
+
+NOTHING = {"reason": ReasonCode.NOTHING_TO_DISTURB, "outcome": Outcome.INAPPLICABLE, "passed": False}
+
+
+def test_a_fault_that_found_nothing_to_damage_is_measured_and_holds_nothing_up() -> None:
+    other = planned(key(scenario="batch.wide"))
+    sealed = plan((CELL, other))
+    made = judge(sealed, cell(sealed, CELL).model_copy(update=NOTHING), cell(sealed, other))
+    assert made.outcome is Outcome.PASSED
+    assert [row.outcome for row in made.results] == [Outcome.INAPPLICABLE, Outcome.PASSED]
+    assert [row.required for row in made.results] == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("changes", "outcome"),
+    [
+        ({"judgements": (row_judgement(lost=1),)}, Outcome.FAILED),
+        ({"judgements": ()}, Outcome.CANT_TELL),
+        ({"loads": ()}, Outcome.INAPPLICABLE),
+    ],
+    ids=["its loads were wrong", "nothing was judged", "nothing was loaded"],
+)
+def test_that_nothing_was_there_must_have_been_seen(changes: dict[str, Any], outcome: Outcome) -> None:
+    """Else a reason code, written into a red cell, would take it out of the count."""
+    made = judge_one({**NOTHING, "outcome": outcome, **changes})
+    assert made.outcome is not Outcome.PASSED
+    [row] = made.results
+    assert row.required
