@@ -28,6 +28,9 @@ POSTGRES_TYPES = {
 }
 """For a table without rows, of which Debezium says nothing at all."""
 
+DEFAULT_BATCH = 2048
+"""Debezium's own; a load that asks for smaller ones gets them: a transaction may then take several."""
+
 
 def properties(job: Job, slot: str, offsets: Path, placeholder: str) -> dict[str, str]:
     """Documented properties only; what is not here is Debezium's default (README.md says why)."""
@@ -63,6 +66,7 @@ def properties(job: Job, slot: str, offsets: Path, placeholder: str) -> dict[str
         "offset.storage.file.filename": str(offsets),
         "offset.flush.interval.ms": "0",  # after each batch that the consumer has finished
         "poll.interval.ms": "50",
+        "max.batch.size": str(min(job.options.batch_rows, DEFAULT_BATCH)),
         "errors.max.retries": "0",  # a load that fails says so; running it again is the scheduler's
     }
 
