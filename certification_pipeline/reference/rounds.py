@@ -21,6 +21,7 @@ from certification_pipeline.reference.planted.positions import (
     commit_state_alone,
     done_already,
     now_without_folder,
+    refuse_the_past,
     truncate_early,
 )
 from certification_pipeline.reference.record import Ledger, now_text
@@ -139,6 +140,8 @@ class Attempt:
             self.check_storable(columns)
             if self.defect is Defect.ADVANCE_STATE_BEFORE_LOAD:
                 state = advance_early(self, state, columns)
+            if self.defect is Defect.TRUSTS_THE_CLOCK:
+                refuse_the_past(state)
             if self.defect is Defect.LOST_FOLDER_MEANS_NOW:
                 state = now_without_folder(self, state, columns)
             snapshot = self.source.begin()

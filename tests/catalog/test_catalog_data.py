@@ -76,9 +76,9 @@ ISSUE_SCENARIOS = (
     | {f"rec.{name}" for name in ("source_reconnect", "offset_commit", "sink_write_failure", "sink_reset")}
     | {f"rec.{name}" for name in ("sink_refused", "half_open", "slow_network")}
     | {f"rec.{name}" for name in ("source_restart", "sink_restart")}
-    | {f"rec.{name}" for name in ("state_lost", "state_corrupt", "state_stale")}
     | {f"api.{name}" for name in ("429", "5xx", "reset", "slow", "malformed", "token_expiry")}
     | {f"api.pages.{name}" for name in ("shift", "short", "empty", "loop")}
+    | {f"rec.{name}" for name in ("state_lost", "state_corrupt", "state_stale", "clock_skew", "disk_full")}
 )
 
 

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 
@@ -128,7 +129,7 @@ class Stage:
     cluster: PostgresCluster
     oracle: Oracle
     redactor: Redactor
-    start: Callable[[], EngineSession]
+    start: Callable[..., EngineSession]
     folder: Path
     limits: dict[str, float] = field(default_factory=dict)
     """In place of the scenario's own."""
@@ -160,6 +161,7 @@ class Stage:
                 oracle=self.oracle,
                 session=self.session,
                 another=self.start,
+                dressed=self.start,
                 services=dict.fromkeys(Side, self.cluster),
                 own=frozenset(Side),
                 disturbable=dict.fromkeys(Side, self.catalog.systems["postgres"].disturbable),
@@ -205,10 +207,10 @@ def stage(  # noqa: PLR0917 - fixtures are given by name
 ) -> Iterator[Stage]:
     folder = tmp_path_factory.mktemp("stage")
 
-    def start() -> EngineSession:
+    def start(dress: Mapping[str, str] = MappingProxyType({})) -> EngineSession:
         return EngineSession(
             [sys.executable, str(Path(__file__).with_name("copy_engine.py"))],
-            env={"PATH": "/usr/bin:/bin"},
+            env={"PATH": "/usr/bin:/bin", **dress},
             cwd=folder,
             log_path=folder / "engine.log",
             redactor=redactor,

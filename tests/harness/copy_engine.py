@@ -178,6 +178,10 @@ class Copy:
         told = path.read_bytes() if path.exists() else b"0"
         if self.fault == "counts_loads" and told != str(LOADS.get(name, 0)).encode():
             raise RefusedError("internal", "this is not my state")
+        clock = path.with_name("clock")
+        if self.fault == "trusts_the_clock" and clock.exists() and float(clock.read_text()) > time.time():
+            raise RefusedError("internal", "the last load was in the future")
+        clock.write_text(str(time.time()))
         LOADS[name] = LOADS.get(name, 0) + 1
         path.write_text(str(LOADS[name]))
 
@@ -294,7 +298,8 @@ class Copy:
 
 def answer(request: Request, fault: str) -> dict[str, Any]:
     run_id = request["run_id"]
-    who = {"run_id": run_id, "engine": "copy", "engine_version": "1"}
+    started = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    who = {"run_id": run_id, "engine": "copy", "engine_version": "1", "started_at": started}
     try:
         copy = Copy(request, fault)
         try:
@@ -308,7 +313,7 @@ def answer(request: Request, fault: str) -> dict[str, Any]:
     except RefusedError as error:
         told = "internal" if fault == "wrong_category" else error.category
         message = f"{error} ({request['source']['dsn']})" if fault == "tells_the_secret" else "refused"
-        return {"type": "error", "run_id": run_id, "category": told, "message": message}
+        return {"type": "error", "run_id": run_id, "category": told, "message": message, "record": who}
     if fault == "miscounts":
         record["loaded_rows"] += 1
     if fault == "counts_late":

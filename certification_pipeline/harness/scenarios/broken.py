@@ -14,7 +14,7 @@ from certification_pipeline.harness.faults.meter import Meter
 from certification_pipeline.harness.nemesis import KILLED, RESULT, failed_as
 
 WORKLOAD = "steady"
-"""Rounds of one size, without rows that come late: an engine that reads everything anew is right, too."""
+"""Rounds of one size, without late rows and without ties: what is wrong then, the fault did."""
 
 MIDDLE = 0.5
 """Where in a load it is broken, as a share of what a clean load of the round before moved or took."""

@@ -5,6 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from certification_pipeline.catalog.vocabulary import FailureCategory
+from certification_pipeline.reference.failures import LoadError
+from certification_pipeline.reference.record import now_text
 from certification_pipeline.reference.schema import Column
 from certification_pipeline.reference.state import CursorState, PipelineState, RunState, XminState
 from certification_pipeline.reference.strategies.plan import Reads
@@ -80,3 +83,10 @@ def now_without_folder(attempt: Attempt, state: PipelineState, columns: tuple[Co
     known = trace.exists()
     trace.touch()
     return state if known else advance_position(attempt, state, columns)
+
+
+def refuse_the_past(state: PipelineState) -> None:
+    """:attr:`Defect.TRUSTS_THE_CLOCK`: no load may be earlier than the last, by whichever clock."""
+    last = state.get(RunState)
+    if last is not None and last.finished_at > now_text():
+        raise LoadError(FailureCategory.STATE, "the last run is in the future")

@@ -102,7 +102,9 @@ class Consumer(BasePythonChangeHandler):  # type: ignore[misc]  # untyped here: 
                     rows, self.scanned, self.staged = [], None, 0
                     self._sink.begin_snapshot()
                 case Notice("Initial Snapshot", "TABLE_SCAN_COMPLETED", details):
-                    if details["scanned_collection"] == ".".join(self._table):
+                    # A scan that broke off is completed, too, and counts nothing: its error follows.
+                    whole = "total_rows_scanned" in details
+                    if whole and details["scanned_collection"] == ".".join(self._table):
                         self.scanned = int(details["total_rows_scanned"])
                 case Notice("Initial Snapshot", "COMPLETED"):
                     self._stage(rows)

@@ -17,6 +17,7 @@ _BY_SQLSTATE: tuple[tuple[str, str, bool], ...] = (
     ("3F000", "not_found", False),
     ("42501", "authentication", False),
     ("55006", "conflict", True),
+    ("57014", "resource", True),  # cancelled, by an operator or a time limit
     ("57P0", "connectivity", True),
     ("55P03", "conflict", True),
     ("28", "authentication", False),
@@ -49,6 +50,7 @@ _BY_TEXT: tuple[tuple[str, str, bool], ...] = (
     ("could not connect", "connectivity", True),
     ("i/o error occurred while sending to the backend", "connectivity", True),
     ("server closed the connection", "connectivity", True),
+    ("connection reset", "connectivity", True),
     ("database connection failed", "connectivity", True),
 )
 

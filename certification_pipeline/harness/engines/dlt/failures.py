@@ -22,6 +22,7 @@ _BY_SQLSTATE: tuple[tuple[str, str, bool], ...] = (
     ("3F000", "not_found", False),
     ("42501", "authentication", False),
     ("23502", "schema", False),  # a NULL for a column the sink made NOT NULL
+    ("57014", "resource", True),  # cancelled, by an operator or a time limit
     ("57P0", "connectivity", True),
     ("55P03", "conflict", True),
     ("28", "authentication", False),

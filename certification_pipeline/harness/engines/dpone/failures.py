@@ -19,6 +19,7 @@ _BY_SQLSTATE: tuple[tuple[str, str, bool], ...] = (
     ("42501", "authentication", False),
     ("23502", "schema", False),
     ("55P03", "conflict", True),
+    ("57014", "resource", True),  # cancelled, by an operator or a time limit
     ("57P0", "connectivity", True),
     ("28", "authentication", False),
     ("08", "connectivity", True),

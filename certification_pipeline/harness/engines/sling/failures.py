@@ -21,6 +21,8 @@ _BY_TEXT: tuple[tuple[str, str, bool], ...] = (
     ("connection refused", "connectivity", True),
     ("no such host", "connectivity", True),
     ("connection reset", "connectivity", True),
+    ("driver: bad connection", "connectivity", True),
+    ("canceling statement due to", "resource", True),
     ("broken pipe", "connectivity", True),
     ("i/o timeout", "connectivity", True),
     ("unexpected eof", "connectivity", True),
