@@ -9,6 +9,7 @@ from rich.text import Text
 
 from certification_pipeline.catalog.vocabulary import Outcome
 from certification_pipeline.evidence.files import write_atomically
+from certification_pipeline.evidence.page import escape
 from certification_pipeline.evidence.store import EvidenceStore
 from certification_pipeline.report.crash import (
     ACTION,
@@ -62,15 +63,15 @@ def crash_markdown(release: ReleaseView) -> str | None:
     views, deliveries = crash_views(lines), delivery_views(lines)
     if not views and not deliveries:
         return None
-    parts = [f"# Where a crash is safe: release {release.release_id}"]
+    parts = [f"# Where a crash is safe: release {escape(release.release_id)}"]
     if views:
         parts.append(f"A sign a trial; of two the first is with the engine's folder kept. {legend()}.")
     for view in views:
         key = view.line.key
-        parts += [f"## {key.engine}: {key.cell_id}", f"{view.sentence}."]
+        parts += [f"## {escape(key.engine)}: {escape(key.cell_id)}", f"{view.sentence}."]
         parts.append(frame_markdown(crash_table([view])[_LINE_COLUMNS], index=False))
         parts += (
-            ["\n".join(f"- {point}: {sample}" for point, sample in _samples(view))]
+            ["\n".join(f"- {escape(point)}: {escape(sample)}" for point, sample in _samples(view))]
             if view.reds or view.stuck
             else []
         )

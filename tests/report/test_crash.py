@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import re
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -11,14 +13,17 @@ from rich.console import Console
 from certification_pipeline.catalog.vocabulary import Outcome
 from certification_pipeline.evidence.cell import CellEvidence
 from certification_pipeline.evidence.report import ReportRow
+from certification_pipeline.evidence.store import EvidenceStore
 from certification_pipeline.evidence.trials import TrialVerdict
 from certification_pipeline.report.crash import SIGN, crash_table, crash_views, delivery_views, trials_table
 from certification_pipeline.report.crash_svg import PER_ROW, crash_svg
-from certification_pipeline.report.crash_text import print_crash_lines
-from certification_pipeline.report.release import CellLine
+from certification_pipeline.report.crash_text import crash_markdown, print_crash_lines, write_crash_lines
+from certification_pipeline.report.html import render_html
+from certification_pipeline.report.release import CellLine, ReleaseView
 from tests.evidence import builders
 from tests.evidence.crash import POINTS, crashed
 from tests.evidence.test_trials import killed
+from tests.report.sample import make_catalog, make_release
 
 V = TrialVerdict
 SEEN = {1: V.LOST, 3: V.DUPLICATE, 6: V.STUCK, 8: V.REPEATS, 9: V.UNWITNESSED}
@@ -117,3 +122,36 @@ def test_a_line_is_shown_however_far_it_came(missing: int) -> None:
     (view,) = crash_views([line(crashed({}, missing=missing))])
     assert len(view.points) == 3
     assert view.line.outcome is (Outcome.CANT_TELL if missing else Outcome.PASSED)
+
+
+def release(*cells: CellEvidence) -> ReleaseView:
+    """The sample release with these cells in its first subject."""
+    made = make_release()
+    first, *others = made.subjects
+    return replace(made, subjects=(replace(first, lines=(*map(line, cells), *first.lines)), *others))
+
+
+def test_the_page_draws_the_line_and_shows_a_row_of_each_red() -> None:
+    text = render_html(release(crashed(SEEN), killed(60, {2: V.LOST})), make_catalog())
+    section = text[text.index("Where a crash is safe") :]
+    assert section.count('class="mark ') == 18
+    assert "trial 3 of 18, sink INSERT staging.orders #1: after load 4 (recovered)" in section
+    assert "1 (≤ 7.7%)" in section
+    assert "S stuck" in section
+
+
+def test_a_page_without_explored_cells_says_nothing_of_it() -> None:
+    assert "Where a crash is safe" not in render_html(make_release(), make_catalog())
+    assert crash_markdown(make_release()) is None
+
+
+def test_the_markdown_page_holds_every_line(tmp_path: Path) -> None:
+    made = release(crashed(SEEN), killed(60, {}))
+    text = crash_markdown(made)
+    assert text is not None
+    assert re.search(r"\| 1 \| sink INSERT staging\.orders \\?#1 \| L✓ \| D✓ \| ✓S \|", text), text
+    assert "lost id=17" in text
+    store = EvidenceStore(tmp_path)
+    store.release_path(made.release_id).mkdir(parents=True)
+    write_crash_lines(made, store)
+    assert (store.release_path(made.release_id) / "crash_points.md").read_text() == text
