@@ -73,7 +73,6 @@ class Defect(StrEnum):
     REWRITE_WHEN_IDLE = "rewrite_when_idle"
     SLICE_APPENDED = "slice_appended"
     PARTITIONS_ALL_REPLACED = "partitions_all_replaced"
-    PARTITION_NULL_KEPT = "partition_null_kept"
     HISTORY_NEVER_CLOSED = "history_never_closed"
     HISTORY_ALWAYS_CLOSED = "history_always_closed"
     HISTORY_OVERLAPS = "history_overlaps"
@@ -96,6 +95,7 @@ class Defect(StrEnum):
     BROKEN_STREAM_ENDS = "broken_stream_ends"
     RETRY_BELIEVED_DONE = "retry_believed_done"
     DEADLINE_OF_A_SECOND = "deadline_of_a_second"
+    LOCK_FILE_LEFT = "lock_file_left"
     SILENCE_UNNOTICED = "silence_unnoticed"
     STALE_FOLDER_MEANS_DONE = "stale_folder_means_done"
 

@@ -20,6 +20,7 @@ from certification_pipeline.harness.engines.protocol import Error, Load, Phase, 
 from certification_pipeline.reference.defects import Defect
 from certification_pipeline.reference.failures import LoadError, redact
 from certification_pipeline.reference.planted.effort import burn
+from certification_pipeline.reference.planted.positions import lock_file
 from certification_pipeline.reference.planted.telling import spoilt_failure, spoilt_record
 from certification_pipeline.reference.record import ENGINE, TWO_PHASE_ENGINE, Ledger, reset_peak_memory
 from certification_pipeline.reference.request import check_capability, check_request
@@ -91,6 +92,8 @@ def _attempt(
     try:
         phase("connect")
         with ExitStack() as stack:
+            if defect is Defect.LOCK_FILE_LEFT:
+                stack.enter_context(lock_file(Path(load.state_dir)))
             sink = stack.enter_context(closing(open_sink(load.sink)))
             coordinator = None
             if two_phase:

@@ -18,6 +18,7 @@ from certification_pipeline.reference.finalize import finalize
 from certification_pipeline.reference.planted.columns import spoilt_plan
 from certification_pipeline.reference.planted.positions import (
     advance_early,
+    alone_in_the_world,
     commit_state_alone,
     done_already,
     now_without_folder,
@@ -63,7 +64,8 @@ class Attempt:
         """Dispatch on what the strategy reads."""
         self.sink.pipeline = self.identity()
         self.sink.replaces_all = self.plan.swaps
-        self.sink.locks = self.defect is not Defect.NOTHING_LOCKED
+        if self.defect is Defect.NOTHING_LOCKED:
+            alone_in_the_world(self)
         if self.defect is Defect.TRUNCATE_BEFORE_STAGE:
             truncate_early(self)
         replay = self.load.options.replay

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from certification_pipeline.catalog.vocabulary import FailureCategory
 from certification_pipeline.reference.failures import LoadError
 from certification_pipeline.reference.record import now_text
-from certification_pipeline.reference.schema import Column
+from certification_pipeline.reference.schema import RESERVED_PREFIX, Column
+from certification_pipeline.reference.sinks.base import short_hash
 from certification_pipeline.reference.state import CursorState, PipelineState, RunState, XminState
 from certification_pipeline.reference.strategies.plan import Reads
+
+_TRACE = b"an earlier load ended well here"
 
 if TYPE_CHECKING:
     from certification_pipeline.reference.rounds import Attempt
@@ -41,6 +46,25 @@ def advance_early(attempt: Attempt, state: PipelineState, columns: tuple[Column,
     sink.commit()
     sink.begin()
     return after
+
+
+def alone_in_the_world(attempt: Attempt) -> None:
+    """:attr:`Defect.NOTHING_LOCKED`: no lock, and a stage of its own."""
+    attempt.sink.locks = False
+    attempt.sink.stage_name = f"{RESERVED_PREFIX}stage_{short_hash(attempt.load.run_id)}"
+
+
+@contextmanager
+def lock_file(folder: Path) -> Iterator[None]:
+    """:attr:`Defect.LOCK_FILE_LEFT`: a file says that a load is running, for ever."""
+    lock = folder / "running"
+    if lock.exists():
+        raise LoadError(FailureCategory.CONFLICT, f"another load is running: {lock.name} is there")
+    lock.touch()
+    try:
+        yield
+    finally:
+        lock.unlink(missing_ok=True)
 
 
 def commit_state_alone(attempt: Attempt, after: PipelineState) -> None:
@@ -78,10 +102,10 @@ def advance_position(attempt: Attempt, state: PipelineState, columns: tuple[Colu
 
 
 def now_without_folder(attempt: Attempt, state: PipelineState, columns: tuple[Column, ...]) -> PipelineState:
-    """:attr:`Defect.LOST_FOLDER_MEANS_NOW`: without a trace of an earlier load, go on from now."""
+    """:attr:`Defect.LOST_FOLDER_MEANS_NOW`: without a trace of an earlier load, from now."""
     trace = Path(attempt.load.state_dir) / "loaded"
-    known = trace.exists()
-    trace.touch()
+    known = trace.exists() and trace.read_bytes() == _TRACE
+    trace.write_bytes(_TRACE)
     return state if known else advance_position(attempt, state, columns)
 
 

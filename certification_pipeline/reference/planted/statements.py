@@ -66,8 +66,6 @@ def spoilt_statements(  # noqa: PLR0911 - one a defect
             return [statement for statement in statements if statement.counts is not Counts.DELETED]
         case Defect.PARTITIONS_ALL_REPLACED if plan.needs_partition and plan.reads is Reads.SLICE:
             return [Statement(Counts.DELETED, f"DELETE FROM {tables.target} AS t"), *statements[1:]]
-        case Defect.PARTITION_NULL_KEPT if plan.needs_partition and plan.reads is Reads.SLICE:
-            return [Statement(Counts.DELETED, statements[0].sql.partition(" OR ")[0]), *statements[1:]]
         case Defect.HISTORY_NEVER_CLOSED:
             return [statement for statement in statements if statement.counts is not Counts.VERSIONED]
         case Defect.HISTORY_OVERLAPS if plan.adds:
