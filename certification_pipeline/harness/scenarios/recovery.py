@@ -5,15 +5,17 @@ Purpose, method and criterion of each scenario, in full, are data (``catalog/dat
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from functools import partial
 
 from pydantic import JsonValue
 
-from certification_pipeline.catalog.vocabulary import FailureCategory
+from certification_pipeline.catalog.vocabulary import Disturbable, FailureCategory, Side
 from certification_pipeline.evidence.cell import CheckJudgement
 from certification_pipeline.harness.bench import Bench
 from certification_pipeline.harness.engines.protocol import Phase
 from certification_pipeline.harness.engines.session import EngineSession, LoadOutcome
+from certification_pipeline.harness.faults.network import Latency
 from certification_pipeline.harness.faults.process import AfterSeconds, AtPhase, Kill, Pause
 from certification_pipeline.harness.faults.rival import Rival
 from certification_pipeline.harness.nemesis import ANY_END, RESULT, failed_as
@@ -25,6 +27,7 @@ from certification_pipeline.harness.scenarios.broken import (
     next_round,
 )
 
+RACE_LATENCY_MILLISECONDS = 20
 RACES = 3
 """A process is slow at its first load, and no rival then."""
 
@@ -72,10 +75,16 @@ def concurrent(bench: Bench) -> None:
     Two processes are asked for the same load at the same time. Passes when one ends well, the other well or
     with `conflict`, and the rows are right when both are over, and after one more load.
     """
+    # Where the wire can be slowed down, loads of a few milliseconds still meet in every step.
+    slow = Disturbable.NETWORK in bench.station.disturbable[Side.SINK]
+    if slow:
+        bench.nemesis.wire(Side.SINK)
     clean_round(bench)
     with bench.station.another_session() as session:
         for _ in range(RACES):
-            _race(bench, session)
+            late = Latency(Side.SINK, RACE_LATENCY_MILLISECONDS)
+            with bench.nemesis.disrupt(late) if slow else nullcontext():
+                _race(bench, session)
             bench.nemesis.recover("one more load")
             next_round(bench)
 
