@@ -27,7 +27,7 @@ import psycopg
 import yaml
 
 from certification_pipeline import catalog
-from certification_pipeline.catalog.models import TypeRule
+from certification_pipeline.catalog.claims import TypeRule
 from certification_pipeline.catalog.vocabulary import Anomaly
 from certification_pipeline.harness.oracle.oracle import Oracle, SinkView
 from certification_pipeline.harness.services.guardian import Guardian

@@ -20,7 +20,8 @@ from typing import Annotated, Any
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from certification_pipeline.catalog.models import VERSION_MARK, Catalog, unversioned
+from certification_pipeline.catalog.catalog import Catalog
+from certification_pipeline.catalog.engines import VERSION_MARK, unversioned
 from certification_pipeline.catalog.vocabulary import Family, Strategy
 from certification_pipeline.evidence.cell import CellKey
 from certification_pipeline.evidence.suite import ItemName

@@ -16,8 +16,8 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
+from certification_pipeline.catalog.catalog import Catalog
 from certification_pipeline.catalog.entry import Entry
-from certification_pipeline.catalog.models import Catalog
 from certification_pipeline.catalog.problems import CatalogError, Problem
 from certification_pipeline.catalog.validation import validate
 from certification_pipeline.catalog.vocabulary import Family

@@ -9,17 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 
+from certification_pipeline.catalog.catalog import Catalog
+from certification_pipeline.catalog.claims import RouteClaims
 from certification_pipeline.catalog.crossref_delivery import delivers, delivery, tables
-from certification_pipeline.catalog.models import (
-    EVERY_ENGINE,
-    Catalog,
-    LevelPolicy,
-    Requirement,
-    RouteClaims,
-    Scenario,
-)
+from certification_pipeline.catalog.policies import LevelPolicy, Requirement
 from certification_pipeline.catalog.problems import Problem, nearest
+from certification_pipeline.catalog.profiles import EVERY_ENGINE
 from certification_pipeline.catalog.references import References, unknown
+from certification_pipeline.catalog.scenarios import Scenario
 from certification_pipeline.catalog.validation import Location
 from certification_pipeline.catalog.vocabulary import Side, Support
 

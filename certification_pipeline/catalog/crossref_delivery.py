@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from certification_pipeline.catalog.catalog import Catalog
+from certification_pipeline.catalog.claims import RouteClaims
 from certification_pipeline.catalog.delivery import UnsupportedCombination
-from certification_pipeline.catalog.models import Catalog, Engine, RouteClaims
+from certification_pipeline.catalog.engines import Engine
 from certification_pipeline.catalog.problems import Problem, nearest
 from certification_pipeline.catalog.references import References, unknown
 from certification_pipeline.catalog.validation import Location

@@ -14,8 +14,9 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from certification_pipeline.catalog.catalog import Catalog
+from certification_pipeline.catalog.engines import Engine, unversioned
 from certification_pipeline.catalog.entry import Entry
-from certification_pipeline.catalog.models import Catalog, Engine, unversioned
 from certification_pipeline.catalog.problems import CatalogError, Problem, nearest
 from certification_pipeline.catalog.validation import Location, locate, validate
 from certification_pipeline.catalog.vocabulary import Anomaly, Support

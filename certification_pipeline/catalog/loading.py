@@ -18,22 +18,20 @@ from typing import TypeVar
 
 from pydantic import BaseModel
 
+from certification_pipeline.catalog.catalog import Catalog
+from certification_pipeline.catalog.claims import TypeRule
 from certification_pipeline.catalog.crossref import cross_check
 from certification_pipeline.catalog.delivery import DeliveryTable
-from certification_pipeline.catalog.models import (
-    Catalog,
-    Engine,
-    LevelPolicy,
-    MatrixPairs,
-    Profile,
-    Scenario,
-    System,
-    TypeRule,
-)
+from certification_pipeline.catalog.engines import Engine
+from certification_pipeline.catalog.matrix import MatrixPairs
 from certification_pipeline.catalog.outside import engines_directory, entries
+from certification_pipeline.catalog.policies import LevelPolicy
 from certification_pipeline.catalog.problems import CatalogError, Problem
+from certification_pipeline.catalog.profiles import Profile
 from certification_pipeline.catalog.references import References
+from certification_pipeline.catalog.scenarios import Scenario
 from certification_pipeline.catalog.shorthand import apply_rest, expand_engine
+from certification_pipeline.catalog.systems import System
 from certification_pipeline.catalog.validation import validate
 from certification_pipeline.catalog.yaml_tree import Node, read_tree
 

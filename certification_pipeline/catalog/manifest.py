@@ -12,8 +12,8 @@ from pathlib import Path
 
 from pydantic import Field
 
+from certification_pipeline.catalog.catalog import Catalog
 from certification_pipeline.catalog.entry import Entry
-from certification_pipeline.catalog.models import Catalog
 from certification_pipeline.catalog.problems import CatalogError, Problem, nearest
 from certification_pipeline.catalog.validation import validate
 from certification_pipeline.catalog.vocabulary import Strategy, Support

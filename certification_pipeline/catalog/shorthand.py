@@ -10,7 +10,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from certification_pipeline.catalog.models import Claim, Engine, MatrixPairs, RouteClaims
+from certification_pipeline.catalog.claims import Claim, RouteClaims
+from certification_pipeline.catalog.engines import Engine
+from certification_pipeline.catalog.matrix import MatrixPairs
 from certification_pipeline.catalog.problems import Problem
 from certification_pipeline.catalog.validation import validate
 from certification_pipeline.catalog.vocabulary import Strategy, Support

@@ -13,7 +13,8 @@ from pathlib import Path
 import pandas as pd
 
 from certification_pipeline import __version__
-from certification_pipeline.catalog.models import Catalog, Engine
+from certification_pipeline.catalog.catalog import Catalog
+from certification_pipeline.catalog.engines import Engine
 from certification_pipeline.evidence.provenance import environment
 from certification_pipeline.harness.engines.environment import folder_of
 from certification_pipeline.harness.services.registry import probe_all

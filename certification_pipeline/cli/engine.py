@@ -13,7 +13,7 @@ from certification_pipeline.cli import options
 from certification_pipeline.cli.options import Format
 
 if TYPE_CHECKING:
-    from certification_pipeline.catalog.models import Catalog
+    from certification_pipeline.catalog.catalog import Catalog
     from certification_pipeline.harness.conformance.checks import Report
 
 engine_app = typer.Typer(no_args_is_help=True, help="The engines the catalogue knows, and your own.")
@@ -106,8 +106,8 @@ def engine_scaffold(
 
 def _named(name: str) -> tuple[Catalog, str]:
     """The catalogue and the id in it. A path is a folder with an ``engine.yaml``, wherever it lies."""
+    from certification_pipeline.catalog.engines import unversioned  # noqa: PLC0415
     from certification_pipeline.catalog.loading import load_catalog, load_with  # noqa: PLC0415 - lazy
-    from certification_pipeline.catalog.models import unversioned  # noqa: PLC0415
     from certification_pipeline.catalog.outside import ENTRY  # noqa: PLC0415
     from certification_pipeline.settings import RunSettings, SettingsError, must_match  # noqa: PLC0415
 

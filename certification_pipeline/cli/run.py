@@ -17,7 +17,7 @@ from certification_pipeline.cli.errors import INTERRUPTED
 from certification_pipeline.cli.options import Format
 
 if TYPE_CHECKING:
-    from certification_pipeline.catalog.models import Catalog
+    from certification_pipeline.catalog.catalog import Catalog
     from certification_pipeline.report.release import ReleaseView
     from certification_pipeline.settings import RunSettings
 

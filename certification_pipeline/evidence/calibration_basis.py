@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 
 from certification_pipeline.catalog.calibration import ENGINE, PlantedDefect, load_defects, scope_digest
-from certification_pipeline.catalog.models import Catalog
+from certification_pipeline.catalog.catalog import Catalog
 from certification_pipeline.evidence.artifact import Digest
 from certification_pipeline.evidence.calibration import Basis, Planted
 from certification_pipeline.evidence.subject_dir import SubjectDir

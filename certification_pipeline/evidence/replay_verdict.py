@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple
 
-from certification_pipeline.catalog.models import Catalog
+from certification_pipeline.catalog.catalog import Catalog
 from certification_pipeline.catalog.vocabulary import Outcome
 from certification_pipeline.evidence.artifact import Blocker
 from certification_pipeline.evidence.cell import CellEvidence, CheckJudgement, LoadEvidence, RowJudgement

@@ -10,17 +10,13 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Literal
 
+from certification_pipeline.catalog.catalog import Catalog
+from certification_pipeline.catalog.claims import Claim, RouteClaims
 from certification_pipeline.catalog.delivery import UnsupportedCombination
-from certification_pipeline.catalog.models import (
-    Catalog,
-    Claim,
-    Engine,
-    Profile,
-    RouteClaims,
-    Scenario,
-    System,
-    unversioned,
-)
+from certification_pipeline.catalog.engines import Engine, unversioned
+from certification_pipeline.catalog.profiles import Profile
+from certification_pipeline.catalog.scenarios import Scenario
+from certification_pipeline.catalog.systems import System
 from certification_pipeline.catalog.vocabulary import ReasonCode, Side, Support
 from certification_pipeline.evidence.cell import CellKey
 from certification_pipeline.harness.services.provider import Availability

@@ -14,9 +14,11 @@ from datetime import datetime
 from fnmatch import fnmatchcase
 from typing import TypeVar
 
+from certification_pipeline.catalog.catalog import Catalog
+from certification_pipeline.catalog.engines import Engine, unversioned
 from certification_pipeline.catalog.loading import catalog_digest
-from certification_pipeline.catalog.models import Catalog, Engine, Scenario, unversioned
 from certification_pipeline.catalog.problems import nearest
+from certification_pipeline.catalog.scenarios import Scenario
 from certification_pipeline.catalog.vocabulary import Family, Outcome, ReasonCode, Strategy, Support
 from certification_pipeline.evidence.artifact import Environment, Producer, Subject, utc_now
 from certification_pipeline.evidence.cell import CellKey

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
 
+from certification_pipeline.catalog.engines import Engine
 from certification_pipeline.catalog.findings import Finding, Shows
-from certification_pipeline.catalog.models import Engine
 from certification_pipeline.catalog.vocabulary import Anomaly, Outcome
 from certification_pipeline.evidence.cell import CellEvidence, CheckJudgement, LoadEvidence, RowJudgement
 

@@ -15,7 +15,8 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-from certification_pipeline.catalog.models import VERSION_MARK, Catalog, Engine
+from certification_pipeline.catalog.catalog import Catalog
+from certification_pipeline.catalog.engines import VERSION_MARK, Engine
 from certification_pipeline.catalog.vocabulary import Disturbable, Side
 from certification_pipeline.evidence.cell import CellKey, ServiceUse
 from certification_pipeline.evidence.plan import PlannedCell

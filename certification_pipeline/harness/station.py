@@ -11,7 +11,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from uuid import uuid4
 
-from certification_pipeline.catalog.models import Claim, Engine, RouteClaims, TypeRule
+from certification_pipeline.catalog.claims import Claim, RouteClaims, TypeRule
+from certification_pipeline.catalog.engines import Engine
 from certification_pipeline.catalog.vocabulary import Disturbable, DriftBehaviour, Side
 from certification_pipeline.evidence.plan import PlannedCell
 from certification_pipeline.harness.engines.protocol import ColumnSpec, DataObject, Load, LoadOptions

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 
-from certification_pipeline.catalog.models import Catalog
+from certification_pipeline.catalog.catalog import Catalog
 from certification_pipeline.harness.engines.environment import EngineUnavailable, PreparedEngine, prepare
 from certification_pipeline.harness.engines.protocol import Described
 from certification_pipeline.harness.engines.session import EngineSession

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import dagster as dg
 
+from certification_pipeline.catalog.catalog import Catalog
+from certification_pipeline.catalog.engines import Engine
 from certification_pipeline.catalog.loading import load_catalog
-from certification_pipeline.catalog.models import Catalog, Engine
 from certification_pipeline.catalog.vocabulary import Family
 from certification_pipeline.orchestration.assets.calibration import calibration_asset
 from certification_pipeline.orchestration.assets.families import family_assets

@@ -8,7 +8,9 @@ from types import MappingProxyType
 
 import dagster as dg
 
-from certification_pipeline.catalog.models import Engine, Profile, RouteClaims
+from certification_pipeline.catalog.claims import RouteClaims
+from certification_pipeline.catalog.engines import Engine
+from certification_pipeline.catalog.profiles import Profile
 from certification_pipeline.catalog.vocabulary import Family, Strategy, Support
 
 OWNERS = ["team:connector-certification"]

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from certification_pipeline.catalog.models import Engine
+from certification_pipeline.catalog.engines import Engine
 from certification_pipeline.evidence.errors import EvidenceError
 from certification_pipeline.evidence.subject_dir import SubjectDir
 from certification_pipeline.evidence.summary import ReleaseSummary

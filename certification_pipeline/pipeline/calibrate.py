@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from certification_pipeline.catalog.calibration import ENGINE, PlantedDefect, held_to_defects, load_defects
 from certification_pipeline.catalog.calibration import engines_of as engines_of_defects
-from certification_pipeline.catalog.models import Catalog
+from certification_pipeline.catalog.catalog import Catalog
 from certification_pipeline.catalog.vocabulary import Outcome
 from certification_pipeline.evidence.artifact import Subject
 from certification_pipeline.evidence.calibration import Calibration, CleanCell, Trial

@@ -6,7 +6,7 @@ import threading
 from contextlib import suppress
 from pathlib import Path
 
-from certification_pipeline.catalog.models import Catalog
+from certification_pipeline.catalog.catalog import Catalog
 from certification_pipeline.evidence.store import EvidenceStore
 from certification_pipeline.families.matrix import Take, cells_to_run, run_matrix
 from certification_pipeline.harness.events import OnEvent

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
 
-from certification_pipeline.catalog.models import Catalog
+from certification_pipeline.catalog.catalog import Catalog
 from certification_pipeline.catalog.vocabulary import Family, Outcome
 from certification_pipeline.evidence import layout
 from certification_pipeline.evidence.cell import CellEvidence, CellKey

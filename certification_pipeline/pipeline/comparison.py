@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
-from certification_pipeline.catalog.models import Catalog
+from certification_pipeline.catalog.catalog import Catalog
 from certification_pipeline.evidence.canonical import render
 from certification_pipeline.evidence.comparison import ComparedSubject, EngineComparison
 from certification_pipeline.evidence.files import write_atomically

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from uuid import uuid4
 
-from certification_pipeline.catalog.models import Catalog
+from certification_pipeline.catalog.catalog import Catalog
 from certification_pipeline.evidence.artifact import Subject
 from certification_pipeline.evidence.plan import CertificationPlan
 from certification_pipeline.evidence.provenance import environment, producer

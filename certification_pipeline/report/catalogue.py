@@ -7,7 +7,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from certification_pipeline.catalog.models import Catalog, Engine, Scenario
+from certification_pipeline.catalog.catalog import Catalog
+from certification_pipeline.catalog.engines import Engine
+from certification_pipeline.catalog.scenarios import Scenario
 from certification_pipeline.catalog.vocabulary import Strategy, Support
 
 

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
+from certification_pipeline.catalog.catalog import Catalog
+from certification_pipeline.catalog.engines import unversioned
 from certification_pipeline.catalog.findings import Finding, load_findings
 from certification_pipeline.catalog.loading import load_catalog
-from certification_pipeline.catalog.models import Catalog, unversioned
 from certification_pipeline.catalog.problems import CatalogError
 from certification_pipeline.catalog.vocabulary import Outcome
 from certification_pipeline.evidence.cell import CellEvidence

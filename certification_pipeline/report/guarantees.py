@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pandas as pd
 
+from certification_pipeline.catalog.catalog import Catalog
 from certification_pipeline.catalog.delivery import DeclaredRow, DeliveryTable
+from certification_pipeline.catalog.engines import Engine
 from certification_pipeline.catalog.loading import load_catalog
-from certification_pipeline.catalog.models import Catalog, Engine
 from certification_pipeline.catalog.vocabulary import Guarantee, Outcome, Support
 from certification_pipeline.gates.guarantees import (
     CounterExample,

@@ -21,8 +21,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from pydantic import JsonValue
 
+from certification_pipeline.catalog.catalog import Catalog
+from certification_pipeline.catalog.engines import unversioned
 from certification_pipeline.catalog.findings import DOCUMENTS
-from certification_pipeline.catalog.models import Catalog, Scenario, unversioned
+from certification_pipeline.catalog.scenarios import Scenario
 from certification_pipeline.catalog.vocabulary import Family, Outcome
 from certification_pipeline.evidence.artifact import utc_now
 from certification_pipeline.evidence.cell import CheckJudgement, RowJudgement

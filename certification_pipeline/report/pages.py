@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from certification_pipeline.catalog.models import Catalog
+from certification_pipeline.catalog.catalog import Catalog
 from certification_pipeline.evidence.store import EvidenceStore
 from certification_pipeline.report.comparison import write_comparison
 from certification_pipeline.report.crash_text import write_crash_lines

@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
 
+from certification_pipeline.catalog.catalog import Catalog
 from certification_pipeline.catalog.loading import load_catalog
-from certification_pipeline.catalog.models import Catalog, Scenario
+from certification_pipeline.catalog.scenarios import Scenario
 from certification_pipeline.catalog.vocabulary import Strategy
 
 _HEAD = """\

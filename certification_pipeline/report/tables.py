@@ -12,7 +12,7 @@ from typing import Literal
 
 import pandas as pd
 
-from certification_pipeline.catalog.models import MatrixPairs
+from certification_pipeline.catalog.matrix import MatrixPairs
 from certification_pipeline.catalog.vocabulary import Outcome, Strategy
 from certification_pipeline.evidence.cell import CellKey, CheckJudgement, RowJudgement
 from certification_pipeline.evidence.next_step import rerun_cell

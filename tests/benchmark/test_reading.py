@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from certification_pipeline.catalog.engines import DriverSpec
 from certification_pipeline.catalog.loading import load_catalog
-from certification_pipeline.catalog.models import DriverSpec
 from certification_pipeline.evidence import hardware as hardware_module
 from certification_pipeline.evidence.hardware import hardware
 from certification_pipeline.harness.cpu import peak_memory_bytes, tree_cpu_seconds

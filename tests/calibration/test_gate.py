@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from certification_pipeline.catalog.calibration import load_defects
+from certification_pipeline.catalog.catalog import Catalog
 from certification_pipeline.catalog.loading import catalog_digest, load_catalog
-from certification_pipeline.catalog.models import Catalog
 from certification_pipeline.catalog.vocabulary import Family, Outcome
 from certification_pipeline.evidence.calibration import Basis, Calibration, Trial
 from certification_pipeline.evidence.calibration_basis import basis_of, kept_in, planted

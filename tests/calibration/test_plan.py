@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from certification_pipeline.catalog.calibration import engines_of, held_to_defects, load_defects, named
+from certification_pipeline.catalog.catalog import Catalog
 from certification_pipeline.catalog.loading import load_catalog
-from certification_pipeline.catalog.models import Catalog
 from certification_pipeline.catalog.problems import CatalogError
 from certification_pipeline.reference.defects import Defect
 

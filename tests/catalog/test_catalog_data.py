@@ -7,8 +7,8 @@ from collections import Counter
 
 import pytest
 
+from certification_pipeline.catalog.catalog import Catalog
 from certification_pipeline.catalog.loading import catalog_digest, load_catalog
-from certification_pipeline.catalog.models import Catalog
 from certification_pipeline.catalog.vocabulary import DriftKind, Guarantee, Strategy, Support
 from certification_pipeline.harness.engines.protocol import RunRecord
 from certification_pipeline.harness.workload.spec import LogicalType

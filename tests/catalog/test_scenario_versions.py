@@ -23,8 +23,9 @@ from typing import Any
 
 import pytest
 
+from certification_pipeline.catalog.catalog import Catalog
 from certification_pipeline.catalog.loading import load_catalog
-from certification_pipeline.catalog.models import Catalog, Scenario
+from certification_pipeline.catalog.scenarios import Scenario
 from certification_pipeline.harness.scenarios.registry import SCENARIOS
 
 LOCK = Path(__file__).with_name("scenarios.lock.json")

@@ -11,8 +11,8 @@ from types import ModuleType
 
 import pytest
 
+from certification_pipeline.catalog.catalog import Catalog
 from certification_pipeline.catalog.loading import load_catalog
-from certification_pipeline.catalog.models import Catalog
 from certification_pipeline.catalog.vocabulary import Outcome
 from certification_pipeline.evidence.cell import CellEvidence
 from certification_pipeline.evidence.store import EvidenceStore

@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
+from certification_pipeline.catalog.catalog import Catalog
+from certification_pipeline.catalog.claims import Claim, RouteClaims
+from certification_pipeline.catalog.engines import DriverSpec, Engine
 from certification_pipeline.catalog.loading import load_catalog
-from certification_pipeline.catalog.models import Catalog, Claim, DriverSpec, Engine, RouteClaims
 from certification_pipeline.catalog.vocabulary import Outcome, Strategy, Support
 from certification_pipeline.harness.bench import Bench
 from certification_pipeline.harness.conformance import check as check_module

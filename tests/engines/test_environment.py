@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from certification_pipeline.catalog.models import DriverSpec
+from certification_pipeline.catalog.engines import DriverSpec
 from certification_pipeline.harness.engines import venv
 from certification_pipeline.harness.engines.environment import (
     EngineUnavailable,

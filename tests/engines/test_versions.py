@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from certification_pipeline.catalog.engines import DriverSpec, Engine
 from certification_pipeline.catalog.loading import catalog_digest, load_catalog
-from certification_pipeline.catalog.models import DriverSpec, Engine
 from certification_pipeline.harness.engines import versions
 from certification_pipeline.harness.engines.environment import EngineUnavailable, PreparedEngine, prepare
 from certification_pipeline.harness.engines.versions import UnknownVersion

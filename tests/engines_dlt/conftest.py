@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from certification_pipeline.catalog.models import DriverSpec
+from certification_pipeline.catalog.engines import DriverSpec
 from certification_pipeline.harness.engines.environment import EngineUnavailable, PreparedEngine, prepare
 from certification_pipeline.harness.services.guardian import Guardian
 from certification_pipeline.harness.services.postgres_wheel import PostgresCluster, PostgresWheelProvider

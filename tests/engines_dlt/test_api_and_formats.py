@@ -8,8 +8,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from certification_pipeline.catalog.engines import DriverSpec
 from certification_pipeline.catalog.loading import load_catalog
-from certification_pipeline.catalog.models import DriverSpec
 from certification_pipeline.catalog.vocabulary import FailureCategory
 from certification_pipeline.harness.engines.environment import EngineUnavailable, prepare
 from certification_pipeline.harness.engines.protocol import Error, Result

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from certification_pipeline.catalog.models import Catalog
+from certification_pipeline.catalog.catalog import Catalog
 from certification_pipeline.catalog.vocabulary import (
     Disturbable,
     Guarantee,

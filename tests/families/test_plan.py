@@ -11,8 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from certification_pipeline.catalog.catalog import Catalog
+from certification_pipeline.catalog.claims import Claim, RouteClaims
+from certification_pipeline.catalog.engines import DriverSpec, Engine
 from certification_pipeline.catalog.loading import load_catalog
-from certification_pipeline.catalog.models import Catalog, Claim, DriverSpec, Engine, LeftOut, RouteClaims
+from certification_pipeline.catalog.profiles import LeftOut
 from certification_pipeline.catalog.vocabulary import (
     DriftBehaviour,
     DriftKind,

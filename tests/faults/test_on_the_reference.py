@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from certification_pipeline.catalog.models import Catalog
+from certification_pipeline.catalog.catalog import Catalog
 from certification_pipeline.catalog.vocabulary import Outcome, ReasonCode, Side, Strategy
 from certification_pipeline.evidence.disruption import CrashPoint
 from certification_pipeline.families.matrix import cell_evidence

@@ -14,7 +14,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from certification_pipeline.catalog.models import Catalog
+from certification_pipeline.catalog.catalog import Catalog
 from certification_pipeline.catalog.vocabulary import Disturbable, Outcome, ReasonCode, Side, Strategy
 from certification_pipeline.evidence.plan import PlannedCell
 from certification_pipeline.harness.bench import Bench

@@ -13,8 +13,10 @@ from types import MappingProxyType
 
 import pytest
 
+from certification_pipeline.catalog.catalog import Catalog
+from certification_pipeline.catalog.claims import Claim, RouteClaims
+from certification_pipeline.catalog.engines import DriverSpec, Engine
 from certification_pipeline.catalog.loading import load_catalog
-from certification_pipeline.catalog.models import Catalog, Claim, DriverSpec, Engine, RouteClaims
 from certification_pipeline.catalog.vocabulary import (
     DriftBehaviour,
     DriftKind,

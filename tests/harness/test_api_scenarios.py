@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from certification_pipeline.catalog.models import Catalog
+from certification_pipeline.catalog.catalog import Catalog
 from certification_pipeline.catalog.vocabulary import Anomaly, Outcome, ReasonCode, Strategy
 from certification_pipeline.evidence.cell import CellKey
 from certification_pipeline.evidence.plan import PlannedCell

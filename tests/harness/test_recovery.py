@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from certification_pipeline.catalog.models import Catalog
+from certification_pipeline.catalog.catalog import Catalog
 from certification_pipeline.catalog.vocabulary import Anomaly, Outcome, ReasonCode, Strategy
 from certification_pipeline.evidence.cell import CellEvidence
 from certification_pipeline.evidence.disruption import unwitnessed

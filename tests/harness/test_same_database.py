@@ -5,7 +5,7 @@ from __future__ import annotations
 import psycopg
 import pytest
 
-from certification_pipeline.catalog.models import Engine
+from certification_pipeline.catalog.engines import Engine
 from certification_pipeline.harness.bench import Bench
 from certification_pipeline.harness.services.postgres_wheel import PostgresCluster
 from certification_pipeline.harness.shop import Workshop

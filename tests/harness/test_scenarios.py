@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from certification_pipeline.catalog.calibration import load_defects
-from certification_pipeline.catalog.models import Catalog
+from certification_pipeline.catalog.catalog import Catalog
 from certification_pipeline.catalog.vocabulary import Anomaly, FailureCategory, Guarantee, Outcome, Strategy
 from certification_pipeline.harness.bench import Halt
 from certification_pipeline.harness.scenarios.registry import SCENARIOS

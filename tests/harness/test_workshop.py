@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from certification_pipeline.catalog.models import Catalog, DriverSpec
+from certification_pipeline.catalog.catalog import Catalog
+from certification_pipeline.catalog.engines import DriverSpec
 from certification_pipeline.harness import workshop
 from certification_pipeline.harness.engines.environment import PreparedEngine
 from certification_pipeline.harness.events import EngineMissing, EngineReady, RunEvent, ServiceStarted

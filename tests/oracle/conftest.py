@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from certification_pipeline import catalog
-from certification_pipeline.catalog.models import TypeRule
+from certification_pipeline.catalog.claims import TypeRule
 from certification_pipeline.harness.oracle.oracle import Oracle
 from certification_pipeline.harness.services.guardian import Guardian
 from certification_pipeline.harness.services.postgres_wheel import PostgresWheelProvider

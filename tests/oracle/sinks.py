@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from psycopg import sql
 from psycopg.types.json import set_json_dumps
 
-from certification_pipeline.catalog.models import TypeRule
+from certification_pipeline.catalog.claims import TypeRule
 from certification_pipeline.harness.oracle.canonical import canonical
 from certification_pipeline.harness.oracle.oracle import SinkView
 from certification_pipeline.harness.workload.spec import LogicalType as T

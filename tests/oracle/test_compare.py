@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from certification_pipeline.catalog.models import TypeRule
+from certification_pipeline.catalog.claims import TypeRule
 from certification_pipeline.catalog.vocabulary import Anomaly, Outcome, Strategy
 from certification_pipeline.harness.oracle import collecting
 from certification_pipeline.harness.oracle.model import expected

@@ -14,7 +14,7 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from certification_pipeline.catalog.models import TypeRule
+from certification_pipeline.catalog.claims import TypeRule
 from certification_pipeline.catalog.vocabulary import Anomaly, DriftBehaviour, Outcome, Strategy
 from certification_pipeline.evidence.cell import RowJudgement
 from certification_pipeline.harness.engines.protocol import LoadOptions

@@ -10,8 +10,9 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from certification_pipeline.catalog.catalog import Catalog
 from certification_pipeline.catalog.loading import load_catalog
-from certification_pipeline.catalog.models import Catalog, MatrixPairs, MatrixRule
+from certification_pipeline.catalog.matrix import MatrixPairs, MatrixRule
 from certification_pipeline.catalog.vocabulary import Family, Strategy
 from certification_pipeline.evidence.benchmark import BenchmarkBaseline
 from certification_pipeline.evidence.cell import CellEvidence

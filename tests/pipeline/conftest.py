@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from certification_pipeline.catalog.catalog import Catalog
 from certification_pipeline.catalog.loading import load_catalog
-from certification_pipeline.catalog.models import Catalog
 from certification_pipeline.catalog.vocabulary import Outcome
 from certification_pipeline.evidence.cell import CellEvidence
 from certification_pipeline.evidence.plan import CertificationPlan

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from certification_pipeline.catalog.models import Catalog, DriverSpec
+from certification_pipeline.catalog.catalog import Catalog
+from certification_pipeline.catalog.engines import DriverSpec
 from certification_pipeline.catalog.vocabulary import Outcome, ReasonCode
 from certification_pipeline.evidence.plan import CertificationPlan
 from certification_pipeline.evidence.store import EvidenceStore

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from certification_pipeline.catalog.models import Catalog
+from certification_pipeline.catalog.catalog import Catalog
 from certification_pipeline.harness.cpu import TreeMemory
 from certification_pipeline.harness.workshop import DEFECT_VARIABLE
 from certification_pipeline.pipeline.comparison import compare_engines

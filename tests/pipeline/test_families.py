@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from certification_pipeline.catalog.catalog import Catalog
 from certification_pipeline.catalog.loading import load_catalog
-from certification_pipeline.catalog.models import Catalog
 from certification_pipeline.catalog.vocabulary import Family, Outcome
 from certification_pipeline.evidence.benchmark import BenchmarkBaseline
 from certification_pipeline.evidence.errors import EvidenceError

@@ -6,18 +6,13 @@ import random
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
-from certification_pipeline.catalog.models import (
-    Catalog,
-    Claim,
-    DriverSpec,
-    Engine,
-    MatrixPairs,
-    MatrixRule,
-    Profile,
-    RouteClaims,
-    Scenario,
-    System,
-)
+from certification_pipeline.catalog.catalog import Catalog
+from certification_pipeline.catalog.claims import Claim, RouteClaims
+from certification_pipeline.catalog.engines import DriverSpec, Engine
+from certification_pipeline.catalog.matrix import MatrixPairs, MatrixRule
+from certification_pipeline.catalog.profiles import Profile
+from certification_pipeline.catalog.scenarios import Scenario
+from certification_pipeline.catalog.systems import System
 from certification_pipeline.catalog.vocabulary import (
     Anomaly,
     Fidelity,

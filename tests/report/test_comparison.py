@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from certification_pipeline.catalog.models import Engine
+from certification_pipeline.catalog.engines import Engine
 from certification_pipeline.catalog.vocabulary import Outcome, Strategy, Support
 from certification_pipeline.evidence.artifact import Environment, Producer, Subject
 from certification_pipeline.evidence.canonical import render

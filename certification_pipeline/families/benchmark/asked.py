@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from certification_pipeline.catalog.models import Catalog
+from certification_pipeline.catalog.catalog import Catalog
 from certification_pipeline.catalog.vocabulary import Strategy, Support
 from certification_pipeline.evidence.benchmark_figures import MIN_PAIRS
 from certification_pipeline.evidence.benchmark_samples import Metric

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 
-from certification_pipeline.catalog.models import Engine
+from certification_pipeline.catalog.engines import Engine
 from certification_pipeline.catalog.vocabulary import Anomaly, Family, Strategy, Support
 from certification_pipeline.evidence.benchmark_samples import MeasuredLoad, Role
 from certification_pipeline.evidence.comparison import ComparedSubject, Turn

@@ -11,8 +11,9 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
+from certification_pipeline.catalog.catalog import Catalog
+from certification_pipeline.catalog.claims import Claim, RouteClaims, TypeRule
 from certification_pipeline.catalog.loading import load_catalog
-from certification_pipeline.catalog.models import Catalog, Claim, RouteClaims, TypeRule
 from certification_pipeline.catalog.vocabulary import Support
 from certification_pipeline.evidence.files import write_atomically
 from certification_pipeline.families.connector_live.packages import allowed

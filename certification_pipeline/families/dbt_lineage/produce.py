@@ -10,7 +10,7 @@ from pathlib import Path
 
 import yaml
 
-from certification_pipeline.catalog.models import DriverSpec
+from certification_pipeline.catalog.engines import DriverSpec
 from certification_pipeline.catalog.vocabulary import Family, Outcome
 from certification_pipeline.evidence.dbt.assess import START, required_roles
 from certification_pipeline.evidence.dbt.decision import (

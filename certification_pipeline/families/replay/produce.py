@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 
+from certification_pipeline.catalog.catalog import Catalog
 from certification_pipeline.catalog.loading import catalog_digest
-from certification_pipeline.catalog.models import Catalog
 from certification_pipeline.catalog.vocabulary import Family, ReplayKind, Strategy
 from certification_pipeline.evidence import layout
 from certification_pipeline.evidence.errors import EvidenceError

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from certification_pipeline.catalog.models import Catalog
+from certification_pipeline.catalog.catalog import Catalog
 from certification_pipeline.evidence.cell import CellKey
 from certification_pipeline.evidence.plan import PlannedCell
 from certification_pipeline.harness.engines.environment import PreparedEngine

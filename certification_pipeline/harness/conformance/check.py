@@ -9,7 +9,7 @@ from dataclasses import replace
 from time import monotonic, sleep
 from uuid import uuid4
 
-from certification_pipeline.catalog.models import Catalog
+from certification_pipeline.catalog.catalog import Catalog
 from certification_pipeline.catalog.vocabulary import Anomaly, FailureCategory, Outcome, Strategy, Support
 from certification_pipeline.evidence.cell import CellKey, RowJudgement
 from certification_pipeline.evidence.plan import PlannedCell

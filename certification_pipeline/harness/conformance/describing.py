@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from certification_pipeline.catalog.models import Engine
+from certification_pipeline.catalog.engines import Engine
 from certification_pipeline.harness.conformance.checks import Report
 from certification_pipeline.harness.engines.environment import PreparedEngine
 from certification_pipeline.harness.engines.protocol import Described

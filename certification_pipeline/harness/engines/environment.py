@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from certification_pipeline.catalog.models import DriverSpec
+from certification_pipeline.catalog.engines import DriverSpec
 from certification_pipeline.harness.engines.venv import (
     PASSED_ON,
     PASSED_ON_PREFIXES,

@@ -12,7 +12,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from certification_pipeline.catalog.models import DriverSpec
+from certification_pipeline.catalog.engines import DriverSpec
 from certification_pipeline.harness.engines.environment import (
     ENGINES,
     EngineUnavailable,

@@ -14,7 +14,7 @@ import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
-from certification_pipeline.catalog.models import DriverSpec
+from certification_pipeline.catalog.engines import DriverSpec
 from certification_pipeline.harness.engines.venv import EngineUnavailable, normalised, read_lock, run_uv
 from certification_pipeline.harness.services.cache import CacheError, built_once, cache_root
 

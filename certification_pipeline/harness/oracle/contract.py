@@ -15,7 +15,7 @@ from enum import StrEnum
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from certification_pipeline.catalog.models import TypeRule
+from certification_pipeline.catalog.claims import TypeRule
 
 
 class Loss(StrEnum):

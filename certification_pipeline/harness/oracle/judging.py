@@ -14,7 +14,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from certification_pipeline.catalog.models import TypeRule
+from certification_pipeline.catalog.claims import TypeRule
 from certification_pipeline.catalog.vocabulary import Anomaly
 from certification_pipeline.evidence.cell import Fingerprint, RowJudgement, RowSample
 from certification_pipeline.harness.oracle import scd2

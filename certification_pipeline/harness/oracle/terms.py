@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from certification_pipeline.catalog.models import TypeRule
+from certification_pipeline.catalog.claims import TypeRule
 from certification_pipeline.catalog.vocabulary import DriftBehaviour, Strategy
 from certification_pipeline.harness.engines.protocol import LoadOptions
 

@@ -4,7 +4,7 @@ import threading
 
 import dagster as dg
 
-from certification_pipeline.catalog.models import Catalog
+from certification_pipeline.catalog.catalog import Catalog
 from certification_pipeline.evidence.calibration import Trial
 from certification_pipeline.evidence.calibration_basis import basis_of, kept_in
 from certification_pipeline.evidence.markdown import markdown

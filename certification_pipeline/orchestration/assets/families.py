@@ -10,7 +10,9 @@ from typing import NamedTuple
 
 import dagster as dg
 
-from certification_pipeline.catalog.models import Catalog, Engine, Profile
+from certification_pipeline.catalog.catalog import Catalog
+from certification_pipeline.catalog.engines import Engine
+from certification_pipeline.catalog.profiles import Profile
 from certification_pipeline.catalog.vocabulary import Family, Outcome
 from certification_pipeline.evidence import layout
 from certification_pipeline.evidence.artifact import Blocker

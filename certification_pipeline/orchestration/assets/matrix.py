@@ -10,7 +10,10 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from certification_pipeline.catalog.models import Catalog, Engine, Profile, RouteClaims
+from certification_pipeline.catalog.catalog import Catalog
+from certification_pipeline.catalog.claims import RouteClaims
+from certification_pipeline.catalog.engines import Engine
+from certification_pipeline.catalog.profiles import Profile
 from certification_pipeline.catalog.vocabulary import Outcome, Strategy
 from certification_pipeline.evidence.plan import PlannedCell
 from certification_pipeline.orchestration.events import log_to

@@ -7,7 +7,8 @@ import dagster as dg
 import pandas as pd
 from pydantic import Field
 
-from certification_pipeline.catalog.models import Catalog, Profile
+from certification_pipeline.catalog.catalog import Catalog
+from certification_pipeline.catalog.profiles import Profile
 from certification_pipeline.evidence.plan import CertificationPlan
 from certification_pipeline.orchestration.events import log_to
 from certification_pipeline.orchestration.failures import told_plainly

@@ -4,7 +4,8 @@ from collections.abc import Collection
 
 import dagster as dg
 
-from certification_pipeline.catalog.models import Engine, Profile
+from certification_pipeline.catalog.engines import Engine
+from certification_pipeline.catalog.profiles import Profile
 from certification_pipeline.catalog.vocabulary import Family
 from certification_pipeline.gates.publish import publish as publish_release
 from certification_pipeline.orchestration.failures import told_plainly

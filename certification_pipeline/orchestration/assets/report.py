@@ -2,7 +2,8 @@
 
 import dagster as dg
 
-from certification_pipeline.catalog.models import Engine, Profile
+from certification_pipeline.catalog.engines import Engine
+from certification_pipeline.catalog.profiles import Profile
 from certification_pipeline.gates.decide import write_report
 from certification_pipeline.orchestration.decided import decided
 from certification_pipeline.orchestration.failures import told_plainly

@@ -16,7 +16,7 @@ from uuid import uuid4
 
 from pydantic import ValidationError
 
-from certification_pipeline.catalog.models import RouteClaims
+from certification_pipeline.catalog.claims import RouteClaims
 from certification_pipeline.catalog.vocabulary import Strategy, Support
 from certification_pipeline.evidence.connectors import Connector
 from certification_pipeline.families.connector_live.context import Context
