@@ -42,7 +42,8 @@ class Folder:
         return json.loads(path.read_bytes()) if path.exists() else None
 
     def _write(self, path: Path, data: bytes) -> None:
-        aside = path.with_name(path.name + ".new")
+        # A name of this load's own: a second load of the table at the same time writes beside, not into it.
+        aside = path.with_name(f"{path.name}.{os.getpid()}.new")
         with aside.open("wb") as stream:
             stream.write(data)
             stream.flush()
