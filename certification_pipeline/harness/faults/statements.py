@@ -18,8 +18,12 @@ from certification_pipeline.harness.faults.postgres_wire import Listener, Postgr
 from certification_pipeline.harness.faults.wired import postgres_of
 
 QUERY_CANCELED = "57014"
-_TRIES = 4
-"""How often one piece of data has its statement cancelled: the first may come before the server is at it."""
+_TRIES = 50
+"""How often one piece of data has its statement cancelled while the server owes an answer to it.
+
+The first may come before the server is at it, and a small INSERT is over within less than one request. Not
+without end: a client that sends a statement in pieces has the server wait for the next.
+"""
 
 
 class CancelStatement(NetworkFault, Listener):

@@ -7,6 +7,7 @@ Every boundary of a load, and not only these, is what ``rec.crash_points`` is ab
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from certification_pipeline.catalog.vocabulary import (
     Disturbable,
@@ -26,7 +27,13 @@ from certification_pipeline.harness.faults.commits import (
 )
 from certification_pipeline.harness.faults.fault import Fault
 from certification_pipeline.harness.nemesis import KILLED
-from certification_pipeline.harness.scenarios.broken import LOST_CONNECTION, broken, clean_round, next_round
+from certification_pipeline.harness.scenarios.broken import (
+    LOST_CONNECTION,
+    broken,
+    broken_at,
+    clean_round,
+    next_round,
+)
 
 ENDS = (KILLED, *LOST_CONNECTION)
 
@@ -45,10 +52,19 @@ def offset_commit(bench: Bench) -> None:
     recorder = CommitRecorder(sides)
     clean_round(bench, recorder)
     for point in ends_of(recorder.points, bench.workload.table_name):
-        for fault in (KillBeforeCommit(point), CutAfterCommit(point)):
-            broken(bench, fault, ENDS)
-            bench.nemesis.recover(f"{fault.name} {point.address}")
+        for breaks in (KillBeforeCommit, CutAfterCommit):
+            name = f"{breaks.name} {point.address}"
+            if point.medium == "source":
+                broken_at(bench, partial(_no_later, breaks, point), ENDS, name)
+            else:
+                broken(bench, breaks(point), ENDS)
+            bench.nemesis.recover(name)
             next_round(bench)
+
+
+def _no_later(breaks: Callable[[CrashPoint], Fault], point: CrashPoint, tries: int) -> Fault:
+    """How often a reader of a log confirms within a load is a matter of time: one earlier each time."""
+    return breaks(point.model_copy(update={"nth": max(1, point.nth - tries)}))
 
 
 def ends_of(points: tuple[CrashPoint, ...], table: str) -> list[CrashPoint]:

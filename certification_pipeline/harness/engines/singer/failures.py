@@ -37,13 +37,22 @@ _RULES: tuple[tuple[str, bool, tuple[str, ...]], ...] = (
     (
         "conflict",
         True,
-        ("deadlock detected", "LockNotAvailable", "Could not set lock on file", "is active for PID"),
+        (
+            "deadlock detected",
+            "LockNotAvailable",
+            "Could not set lock on file",
+            "is active for PID",
+            # An upsert that looks first and inserts then: another one came in between.
+            "UniqueViolation",
+        ),
     ),
     (
         "resource",
         False,
         ("No space left", "disk is full", "MemoryError", "OutOfMemory", "too many connections"),
     ),
+    # Cancelled, by an operator or a time limit.
+    ("resource", True, ("QueryCanceled",)),
     (
         "connectivity",
         True,
