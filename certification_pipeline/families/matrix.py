@@ -11,8 +11,9 @@ from certification_pipeline.evidence.plan import CertificationPlan, PlannedCell
 from certification_pipeline.evidence.provenance import stamp
 from certification_pipeline.evidence.store import EvidenceStore
 from certification_pipeline.harness.events import CellFinished
-from certification_pipeline.harness.runner import CellResult, run_cells
+from certification_pipeline.harness.runner import run_cells
 from certification_pipeline.harness.shop import Workshop
+from certification_pipeline.harness.worker import CellResult
 
 Take = Callable[[PlannedCell], bool]
 

@@ -31,6 +31,7 @@ from certification_pipeline.harness.services.postgres_dsn import SOURCE_VARIABLE
 from certification_pipeline.harness.services.provider import Availability, Instance, Restartable, ServiceError
 from certification_pipeline.harness.services.registry import ServiceContext, resolve
 from certification_pipeline.harness.station import Station
+from certification_pipeline.harness.warm import WarmEngines
 from certification_pipeline.redaction import Redactor
 
 
@@ -227,24 +228,14 @@ def solo(shop: Workshop, planned: PlannedCell) -> Iterator[Bench]:
 def _solo(shop: Workshop, planned: PlannedCell) -> Iterator[Bench]:
     folder = shop.work_dir / "solo" / namespace_of(planned.key)
     folder.mkdir(parents=True, exist_ok=True)
-    sessions: dict[str, EngineSession] = {}
-
-    def session(environment: Mapping[str, str] | None = None) -> EngineSession:
-        name = process_name(planned.key.engine, environment)
-        if name not in sessions or not sessions[name].alive:
-            if name in sessions:
-                sessions[name].close()
-            sessions[name] = shop.session(planned.key.engine, folder, environment)
-            sessions[name].describe()
-        return sessions[name]
-
+    engines = WarmEngines(lambda engine, environment: shop.session(engine, folder, environment))
+    session = partial(engines.session, planned.key.engine)
     bench = Bench(shop.station(planned, folder, session, session))
     try:
         yield bench
     finally:
         try:
-            for each in sessions.values():
-                each.close()
+            engines.close()
             bench.close()
             shop.clean(planned.key)
         finally:
@@ -253,11 +244,6 @@ def _solo(shop: Workshop, planned: PlannedCell) -> Iterator[Bench]:
 
 _NAMED = {"postgres": f"unset {SOURCE_VARIABLE}"}
 """How to let the run start a system itself."""
-
-
-def process_name(engine: str, environment: Mapping[str, str] | None = None) -> str:
-    """What tells processes of one engine apart."""
-    return " ".join([engine, *(f"{name}={value}" for name, value in sorted((environment or {}).items()))])
 
 
 def namespace_of(key: CellKey) -> str:

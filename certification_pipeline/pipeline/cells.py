@@ -10,7 +10,7 @@ from certification_pipeline.catalog.catalog import Catalog
 from certification_pipeline.evidence.store import EvidenceStore
 from certification_pipeline.families.matrix import Take, cells_to_run, run_matrix
 from certification_pipeline.harness.events import OnEvent
-from certification_pipeline.harness.runner import HARNESS_LOG
+from certification_pipeline.harness.worker import HARNESS_LOG
 from certification_pipeline.harness.workshop import open_workshop
 from certification_pipeline.pipeline.releases import SealedRelease
 from certification_pipeline.settings import RunSettings

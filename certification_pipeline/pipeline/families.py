@@ -28,7 +28,7 @@ from certification_pipeline.families.registry import PRODUCERS
 from certification_pipeline.families.work import Work
 from certification_pipeline.gates.verification import read_plan
 from certification_pipeline.harness.events import FamilyFinished, FamilyStarted, OnEvent
-from certification_pipeline.harness.runner import HARNESS_LOG
+from certification_pipeline.harness.worker import HARNESS_LOG
 from certification_pipeline.harness.workshop import ReadyEngine, open_workshop
 from certification_pipeline.pipeline.releases import SealedRelease, alone, reopen_release
 from certification_pipeline.settings import RunSettings

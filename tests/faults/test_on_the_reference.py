@@ -23,8 +23,9 @@ from certification_pipeline.harness.faults.fault import Fault
 from certification_pipeline.harness.faults.network import HalfOpen, Latency, Refuse, Reset, SlowClose
 from certification_pipeline.harness.faults.statements import CancelStatement
 from certification_pipeline.harness.nemesis import ANY_END
-from certification_pipeline.harness.runner import CellResult, run_cells
+from certification_pipeline.harness.runner import run_cells
 from certification_pipeline.harness.shop import Workshop
+from certification_pipeline.harness.worker import CellResult
 from tests.evidence import builders
 from tests.harness.conftest import Scenarios, Shop, catalog, oracle, planned, scenarios, shop
 

@@ -21,11 +21,12 @@ from certification_pipeline.harness.bench import Bench
 from certification_pipeline.harness.faults.fault import NothingToDisturb
 from certification_pipeline.harness.faults.process import AtPhase
 from certification_pipeline.harness.faults.services import Restart
-from certification_pipeline.harness.runner import CellResult, run_cells
+from certification_pipeline.harness.runner import run_cells
 from certification_pipeline.harness.services.guardian import Guardian
 from certification_pipeline.harness.services.postgres_wheel import PostgresCluster, PostgresWheelProvider
 from certification_pipeline.harness.services.provider import ServiceError
 from certification_pipeline.harness.shop import Workshop, solo
+from certification_pipeline.harness.worker import CellResult
 from certification_pipeline.redaction import Redactor
 from tests.engines.conftest import Start, log_path, start
 from tests.evidence import builders

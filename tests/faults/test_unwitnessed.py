@@ -19,7 +19,8 @@ from certification_pipeline.harness.faults.fault import Fault
 from certification_pipeline.harness.faults.files import FileRecorder, KillAtFile
 from certification_pipeline.harness.faults.process import AfterSeconds, AtPhase, AtRows, Kill, Pause
 from certification_pipeline.harness.faults.state import StateCopy, StateCorrupt, StateLost, StateStale
-from certification_pipeline.harness.runner import CellResult, run_cells
+from certification_pipeline.harness.runner import run_cells
+from certification_pipeline.harness.worker import CellResult
 from tests.evidence import builders
 from tests.harness.conftest import Scenarios, Shop, catalog, oracle, planned, scenarios, shop
 

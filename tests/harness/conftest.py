@@ -302,6 +302,6 @@ def scenarios(monkeypatch: pytest.MonkeyPatch) -> Scenarios:
     """Replace the scenarios by functions of the test."""
 
     def put(**functions: Callable[[Bench], None]) -> None:
-        monkeypatch.setattr("certification_pipeline.harness.runner.SCENARIOS", functions)
+        monkeypatch.setattr("certification_pipeline.harness.worker.SCENARIOS", functions)
 
     return put

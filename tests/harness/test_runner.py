@@ -21,11 +21,12 @@ from certification_pipeline.evidence.store import EvidenceStore
 from certification_pipeline.families.matrix import cell_evidence, run_matrix
 from certification_pipeline.harness.bench import Bench
 from certification_pipeline.harness.engines.session import EngineSession
-from certification_pipeline.harness.runner import HARNESS_LOG, CellResult, run_cells
+from certification_pipeline.harness.runner import run_cells
 from certification_pipeline.harness.services.guardian import Guardian
 from certification_pipeline.harness.services.postgres_wheel import PostgresCluster, PostgresWheelProvider
 from certification_pipeline.harness.services.provider import Endpoint, Instance
 from certification_pipeline.harness.shop import Workshop
+from certification_pipeline.harness.worker import HARNESS_LOG, CellResult
 from tests.evidence import builders
 from tests.harness.conftest import Scenarios, Shop, planned
 from tests.services.waiting import wait_gone

@@ -17,10 +17,11 @@ from certification_pipeline.harness.cleaning import clean_namespace
 from certification_pipeline.harness.engines.environment import prepare
 from certification_pipeline.harness.faults.commits import KillAfterCommit
 from certification_pipeline.harness.faults.process import Kill
-from certification_pipeline.harness.runner import CellResult, run_cells
+from certification_pipeline.harness.runner import run_cells
 from certification_pipeline.harness.services.postgres_wheel import PostgresCluster
 from certification_pipeline.harness.services.provider import Availability, Instance
 from certification_pipeline.harness.services.registry import ServiceContext, resolve
+from certification_pipeline.harness.worker import CellResult
 from certification_pipeline.harness.workshop import DEFECT_VARIABLE
 from tests.harness.conftest import Shop
 from tests.harness.test_runner import judged

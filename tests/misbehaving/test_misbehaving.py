@@ -16,7 +16,8 @@ import pytest
 from certification_pipeline.catalog.vocabulary import Outcome
 from certification_pipeline.harness.engines.environment import KIT, PreparedEngine, child_environment
 from certification_pipeline.harness.engines.scaffolding import Language, scaffold
-from certification_pipeline.harness.runner import CellResult, run_cells
+from certification_pipeline.harness.runner import run_cells
+from certification_pipeline.harness.worker import CellResult
 from tests.harness.conftest import (
     Shop,
     catalog,

@@ -84,7 +84,7 @@ def broken_by(monkeypatch: pytest.MonkeyPatch, scenario: str) -> None:
         bench.check("at the end", "planted", True, False)  # type: ignore[attr-defined]
 
     changed = {**SCENARIOS, scenario: failing}
-    monkeypatch.setattr("certification_pipeline.harness.runner.SCENARIOS", changed)
+    monkeypatch.setattr("certification_pipeline.harness.worker.SCENARIOS", changed)
 
 
 def test_passed_after_failed_is_flaky_and_not_green(again: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -148,7 +148,7 @@ def test_our_own_defect_is_inconclusive_and_leaves_its_log(
         raise ZeroDivisionError("ours")
 
     changed = {**SCENARIOS, "batch.empty": broken}
-    monkeypatch.setattr("certification_pipeline.harness.runner.SCENARIOS", changed)
+    monkeypatch.setattr("certification_pipeline.harness.worker.SCENARIOS", changed)
     release = again(scenarios=("batch.empty",))
     cell = release.cells()["postgres/full_refresh/batch.empty"]
     assert cell.reason is ReasonCode.HARNESS_ERROR

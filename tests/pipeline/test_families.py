@@ -20,7 +20,7 @@ from certification_pipeline.families.work import Producer, Work
 from certification_pipeline.gates.benchmark_baseline import benchmark_baseline
 from certification_pipeline.gates.benchmark_request import benchmark_request
 from certification_pipeline.harness.events import CellFinished, FamilyFinished, RunEvent, ServiceStarted
-from certification_pipeline.harness.runner import HARNESS_LOG
+from certification_pipeline.harness.worker import HARNESS_LOG
 from certification_pipeline.settings import SettingsError
 from tests.gates.benchmarks import BASELINE, METRICS
 from tests.pipeline.conftest import Release, Run

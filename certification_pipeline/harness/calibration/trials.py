@@ -11,8 +11,9 @@ from certification_pipeline.evidence.calibration import Trial
 from certification_pipeline.evidence.cell import CheckJudgement, RowJudgement
 from certification_pipeline.evidence.plan import PlannedCell
 from certification_pipeline.harness.calibration.variants import Variant
-from certification_pipeline.harness.runner import CellResult, run_cells
+from certification_pipeline.harness.runner import run_cells
 from certification_pipeline.harness.shop import Workshop
+from certification_pipeline.harness.worker import CellResult
 
 
 @dataclass(frozen=True)

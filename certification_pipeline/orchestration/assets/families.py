@@ -24,7 +24,7 @@ from certification_pipeline.evidence.schema import ARTIFACTS
 from certification_pipeline.evidence.subject_dir import SubjectDir
 from certification_pipeline.gates.families import verification_of
 from certification_pipeline.harness.events import FamilyFinished, OnEvent, RunEvent
-from certification_pipeline.harness.runner import HARNESS_LOG
+from certification_pipeline.harness.worker import HARNESS_LOG
 from certification_pipeline.harness.workshop import MissingEngine
 from certification_pipeline.orchestration.decided import Recomputed, decided
 from certification_pipeline.orchestration.events import log_to
