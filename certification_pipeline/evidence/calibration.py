@@ -97,7 +97,7 @@ class CleanRuns(Model):
     runs: int
     alarms: int
     upper_bound: float | None = Field(
-        description="of the rate of false alarms at 95 %: 3/n when none was seen (rule of three)"
+        description="of the rate of false alarms at 95 %: 3/n when none was seen (rule of three), else exact"
     )
     cells: tuple[CleanCell, ...]
     flaky: tuple[str, ...] = Field((), description="cells with more than one outcome")

@@ -19,6 +19,7 @@ from certification_pipeline.evidence.calibration import (
     Trial,
 )
 from certification_pipeline.evidence.decision import verdict
+from certification_pipeline.evidence.delivery import at_most
 from certification_pipeline.evidence.provenance import Provenance
 
 COMMAND = "certify calibrate"
@@ -115,7 +116,7 @@ def _clean(trials: Iterable[Trial], repeated: Iterable[CleanCell]) -> CleanRuns:
         asked=max((cell.runs for cell in cells), default=0),
         runs=runs,
         alarms=alarms,
-        upper_bound=round(3 / runs, 5) if runs and not alarms else None,
+        upper_bound=round(at_most(alarms, runs), 5) if runs else None,
         cells=cells,
         flaky=tuple(cell.cell for cell in cells if len(cell.outcomes) > 1),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, ClassVar
@@ -20,6 +21,10 @@ from certification_pipeline.harness.workload.source import (
 if TYPE_CHECKING:
     from certification_pipeline.harness.engines.session import EngineSession
 
+NOBODY_WAITS_SECONDS = 2.0
+"""For engines whose load makes no slot, or made it before they said anything."""
+NOBODY_WAITS_SECONDS = 2.0
+"""For engines whose load makes no slot, or made it before they said anything."""
 PATIENCE_SECONDS = 30.0
 """How long the writer waits for the load to show itself: as long as it waits, no slot can begin."""
 
@@ -61,9 +66,10 @@ class SlotDropped(Fault):
 class WritesDuringLoad(Fault):
     """Change rounds are committed one after the other while a load runs.
 
-    The first is in flight when the load begins and commits once it has shown itself. A logical replication
-    slot begins only when all transactions have ended that were open before: so it is committed before a
-    load that makes one can have read anything. The others follow as fast as they can, until the load ends.
+    The first is in flight when the load begins, and commits when somebody waits for it: a logical replication
+    slot begins only when all transactions have ended that were open before. A snapshot that was taken earlier
+    has not seen it, and the slot will not hold it. Where nobody waits it commits a moment after the load has
+    shown itself. The others follow as fast as they can, until the load ends.
     """
 
     name: ClassVar[str] = "source.writes_during_load"
@@ -114,6 +120,7 @@ class WritesDuringLoad(Fault):
     def _write(self, transaction: OpenTransaction) -> None:
         self._shown.wait(PATIENCE_SECONDS)
         try:
+            self._await_waiter()
             transaction.commit()
             self._count()
             for change in self._changes[1:]:
@@ -124,6 +131,19 @@ class WritesDuringLoad(Fault):
                 self._count()
         except SourceError as error:
             self._error = error
+
+    def _await_waiter(self) -> None:
+        """Until a backend waits for the transaction that is open on the table; not for ever."""
+        table = self._source.qualified_name.replace("'", "''")
+        waiting = (
+            "SELECT 1 FROM pg_locks AS ours JOIN pg_locks AS theirs ON NOT theirs.granted "
+            "AND ours.pid = ANY (pg_blocking_pids(theirs.pid)) "
+            f"WHERE ours.relation = '{table}'::regclass AND ours.mode = 'RowExclusiveLock'"
+        )
+        deadline = time.monotonic() + NOBODY_WAITS_SECONDS
+        while not self._over.wait(0.02) and time.monotonic() < deadline:
+            if self._source.execute(waiting) > 0:
+                return
 
     def _count(self) -> None:
         self.committed += 1
