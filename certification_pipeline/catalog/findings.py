@@ -46,6 +46,10 @@ class Shows(Entry):
     checks: tuple[str, ...] = Field(
         (), description="fnmatch patterns of failed checks other than `load_ended`, which `message` covers"
     )
+    steps: tuple[str, ...] = Field(
+        (),
+        description="fnmatch patterns of the steps in which it may show, as crash points; none given: any",
+    )
 
     @model_validator(mode="after")
     def _something(self) -> Self:

@@ -1,7 +1,8 @@
 """Which findings explain a red cell: everything the cell shows must be what they say, and nothing beside.
 
 A finding changes no outcome. It only tells a known defect from a new one, so a new one in a cell that was red
-before must not hide behind it: one more anomaly, column, message or check, and the cell is unexplained again.
+before must not hide behind it: one more anomaly, column, message or check, or the same in a step that the
+finding does not name, and the cell is unexplained again.
 """
 
 from __future__ import annotations
@@ -38,13 +39,15 @@ def explanation(cell: CellEvidence, engine: Engine, findings: Iterable[Finding])
 
 def _seen(shows: Shows, cell: CellEvidence, failed: list[RowJudgement | CheckJudgement]) -> bool:
     """Whether all that the finding says is there: a defect that has gone explains nothing any more."""
-    rows = [judgement for judgement in failed if isinstance(judgement, RowJudgement)]
-    checks = {judgement.name for judgement in failed if isinstance(judgement, CheckJudgement)}
+    there = [judgement for judgement in failed if _happens(shows, judgement.step)]
+    rows = [judgement for judgement in there if isinstance(judgement, RowJudgement)]
+    checks = {judgement.name for judgement in there if isinstance(judgement, CheckJudgement)}
     if shows.anomalies and not any(_counted(judgement) & set(shows.anomalies) for judgement in rows):
         return False
     if shows.remark and not any(shows.remark in (judgement.remark or "") for judgement in rows):
         return False
-    if shows.message and not any(shows.message in said for said in _messages(cell.loads)):
+    loads = tuple(load for load in cell.loads if _happens(shows, load.step))
+    if shows.message and not any(shows.message in said for said in _messages(loads)):
         return False
     only_checks = not (shows.anomalies or shows.remark or shows.message)
     return not only_checks or any(_matches(name, shows.checks) for name in checks)
@@ -53,7 +56,8 @@ def _seen(shows: Shows, cell: CellEvidence, failed: list[RowJudgement | CheckJud
 def _covered(
     judgement: RowJudgement | CheckJudgement, loads: tuple[LoadEvidence, ...], allowed: list[Shows]
 ) -> bool:
-    """Whether the findings together say all that this judgement found."""
+    """Whether the findings together say all that this judgement found, in that step."""
+    allowed = [shows for shows in allowed if _happens(shows, judgement.step)]
     if isinstance(judgement, CheckJudgement):
         if any(_matches(judgement.name, shows.checks) for shows in allowed):
             return True
@@ -83,6 +87,10 @@ def _anomalies(allowed: list[Shows]) -> set[Anomaly]:
 
 def _allows(shows: Shows, column: str) -> bool:
     return bool(shows.anomalies) and (not shows.columns or _matches(column, shows.columns))
+
+
+def _happens(shows: Shows, step: str) -> bool:
+    return not shows.steps or _matches(step, shows.steps)
 
 
 def _matches(name: str, patterns: tuple[str, ...]) -> bool:

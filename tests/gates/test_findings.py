@@ -28,9 +28,11 @@ def cell() -> CellEvidence:
     return changed(first, judgements=(), loads=(), reason=None)
 
 
-def rows(*, remark: str | None = None, columns: tuple[str, ...] = (), **counts: int) -> RowJudgement:
+def rows(
+    *, remark: str | None = None, columns: tuple[str, ...] = (), step: str = "after load 1", **counts: int
+) -> RowJudgement:
     return RowJudgement(
-        step="after load 1",
+        step=step,
         expected=Fingerprint(rows=2, digest="a"),
         actual=Fingerprint(rows=2, digest="b"),
         anomalies={Anomaly(name): count for name, count in counts.items()},
@@ -112,6 +114,26 @@ def test_all_that_a_finding_says_must_be_there(cell: CellEvidence) -> None:
     assert not explanation(shown(cell, rows(corrupt=1)), ENGINE, [known])
     seen = shown(cell, rows(corrupt=1), check("load_ended"), loads=(load(SAID),))
     assert explanation(seen, ENGINE, [known])
+
+
+def test_a_finding_that_names_its_steps_explains_no_other_crash_point(cell: CellEvidence) -> None:
+    at, elsewhere = (
+        "trial 4 of 9, kill after sink COMMIT f #1: ",
+        "trial 5 of 9, kill before sink COMMIT f #1: ",
+    )
+    known = finding(anomalies=["duplicate"], checks=["recovers"], steps=["*, kill after sink COMMIT f #1: *"])
+    twice = rows(step=f"{at}after load 3", duplicate=2)
+    assert explanation(shown(cell, twice, check("recovers", f"{at}load 9")), ENGINE, [known])
+    for other in (
+        rows(step=f"{elsewhere}after load 5", duplicate=2),
+        check("recovers", f"{elsewhere}load 6"),
+    ):
+        assert not explanation(shown(cell, twice, other), ENGINE, [known])
+        assert not explanation(shown(cell, other), ENGINE, [known])
+    stuck = finding(message=SAID, checks=["recovers"], steps=["*, kill after sink COMMIT f #1: *"])
+    for step, explained in ((at, True), (elsewhere, False)):
+        seen = shown(cell, check("recovers", f"{at}load 9"), loads=(load(SAID, f"{step}load 8"),))
+        assert bool(explanation(seen, ENGINE, [stuck])) is explained, "the message must be from there, too"
 
 
 def test_two_findings_explain_a_cell_together(cell: CellEvidence) -> None:
