@@ -96,6 +96,7 @@ class Bench:
         self._session = station.session
         self._begin: Begin | None = None
         self._hear: Hear | None = None
+        self._over: Callable[[], object] | None = None
 
     # --- the source -------------------------------------------------------------------------------
 
@@ -241,6 +242,8 @@ class Bench:
                 if self._begin is not None:
                     self._begin(session)
                 outcome = session.load(asked, timeout=timeout, on_event=hear)
+                if self._over is not None:
+                    self._over()
         except EngineError as error:
             # It did not come up again, or broke down while idle: its own failure, as in the midst of a load.
             outcome = LoadOutcome(error.ended, None, None, str(error), 0.0)
@@ -366,13 +369,19 @@ class Bench:
             raise Halt(ReasonCode.NO_WITNESS, f"it is {said} that runs, not {version}", _OTHER_RELEASE)
 
     @contextmanager
-    def hearing(self, hear: Hear, begin: Begin | None = None) -> Iterator[None]:
-        """Let ``hear`` have every event of the block's loads, and ``begin`` their beginnings."""
-        before, self._hear, self._begin = (self._hear, self._begin), hear, begin
+    def hearing(
+        self, hear: Hear, begin: Begin | None = None, over: Callable[[], object] | None = None
+    ) -> Iterator[None]:
+        """``hear`` has every event of the block's loads, ``begin`` their beginnings, ``over`` their ends.
+
+        ``over`` is called before anything is asked of source or sink: what is at work in a thread of its own,
+        as a server that is being started again, is waited for there.
+        """
+        before, self._hear, self._begin, self._over = (self._hear, self._begin, self._over), hear, begin, over
         try:
             yield
         finally:
-            self._hear, self._begin = before
+            self._hear, self._begin, self._over = before
 
     def afresh(self, number: int, prefix: str) -> Bench:
         """A bench at a table of its own, which adds to this one's evidence; close it before this one."""

@@ -74,7 +74,7 @@ class Nemesis:
         step, judged = step or bench.next_step(), len(bench.judgements)
         try:
             fault.arm(self._arena())
-            with bench.hearing(fault.hear, fault.begin):
+            with bench.hearing(fault.hear, fault.begin, fault.settle):
                 yield
         except NothingToDisturb as nothing:
             raise Halt(ReasonCode.NOTHING_TO_DISTURB, str(nothing), _NOTHING_REMEDY) from None

@@ -16,7 +16,7 @@ from certification_pipeline.harness.engines import environment
 FOLDER = Path(environment.__file__).parent / "debezium"
 _NAMES = ("certify_driver", "events", "failures", "settings", "sink", "driver", "connector")
 _ABSENT = {
-    "jpype": ("JImplements", "JOverride"),
+    "jpype": ("JClass", "JImplements", "JOverride"),
     "pydbzengine": ("BasePythonChangeHandler", "DebeziumEngine"),
 }
 

@@ -31,6 +31,7 @@ def job(tmp_path: Path, **changed: Any) -> Any:
         "columns": [],
         "primary_key": ["id"],
         "strategy": "cdc",
+        "options": {"batch_rows": 10_000},
         "state_dir": str(tmp_path),
         **changed,
     }
@@ -156,6 +157,7 @@ class FakePostgresError(psycopg.Error):
         (RuntimeError("No table filters found for filtered publication s"), "not_found", False),
         (RuntimeError('replication slot "s" is active for PID 1'), "conflict", True),
         (RuntimeError("offset that is no longer available on the server"), "state", False),
+        (RuntimeError("java.io.UTFDataFormatException: None"), "state", False),
         (RuntimeError("The connector is trying to read change stream starting at x"), "state", False),
         (RuntimeError("Failed to properly convert data value for 's.t.v' of type numeric"), "data", False),
         (

@@ -35,6 +35,16 @@ SEEN = [
     ("NotImplementedError: Altering columns is not supported.", "schema", False),
     ('psycopg.errors.UndefinedTable: relation "t" does not exist', "not_found", False),
     ("_duckdb.IOException: IO Error: Could not set lock on file", "conflict", True),
+    (
+        "sqlalchemy.exc.IntegrityError: (psycopg.errors.UniqueViolation) duplicate key value violates unique",
+        "conflict",
+        True,
+    ),
+    (
+        "sqlalchemy.exc.OperationalError: (psycopg.errors.QueryCanceled) canceling statement due to user",
+        "resource",
+        True,
+    ),
     ("OSError: [Errno 28] No space left on device", "resource", False),
     ("KeyError: 'bookmarks'", "internal", False),
 ]

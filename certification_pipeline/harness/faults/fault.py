@@ -71,6 +71,9 @@ class Fault(ABC):
     def hear(self, session: EngineSession, event: Event) -> None:  # noqa: B027 - most faults need not listen
         """Every phase and progress event of the load, in the thread that waits for the engine."""
 
+    def settle(self) -> None:  # noqa: B027 - most faults are over when their load is
+        """The load has ended, and nothing was asked of source or sink yet: wait for what is still at work."""
+
     @abstractmethod
     def witness(self) -> Facts | None:
         """What proves that it fired; ``None`` when it did not."""

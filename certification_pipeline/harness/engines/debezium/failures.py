@@ -41,6 +41,12 @@ _BY_TEXT: tuple[tuple[str, str, bool], ...] = (
     ("no longer available on the server", "state", False),
     ("the connector is trying to read change stream starting at", "state", False),
     ("trust_offset", "state", False),
+    # The offset file is a serialised Java map: what Java says when it cannot read one.
+    ("utfdataformatexception", "state", False),
+    ("streamcorruptedexception", "state", False),
+    ("optionaldataexception", "state", False),
+    ("invalidclassexception", "state", False),
+    ("classnotfoundexception", "state", False),
     ("failed to properly convert data value", "data", False),
     ("debezium does not support", "unsupported", False),
     ("wal_level", "configuration", False),

@@ -10,9 +10,11 @@ import os
 from pathlib import Path
 from typing import Any
 
+from certify_driver import Failure  # type: ignore[import-not-found]
+
 
 class Folder:
-    """The files of one table in the engine's state folder."""
+    """The files of one table in the engine's state folder. A file that is damaged is a failure, ``state``."""
 
     def __init__(self, home: Path) -> None:
         home.mkdir(parents=True, exist_ok=True)
@@ -23,7 +25,7 @@ class Folder:
         """The state the target printed last; ``None`` before the first load."""
         if not self.state_file.exists():
             return None
-        found = json.loads(self.state_file.read_bytes() or b"{}")
+        found = _parsed(self.state_file)
         return found if isinstance(found, dict) else None
 
     def keep_state(self, line: bytes) -> None:
@@ -39,7 +41,7 @@ class Folder:
     def read(self, name: str) -> Any:
         """What :meth:`write` wrote; ``None`` when it did not."""
         path = self.home / name
-        return json.loads(path.read_bytes()) if path.exists() else None
+        return _parsed(path) if path.exists() else None
 
     def _write(self, path: Path, data: bytes) -> None:
         # A name of this load's own: a second load of the table at the same time writes beside, not into it.
@@ -49,3 +51,10 @@ class Folder:
             stream.flush()
             os.fsync(stream.fileno())
         aside.replace(path)
+
+
+def _parsed(path: Path) -> Any:
+    try:
+        return json.loads(path.read_bytes() or b"{}")
+    except ValueError as error:  # no UTF-8, or no JSON
+        raise Failure("state", f"{path.name} is damaged: {type(error).__name__}") from None
