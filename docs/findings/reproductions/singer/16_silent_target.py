@@ -1,6 +1,6 @@
 # /// script
 # requires-python = ">=3.11,<3.14"
-# dependencies = ["meltanolabs-target-postgres==0.8.1", "psycopg2-binary==2.9.11"]
+# dependencies = ["meltanolabs-target-postgres==0.8.1", "psycopg2-binary==2.9.13"]
 # ///
 """A database that goes silent holds target-postgres for ever."""
 
