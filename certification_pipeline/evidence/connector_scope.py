@@ -18,7 +18,7 @@ def connector_scope(plan: CertificationPlan) -> tuple[Connector, ...]:
     """
     found: dict[str, list[tuple[str, PlannedCell]]] = {}
     for cell in plan.cells:
-        if cell.support in _CLAIMED:
+        if cell.support in _CLAIMED and not _served_inside(cell):
             for role, system in (("source", cell.key.source), ("sink", cell.key.sink)):
                 found.setdefault(system, []).append((role, cell))
     return tuple(_connector(plan.subject.engine, system, found[system]) for system in sorted(found))
@@ -31,7 +31,11 @@ def tested(scope: Iterable[Connector]) -> tuple[Connector, ...]:
 
 def connector_systems(plan: CertificationPlan) -> tuple[str, ...]:
     """The systems whose services must be up to test the plan's connectors."""
-    runnable = [cell.key for cell in plan.cells if cell.support in _CLAIMED and cell.disposition == "run"]
+    runnable = [
+        cell.key
+        for cell in plan.cells
+        if cell.support in _CLAIMED and cell.disposition == "run" and not _served_inside(cell)
+    ]
     return tuple(dict.fromkeys(system for key in runnable for system in (key.source, key.sink)))
 
 
@@ -47,3 +51,12 @@ def _connector(engine: str, system: str, uses: list[tuple[str, PlannedCell]]) ->
         detail=None if run else first.detail,
         remedy=None if run else first.remedy,
     )
+
+
+SERVED_INSIDE = frozenset({"api"})
+"""Systems that live in the harness's own process: the suite, a process of its own, could put nothing there.
+Their connectors are certified by the matrix alone (``api.*``)."""
+
+
+def _served_inside(cell: PlannedCell) -> bool:
+    return bool(SERVED_INSIDE & {cell.key.source, cell.key.sink})
