@@ -119,6 +119,22 @@ def test_a_snapshot_that_ends_early_leaves_the_table_alone(target: Any, sink_dsn
 
 
 @pytest.mark.integration
+def test_two_snapshots_of_one_table_do_not_share_a_stage(target: Any, sink_dsn: str) -> None:
+    with target.transaction():
+        target.begin_snapshot()
+    rival = sink.PostgresSink(sink_dsn, "Odd ns", 'odd "t"', ["id"])
+    try:
+        with pytest.raises(kit.Failure, match="another load") as refused:
+            rival.begin_snapshot()
+        assert refused.value.category == "conflict"
+        target.close()
+        snapshot(rival, {"id": 1, "note": "a"})
+    finally:
+        rival.close()
+    assert read(sink_dsn) == [(1, "a")]
+
+
+@pytest.mark.integration
 def test_changes_may_be_applied_twice(target: Any, sink_dsn: str) -> None:
     snapshot(target, {"id": 1, "note": "a"}, {"id": 2, "note": "long"}, {"id": 3, "note": "c"})
     changes = net(

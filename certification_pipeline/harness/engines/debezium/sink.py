@@ -95,7 +95,16 @@ class PostgresSink:
     # --- a snapshot -----------------------------------------------------------------------------------
 
     def begin_snapshot(self) -> None:
-        """Whatever an earlier snapshot left is of no use."""
+        """Whatever an earlier snapshot left is of no use.
+
+        Raises ``Failure`` (``conflict``) while another connection gathers one: the stage is the table's.
+        """
+        mine = self._connection.execute(
+            "SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", [self._stage.as_string(None)]
+        ).fetchone()
+        if not (mine and mine[0]):
+            message = f"another load gathers a snapshot of {self._namespace}.{self._name}"
+            raise Failure("conflict", message, retryable=True)
         self._connection.execute(
             sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(self._namespace))
         )

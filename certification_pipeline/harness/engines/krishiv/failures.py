@@ -12,7 +12,10 @@ _SIGNS = (
     ("schema", ("schema mismatch", "schema error", "arrow schema")),
     ("unsupported", ("not yet supported", "unsupported", "not implemented", "feature")),
     ("not_found", ("no such file", "not found", "does not match the expected extension")),
-    ("resource", ("no space left", "os error 28", "resources exhausted")),
+    (
+        "resource",
+        ("no space left", "os error 28", "file too large", "disk quota exceeded", "resources exhausted"),
+    ),
     ("conflict", ("conflict", "already exists")),
 )
 
