@@ -77,7 +77,10 @@ def _run(job: Job) -> dict[str, Any]:
     with operator_side.view(job) if prepared else nullcontext(source_schema(job)) as schema:
         # JSON is YAML, but for surrogates; no credential is in it
         text = json.dumps(manifest(job, config(), schema), indent=1, ensure_ascii=False)
-        path.write_text(text, encoding="utf-8")
+        # Whole or not at all: a second load of the table at the same time reads it, too.
+        aside = path.with_name(f"{path.name}.{os.getpid()}.new")
+        aside.write_text(text, encoding="utf-8")
+        aside.replace(path)
         job.phase("load")
         report = dpone.run(path, run_id=job.run_id)
     result = report.result
