@@ -28,7 +28,10 @@ for line in sys.stdin.buffer:
     if loads == 2:
         time.sleep(60)  # the load that is killed
     engine.stdin.write(line); engine.stdin.flush()
-    sys.stdout.buffer.write(engine.stdout.readline()); sys.stdout.buffer.flush()
+    answer = b'"type": "phase"'
+    while b'"type": "phase"' in answer:
+        answer = engine.stdout.readline()
+        sys.stdout.buffer.write(answer); sys.stdout.buffer.flush()
 """
 
 
