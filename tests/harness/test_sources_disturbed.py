@@ -108,8 +108,7 @@ def test_a_slot_that_stays_is_no_lost_slot(
 
 
 def claiming(bench: Bench, **said: object) -> Bench:
-    bench.station = replace(bench.station, claim=bench.station.claim.model_copy(update=said))
-    return bench
+    return Bench(replace(bench.station, claim=bench.station.claim.model_copy(update=said)))
 
 
 def test_a_gap_behind_an_exit_0_is_red_with_its_rows(stage: Stage, cluster: PostgresCluster) -> None:

@@ -41,7 +41,7 @@ def upgraded(
 ) -> Iterator[Bench]:
     bench = stage.bench("compat.upgrade", Strategy.INCREMENTAL_APPEND)
     engine = bench.station.engine.model_copy(update={"previous": previous})
-    bench.station = replace(bench.station, engine=engine, earlier=earlier)
+    bench = Bench(replace(bench.station, engine=engine, earlier=earlier))
     try:
         yield bench
     finally:
