@@ -122,7 +122,7 @@ def scope_digest(catalog: Catalog, defects: dict[str, PlantedDefect]) -> str:
             for name, rules in catalog.types.items()
         },
         "engines": {
-            name: catalog.engines[name].model_dump(mode="json") for name in engines_of(defects.values())
+            name: catalog.engine(name).model_dump(mode="json") for name in engines_of(defects.values())
         },
         "defects": {name: one.model_dump(mode="json") for name, one in defects.items()},
     }

@@ -81,6 +81,7 @@ def place(tmp_path: Path) -> Place:
     return Place(tmp_path / "evidence")
 
 
+@pytest.mark.nightly
 def test_slow_loads_are_red_and_everything_is_recorded(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(DEFECT_VARIABLE, "slow_load")
     made = place.measure(Asked(rows=2000, loads=1, max_pairs=10))
@@ -162,6 +163,7 @@ def test_what_was_pinned_is_run_beside_its_successor(place: Place, monkeypatch: 
         place.measure(release="r2")
 
 
+@pytest.mark.nightly
 def test_cancelled_it_leaves_what_was_there(place: Place) -> None:
     cancel = threading.Event()
 
@@ -190,7 +192,7 @@ def test_other_sinks_and_strategies_are_measured_too(place: Place, monkeypatch: 
     ("asked", "said"),
     [
         (Asked(sink="nowhere"), "--route"),
-        (Asked(source="api"), "--strategy"),
+        (Asked(source="api", strategy=Strategy.XMIN), "--strategy"),
         (Asked(strategy=Strategy.CDC), "--strategy"),
         (Asked(pairs=9), "--pairs"),
         (Asked(pairs=30), "--max-pairs"),

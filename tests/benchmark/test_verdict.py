@@ -167,6 +167,7 @@ def test_a_first_release_says_that_it_is_held_against_itself() -> None:
     assert "a first release has nothing to regress from yet" in markdown(made)
 
 
+@pytest.mark.nightly
 def test_the_decision_seldom_cries_wolf_and_catches_a_fifth() -> None:
     """By simulation, with the spread that CPU time showed on a busy machine (10 %)."""
     same = [judged(measurement(1.0, pairs=20, noise=0.1, seed=seed)).outcome for seed in range(60)]

@@ -219,6 +219,7 @@ def test_a_defect_in_the_engine_is_red_where_it_is(house: House) -> None:
     assert b"canary-" not in junit
 
 
+@pytest.mark.nightly
 def test_a_defect_in_example_or_load_is_red_where_it_is(house: House) -> None:
     docs = house.docs()
     examples = docs / "connectors" / "examples"
@@ -238,6 +239,7 @@ def test_a_defect_in_example_or_load_is_red_where_it_is(house: House) -> None:
     assert "`strategy` is missing" in said["connector.reference/duckdb.example_manifest.not_passed"]
 
 
+@pytest.mark.nightly
 def test_without_documentation_what_reads_it_is_untested(house: House, tmp_path: Path) -> None:
     made, _ = examine(house.work(), ConnectorRun(docs_dir=tmp_path), only=["reference/duckdb"])
     assert made.outcome is Outcome.UNTESTED

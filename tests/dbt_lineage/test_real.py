@@ -141,6 +141,7 @@ def test_on_postgres_it_is_green_too(project: Path, again: Again) -> None:
     assert made.targets[0].outcome == "passed"
 
 
+@pytest.mark.nightly
 def test_an_engine_that_loses_rows_never_gets_as_far_as_dbt(
     project: Path,
     again: Again,

@@ -105,6 +105,7 @@ def test_an_endless_line_costs_no_memory(start: Start) -> None:
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 32 << 10  # kB
 
 
+@pytest.mark.nightly
 def test_a_flood_of_events_costs_no_memory_and_nobody_hangs(start: Start) -> None:
     session = start(
         """

@@ -210,6 +210,7 @@ def test_a_lost_working_folder_is_restored_from_the_sink(cell: Cell) -> None:
     assert len(cell.read("postgres")) == 4
 
 
+@pytest.mark.nightly
 def test_what_an_earlier_attempt_left_is_finished_first_and_then_new_rows_are_taken(cell: Cell) -> None:
     change(cell, INITIAL)
     cell.loaded("incremental_append", "postgres", cursor_nulls="exclude")

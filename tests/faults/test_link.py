@@ -88,9 +88,10 @@ def test_a_service_that_is_gone_resets() -> None:
         link = Link(f"tcp://127.0.0.1:{server.getsockname()[1]}")
     link.open()
     try:
+        # The reset may arrive while the connection is still being made.
         with (
-            socket.create_connection(("127.0.0.1", link.port), timeout=10) as client,
             pytest.raises(ConnectionResetError),
+            socket.create_connection(("127.0.0.1", link.port), timeout=10) as client,
         ):
             client.recv(1)
     finally:

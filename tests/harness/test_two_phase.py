@@ -70,6 +70,7 @@ def played(
     return result
 
 
+@pytest.mark.nightly
 def test_killed_between_its_phases_on_the_wire(shop: Shop) -> None:
     result = played(shop)
     assert judged(result) is Outcome.PASSED, [j for j in result.judgements if j.outcome is not Outcome.PASSED]
@@ -104,6 +105,7 @@ def test_each_defect_is_red(shop: Shop, defect: str) -> None:
         assert not connection.execute("SELECT gid FROM pg_prepared_xacts").fetchall(), "the bench cleans up"
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize(("fault", "sink"), [(KillAfterCommit, "postgres"), (Kill, "parquet")])
 def test_without_a_witness_nothing_is_said(
     shop: Shop, parquet: Instance, monkeypatch: pytest.MonkeyPatch, fault: type, sink: str

@@ -135,6 +135,7 @@ def no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(collecting, "_SMALL_CELLS", -1)
 
 
+@pytest.mark.nightly
 @QUICK
 @given(plan=plans())
 def test_tables_too_large_for_memory_are_judged_alike(
@@ -171,6 +172,7 @@ def test_samples_are_bounded_and_every_kind_has_one(sinks: Sinks, oracle: Oracle
     assert any("… (1000 characters)" in (s.expected or "") for s in judgement.samples)
 
 
+@pytest.mark.nightly
 def test_a_large_table_spills_and_is_judged_exactly(
     tmp_path: Path, types: Mapping[str, Mapping[str, TypeRule]], no_memory: None
 ) -> None:

@@ -65,6 +65,7 @@ def test_materialize_all_is_green_and_publishes(house: House, green: dg.ExecuteI
     assert (house.store.release_path("green") / "report.html").read_text().startswith("<!doctype html>")
 
 
+@pytest.mark.nightly
 def test_it_writes_what_certify_run_writes(house: House, green: dg.ExecuteInProcessResult) -> None:
     assert green.success
     settings = house.resource.settings("by-hand", **SIZE)
@@ -115,6 +116,7 @@ def test_what_a_family_measured_plots_and_is_read_at_a_glance(green: dg.ExecuteI
     assert "benchmark_baseline_json" in metadata
 
 
+@pytest.mark.nightly
 def test_execute_on_a_check_reruns_that_strategy_on_that_route_only(
     house: House, green: dg.ExecuteInProcessResult
 ) -> None:
@@ -215,6 +217,7 @@ def test_a_reported_green_turns_nothing_green(house: House, red: dg.ExecuteInPro
     assert not house.job("verdict", "red").success
 
 
+@pytest.mark.nightly
 def test_a_family_that_passes_after_it_failed_is_amber_as_the_gates_have_it(
     house: House, red: dg.ExecuteInProcessResult, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -239,6 +242,7 @@ def test_a_family_that_passes_after_it_failed_is_amber_as_the_gates_have_it(
     assert "benchmark.flaky" in (said.description or "")
 
 
+@pytest.mark.nightly
 def test_the_chain_shows_a_file_that_was_edited_after_the_decision(
     house: House, green: dg.ExecuteInProcessResult, tmp_path: Path
 ) -> None:

@@ -52,6 +52,7 @@ def test_one_run_leaves_a_green_release_on_disk(green: Release) -> None:
     assert kinds.count(CellFinished) == 6
 
 
+@pytest.mark.nightly
 def test_filters_on_a_release_that_is_there_rerun_only_those_cells(green: Release, again: Run) -> None:
     before = {name: cell.run_id for name, cell in green.cells().items()}
     rerun = again(scenarios=("batch.empty",))
@@ -111,6 +112,7 @@ def test_another_build_of_the_engine_is_another_release(again: Run, monkeypatch:
     assert "Begin a new release" in refused.value.remedy
 
 
+@pytest.mark.nightly
 def test_an_engine_that_is_not_in_the_release_is_left_alone(again: Run) -> None:
     """Without ``--engine``, a rerun is about the engines that the release has plans for."""
     assert again(scenarios=("batch.empty",), engines=()).ran() == [EMPTY]

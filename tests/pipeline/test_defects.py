@@ -112,6 +112,7 @@ TELLING = {
 }
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("defect", EXPECTED)
 def test_a_planted_defect_is_seen_where_it_must_be(
     run: Run, monkeypatch: pytest.MonkeyPatch, defect: str

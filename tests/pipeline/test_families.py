@@ -95,6 +95,7 @@ def test_a_family_that_breaks_is_missing_and_leaves_its_traceback(run: Run, prod
     assert CANARY not in log + str(event.detail)
 
 
+@pytest.mark.nightly
 def test_the_rest_is_made_when_it_broke_before(run: Run, producers: Producers) -> None:
     def broken(work: Work) -> BenchmarkBaseline:
         raise ZeroDivisionError
@@ -109,6 +110,7 @@ def test_the_rest_is_made_when_it_broke_before(run: Run, producers: Producers) -
     assert finished(run(resume=True, routes=())) == [], "what is there is not made again"
 
 
+@pytest.mark.nightly
 def test_a_family_alone_can_be_made_again(run: Run, producers: Producers) -> None:
     producers(only(produce))
     run(**ONE_CELL)
@@ -148,6 +150,7 @@ def test_passed_after_failed_is_flaky_and_not_green(run: Run, producers: Produce
     assert [kept] == list((lucky.directory.path / "superseded").glob("benchmark_baseline.*.json"))
 
 
+@pytest.mark.nightly
 def test_only_the_services_it_needs_are_started(run: Run, producers: Producers) -> None:
     producers(only(produce, "duckdb"))
     release = run(**ONE_CELL)

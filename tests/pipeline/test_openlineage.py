@@ -47,6 +47,7 @@ def test_a_release_exports_its_loads_and_the_suite_verifies_them(run: Run) -> No
     assert report(again).events_sha256 != made.events_sha256
 
 
+@pytest.mark.nightly
 def test_rows_an_engine_lost_are_lost_in_the_events_too(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CERTIFY_PLANTED_DEFECT", "drop_last_batch")
     made = report(run(**{**OPTIONS, "strategies": ("incremental_merge",)}))
@@ -54,6 +55,7 @@ def test_rows_an_engine_lost_are_lost_in_the_events_too(run: Run, monkeypatch: p
     assert all(run.rows == run.oracle_rows for run in made.items)
 
 
+@pytest.mark.nightly
 def test_loads_that_a_scenario_makes_fail_are_runs_of_their_own_and_not_red(run: Run) -> None:
     release = run(
         scenarios=("strategy.*", "obs.taxonomy"), strategies=("full_refresh",), families=("openlineage",)

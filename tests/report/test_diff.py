@@ -129,6 +129,7 @@ def test_two_releases_are_compared_from_their_cells(tmp_path: Path, certify: Cer
     assert made["counts"]["no verdict any more"] == 1
 
 
+@pytest.mark.nightly
 def test_two_engines_of_one_release(tmp_path: Path, certify: Certify) -> None:
     for engine in ("reference", "dlt"):
         write_release(tmp_path, engine, release_id="r1")

@@ -37,6 +37,7 @@ def small(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", str(path)], check=True)
 
 
+@pytest.mark.nightly
 def test_a_full_disk_is_told_and_leaves_no_half_file(bed: Bed, small: Path) -> None:
     bed.evidence = small
     command = bed.run()
@@ -98,6 +99,7 @@ def test_two_releases_at_once_are_fine(bed: Bed) -> None:
     assert {cell.attempts for cell in bed.cells("one").values()} == {()}
 
 
+@pytest.mark.nightly
 def test_one_release_twice_is_refused_at_once(bed: Bed) -> None:
     with writing(bed.evidence / "releases" / "one"):
         intruder = bed.run(release="one")

@@ -42,7 +42,7 @@ class Variant:
 
 def catalog_with(catalog: Catalog, variants: Iterable[Variant]) -> Catalog:
     """The catalogue in which each variant claims what its engine claims."""
-    more = {v.engine: catalog.engines[v.base].model_copy(update={"id": v.engine}) for v in variants}
+    more = {v.engine: catalog.engine(v.base).model_copy(update={"id": v.engine}) for v in variants}
     return catalog.model_copy(update={"engines": {**catalog.engines, **more}})
 
 
