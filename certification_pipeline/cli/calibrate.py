@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from certification_pipeline.cli import options
 from certification_pipeline.cli.errors import INCONCLUSIVE, INTERRUPTED
 from certification_pipeline.cli.options import Format
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from certification_pipeline.evidence.calibration import Calibration
 
 Defects = Annotated[
     list[str] | None, typer.Option("--defect", metavar="GLOB", help="Only these defects; repeatable.")
@@ -32,9 +27,7 @@ def calibrate(
     resume: Annotated[
         bool, typer.Option("--resume", help="Only trials of this bench that have no verdict yet.")
     ] = False,
-    workers: Annotated[
-        int | None, typer.Option("--workers", metavar="N", help="Cells side by side. [cores + 1, at most 8]")
-    ] = None,
+    workers: options.Workers = None,
     evidence_dir: options.EvidenceDir = None,
     form: options.Formatted = Format.TABLE,
 ) -> None:
@@ -49,6 +42,7 @@ def calibrate(
     from certification_pipeline.gates.exit_code import exit_code  # noqa: PLC0415
     from certification_pipeline.pipeline.calibrate import Asked  # noqa: PLC0415 - heavy
     from certification_pipeline.pipeline.calibrate import calibrate as run_calibration  # noqa: PLC0415
+    from certification_pipeline.report.calibration import fates_frame, in_a_line, scenario_kills  # noqa: PLC0415
     from certification_pipeline.report.terminal import print_decision  # noqa: PLC0415
     from certification_pipeline.settings import load_settings  # noqa: PLC0415
 
@@ -66,7 +60,7 @@ def calibrate(
     if form is Format.JSON:
         emit(made.model_dump(mode="json", exclude={"trials"}))
     else:
-        show(fates(made), form, index=False)
+        show(fates_frame(made), form, index=False)
         show(scenario_kills(made), form, index=False)
         typer.echo(in_a_line(made))
         print_decision(console(), made)
@@ -76,44 +70,3 @@ def calibrate(
     if not made.trials:
         raise typer.Exit(INCONCLUSIVE)
     raise typer.Exit(exit_code(made.outcome))
-
-
-def fates(made: Calibration) -> pd.DataFrame:
-    """Defect, what became of it, and the cells that saw it or did not."""
-    import pandas as pd  # noqa: PLC0415 - heavy
-
-    return pd.DataFrame(
-        [
-            {
-                "defect": line.id,
-                "fate": line.fate,
-                "killed by": ", ".join(line.killed_by),
-                "passed by": ", ".join((*line.passed_by, *(f"{cell} (?)" for cell in line.undecided))),
-            }
-            for line in made.defects
-        ]
-    )
-
-
-def scenario_kills(made: Calibration) -> pd.DataFrame:
-    """Scenario and how many defects it killed."""
-    import pandas as pd  # noqa: PLC0415 - heavy
-
-    return pd.DataFrame(
-        [
-            {"scenario": line.id, "kills": line.kills, "defects": ", ".join(line.defects)}
-            for line in made.kills
-        ]
-    )
-
-
-def in_a_line(made: Calibration) -> str:
-    """The score, idle scenarios, and what the clean engine's runs say about false alarms."""
-    idle = sum(not line.kills for line in made.kills)
-    clean = made.clean
-    bound = f", at most {clean.upper_bound:.2%} of runs at 95 %" if clean.upper_bound is not None else ""
-    return (
-        f"{made.killed} of {made.planted} defects killed ({made.score:.1%}); {idle} scenarios kill none; "
-        f"{clean.alarms} false alarms in {clean.runs} runs of the clean engine{bound}"
-        + (f"; flaky: {', '.join(clean.flaky)}" if clean.flaky else "")
-    )

@@ -72,3 +72,6 @@ RequireStrategy = Annotated[
     bool, typer.Option("--require-strategy-certification", help="Red without a strategy bundle.")
 ]
 RequireEvidence = Annotated[bool, typer.Option("--require-evidence", help="Red without an evidence bundle.")]
+Workers = Annotated[
+    int | None, typer.Option("--workers", metavar="N", help="Cells side by side. [cores + 1, at most 8]")
+]

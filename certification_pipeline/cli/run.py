@@ -27,9 +27,6 @@ NamedRelease = Annotated[
 Resume = Annotated[
     bool, typer.Option("--resume", help="With --release-id: only cells that have no verdict yet.")
 ]
-Workers = Annotated[
-    int | None, typer.Option("--workers", metavar="N", help="Cells side by side. [cores + 1, at most 8]")
-]
 Report = Annotated[bool, typer.Option("--report/--no-report", help="Write the HTML report.")]
 Open = Annotated[bool, typer.Option("--open", help="Open the HTML report when done.")]
 
@@ -46,7 +43,7 @@ def run(
     seed: options.Seed = None,
     release_id: NamedRelease = None,
     resume: Resume = False,
-    workers: Workers = None,
+    workers: options.Workers = None,
     evidence_dir: options.EvidenceDir = None,
     require_benchmark: options.RequireBenchmark = False,
     require_lineage: options.RequireLineage = False,
@@ -96,7 +93,7 @@ def matrix(
     seed: options.Seed = None,
     release_id: NamedRelease = None,
     resume: Resume = False,
-    workers: Workers = None,
+    workers: options.Workers = None,
     evidence_dir: options.EvidenceDir = None,
     form: options.Formatted = Format.TABLE,
     report: Report = True,

@@ -23,6 +23,7 @@ from certification_pipeline.evidence.openlineage import OpenLineageReport
 from certification_pipeline.evidence.replay import ReplayEvidence
 from certification_pipeline.evidence.suite import CertificationSuite
 from certification_pipeline.orchestration.render import Metadata, table
+from certification_pipeline.report.calibration import fates
 
 
 @singledispatch
@@ -117,15 +118,6 @@ def _dbt(made: DbtLineage) -> Metadata:
 
 @shown.register
 def _calibration(made: Calibration) -> Metadata:
-    rows = [
-        {
-            "defect": line.id,
-            "fate": line.fate,
-            "killed by": ", ".join(line.killed_by),
-            "not seen by": ", ".join((*line.passed_by, *line.undecided)),
-        }
-        for line in sorted(made.defects, key=lambda line: line.fate == "killed")
-    ]
     figures = {
         "mutation_score": made.score,
         "planted": made.planted,
@@ -134,7 +126,7 @@ def _calibration(made: Calibration) -> Metadata:
         "false_alarms": made.clean.alarms,
         "clean_runs": made.clean.runs,
     }
-    return _shown(rows, figures)
+    return _shown(fates(made), figures)
 
 
 @shown.register

@@ -53,6 +53,7 @@ def two_defects(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(room, "load_defects", lambda: plan)
 
 
+@pytest.mark.nightly
 @pytest.mark.usefixtures("two_defects")
 def test_defects_live_or_die_by_cells_whose_controls_are_green(run: Run, tmp_path: Path) -> None:
     made, heard = run()

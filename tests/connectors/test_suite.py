@@ -248,6 +248,7 @@ def test_without_documentation_what_reads_it_is_untested(house: House, tmp_path:
     assert "--docs-dir" in (item.remedy or "")
 
 
+@pytest.mark.nightly
 def test_live_without_a_credential_names_the_variable(house: House) -> None:
     made, _ = examine(
         house.work(), ConnectorRun(docs_dir=house.docs(), live=True), only=["reference/postgres"]

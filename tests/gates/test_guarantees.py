@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from certification_pipeline.catalog.vocabulary import Anomaly, Guarantee, Outcome
-from certification_pipeline.evidence.cell import CellEvidence, CheckJudgement
+from certification_pipeline.evidence.cell import CellEvidence
 from certification_pipeline.evidence.delivery import ENOUGH, DeliveryKill, DeliveryTrials
 from certification_pipeline.evidence.disruption import FaultEvidence
 from certification_pipeline.evidence.plan import PlannedCell
-from certification_pipeline.evidence.trials import TrialVerdict, as_declared
+from certification_pipeline.evidence.trials import TrialVerdict
 from certification_pipeline.gates.guarantees import (
     GuaranteeVerdict,
     ObservedGuarantee,
@@ -117,9 +117,3 @@ def test_without_a_declaration_it_is_told_and_decides_nothing() -> None:
     assert one.verdict is GuaranteeVerdict.UNDECLARED
     assert one.bound is Guarantee.BEST_EFFORT
     assert one.verdict.outcome is Outcome.INAPPLICABLE
-
-
-def test_the_check_of_a_declared_anomaly_is_read_by_its_name() -> None:
-    cell = crashed({1: TrialVerdict.REPEATS})
-    names = {one.name for one in cell.judgements if isinstance(one, CheckJudgement)}
-    assert as_declared(Anomaly.DUPLICATE) in names

@@ -104,6 +104,7 @@ def test_a_failed_run_cannot_be_replayed(
     assert "ended in exit" in err
 
 
+@pytest.mark.nightly
 def test_one_replay_is_done_and_put_beside_the_others(
     capsys: pytest.CaptureFixture[str], root: Path, runs: dict[str, str], green: Release, server: str
 ) -> None:

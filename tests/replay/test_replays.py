@@ -51,7 +51,9 @@ def test_the_engine_as_released_is_green_and_verifies(run: Run) -> None:
         ("replay_widens_scope", Aspect.OUTSIDE, "replay.outside_touched"),
         pytest.param("replay_appends", Aspect.IDEMPOTENT, "replay.not_idempotent", marks=pytest.mark.nightly),
         pytest.param("replay_moves_state", Aspect.STATE, "replay.state_wrong", marks=pytest.mark.nightly),
-        ("replay_does_nothing", Aspect.INSIDE, "replay.inside_differs"),
+        pytest.param(
+            "replay_does_nothing", Aspect.INSIDE, "replay.inside_differs", marks=pytest.mark.nightly
+        ),
     ],
 )
 def test_a_planted_defect_is_red_for_its_own_reason(

@@ -31,6 +31,7 @@ def in_the_midst(bed: Bed) -> Certify:
     return command
 
 
+@pytest.mark.nightly
 def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(bed: Bed) -> None:
     command = in_the_midst(bed)
     postmaster = command.postmaster()
