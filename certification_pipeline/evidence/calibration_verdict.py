@@ -23,6 +23,7 @@ from certification_pipeline.evidence.delivery import at_most
 from certification_pipeline.evidence.provenance import Provenance
 
 COMMAND = "certify calibrate"
+_NAMED = 5
 
 
 def calibration(
@@ -144,7 +145,9 @@ def _blockers(
     tried = {trial.defect for trial in trials}
     waiting = [line.id for line in lines if line.id not in tried]
     if waiting:
-        told = f"{len(waiting)} of {len(lines)} defects have not been tried: {', '.join(waiting)}"
+        more = len(waiting) - _NAMED
+        named = ", ".join(waiting[:_NAMED]) + (f" and {more} more" if more > 0 else "")
+        told = f"{len(waiting)} of {len(lines)} defects have not been tried: {named}"
         go_on = f"{COMMAND} --resume"
         yield Outcome.UNTESTED, Blocker(code="calibration.incomplete", message=told, next_step=go_on)
     for line in (line for line in lines if line.id in tried):

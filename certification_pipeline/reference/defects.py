@@ -91,6 +91,7 @@ class Defect(StrEnum):
     # broken loads
     STATE_COMMITTED_FIRST = "state_committed_first"
     SWAP_IN_STEPS = "swap_in_steps"
+    TARGET_UNLOGGED = "target_unlogged"
     NOTHING_LOCKED = "nothing_locked"
     BROKEN_STREAM_ENDS = "broken_stream_ends"
     RETRY_BELIEVED_DONE = "retry_believed_done"

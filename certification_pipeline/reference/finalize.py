@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING
 from certification_pipeline.reference import evolution
 from certification_pipeline.reference.artifacts import ExtractResult
 from certification_pipeline.reference.defects import Defect
-from certification_pipeline.reference.planted.statements import drop_alone, spoilt_statements, spoilt_tables
+from certification_pipeline.reference.planted.statements import (
+    drop_alone,
+    leave_unlogged,
+    spoilt_statements,
+    spoilt_tables,
+)
 from certification_pipeline.reference.schema import Column
 from certification_pipeline.reference.strategies.history import VALID_FROM, VALID_TO
 from certification_pipeline.reference.strategies.plan import Counts, Statement, Tables
@@ -36,6 +41,8 @@ def finalize(
         if there is None:
             created = tuple(mapping.target for mapping in changes.mappings)
             attempt.sink.create_target((*created, *attempt.plan.adds))
+            if attempt.defect is Defect.TARGET_UNLOGGED:
+                leave_unlogged(attempt)
         else:
             attempt.sink.evolve(changes, there, keys)
         attempt.sink.prepare_finalize(keys)

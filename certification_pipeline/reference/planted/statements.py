@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from certification_pipeline.reference.defects import Defect
 from certification_pipeline.reference.dialects.base import Dialect
+from certification_pipeline.reference.dialects.postgres import PostgresDialect
 from certification_pipeline.reference.schema import Column
 from certification_pipeline.reference.strategies.history import VALID_FROM, VALID_TO
 from certification_pipeline.reference.strategies.plan import Counts, Reads, Statement, Tables
@@ -82,6 +83,12 @@ def drop_alone(attempt: Attempt) -> None:
     attempt.sink.run(f"DROP TABLE IF EXISTS {attempt.sink.target}")
     attempt.sink.run("COMMIT")
     attempt.sink.run("BEGIN")
+
+
+def leave_unlogged(attempt: Attempt) -> None:
+    """:attr:`Defect.TARGET_UNLOGGED`: PostgreSQL empties such a table when it comes back from a crash."""
+    if isinstance(attempt.sink.dialect, PostgresDialect):
+        attempt.sink.run(f"ALTER TABLE {attempt.sink.target} SET UNLOGGED")
 
 
 def _opened_early(tables: Tables, opening: Statement) -> Statement:
