@@ -157,6 +157,30 @@ def check(plan: Plan, oracle: Oracle, sinks: Sinks) -> None:
     assert bool(judgement.samples) == bool(plan.expected)
 
 
+@settings(QUICK, max_examples=15)
+@given(data=st.data())
+def test_a_column_wrong_in_every_version_of_a_key_accuses_no_other(
+    data: st.DataObject, sinks: Sinks, oracle: Oracle
+) -> None:
+    """An append keeps every version; whichever was hashed first, each is told from its own image."""
+    keys = range(data.draw(st.integers(1, 8), label="keys"))
+    rounds = range(1, data.draw(st.integers(2, 4), label="versions"))
+    first = [row(key, f"first {key}", float(key)) for key in keys]
+    changes = [
+        Round(updates=[row(k, data.draw(texts), data.draw(amounts), version=n) for k in keys]) for n in rounds
+    ]
+    workload = FakeWorkload(first, changes)
+    kept = [*first, *(image for change in changes for image in change.updates)]
+    wrong = [{**image, "business_date": FIRST_DAY.replace(year=1999)} for image in kept]
+    data.draw(st.randoms(use_true_random=False)).shuffle(wrong)
+    sink = sinks.put("parquet", workload.spec, table(wrong))
+    history = History(workload, tuple(range(len(changes) + 1)))  # type: ignore[arg-type]
+    judgement = oracle.judge("load", history, Semantics(Strategy.INCREMENTAL_APPEND), sink)
+    assert judgement.anomalies == {Anomaly.CORRUPT: len(kept)}
+    assert judgement.columns == {"business_date": len(kept)}
+    assert {sample.column for sample in judgement.samples} == {"business_date"}
+
+
 def test_samples_are_bounded_and_every_kind_has_one(sinks: Sinks, oracle: Oracle) -> None:
     first = [row(key, "x" * 1000, 1.0) for key in range(100)]
     workload = FakeWorkload(first)

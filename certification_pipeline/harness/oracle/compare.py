@@ -25,6 +25,7 @@ import pyarrow as pa
 
 from certification_pipeline.catalog.vocabulary import Anomaly
 from certification_pipeline.evidence.cell import Fingerprint, RowSample
+from certification_pipeline.harness.oracle.pairing import pair
 from certification_pipeline.harness.oracle.sql import key_text, one_row, row_hash
 
 LONGEST_SAMPLE = 200
@@ -122,16 +123,15 @@ class Comparison:
                 f"(SELECT *, {row_hash(self.columns)} AS h FROM {relation}) JOIN differing USING (h) "
                 f"WHERE {surplus} > 0 QUALIFY row_number() OVER (PARTITION BY h) <= {surplus}"
             )
+        pair(self.connection, self.columns)
         left = ", ".join(f"m.{c} AS e{c}" for c in self.columns)
         right = ", ".join(f"x.{c} AS a{c}" for c in self.columns)
         self._do(
             f"CREATE TEMP TABLE found AS SELECT m.k AS mk, x.k AS xk, m.eid AS eid, x.h AS xh, "
             f"m.h IS NOT NULL AS is_missing, x.h IS NOT NULL AS is_excess, "
             f"coalesce(x.again, false) AS again, {left}, {right} FROM "
-            f"(SELECT *, row_number() OVER (PARTITION BY k ORDER BY eid, h) AS nth FROM missing) AS m "
-            f"FULL JOIN "
-            f"(SELECT *, row_number() OVER (PARTITION BY k, again ORDER BY h) AS nth FROM excess) AS x "
-            f"ON m.k = x.k AND m.nth = x.nth AND NOT x.again"
+            f"(SELECT missing.*, x AS pair FROM missing LEFT JOIN paired ON m = missing.rowid) AS m "
+            f"FULL JOIN (SELECT *, rowid AS id FROM excess) AS x ON m.pair = x.id"
         )
 
     def _name(self) -> None:

@@ -32,6 +32,7 @@ _BY_TEXT: tuple[tuple[str, str, bool], ...] = (
     ("deadlock detected", "conflict", True),
     ("no space left", "resource", False),
     ("disk is full", "resource", False),
+    ("file too large", "resource", False),
     ("out of range", "data", False),
     ("invalid input syntax", "data", False),
     ("invalid byte sequence", "data", False),
