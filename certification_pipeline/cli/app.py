@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from certification_pipeline.cli import (
+    badges,
     benchmark,
     bundles,
     calibrate,
@@ -17,6 +18,7 @@ from certification_pipeline.cli import (
     decide,
     diff,
     engine,
+    export,
     findings,
     guarantees,
     lineage,
@@ -71,6 +73,8 @@ app.command()(decide.suite)
 app.command("release-summary")(decide.release_summary)
 app.command()(calibrate.calibrate)
 app.command()(guarantees.guarantees)
+app.command()(badges.badges)
+app.command()(export.export)
 app.command()(look.doctor)
 app.add_typer(findings.findings_app, name="findings")
 app.add_typer(replay.replay_app, name="replay")

@@ -24,6 +24,7 @@ from certification_pipeline.evidence.files import write_atomically
 from certification_pipeline.evidence.index import ArtifactIndex
 from certification_pipeline.evidence.openlineage import OpenLineageReport
 from certification_pipeline.evidence.plan import CertificationPlan
+from certification_pipeline.evidence.published import PublishedRecord
 from certification_pipeline.evidence.replay import ReplayEvidence
 from certification_pipeline.evidence.report import CertificationReport
 from certification_pipeline.evidence.run_registry import RunRegistry
@@ -48,6 +49,7 @@ ARTIFACTS: tuple[type[Artifact], ...] = (
     ArtifactIndex,
     ReleaseSummary,
     EvidenceChainEntry,
+    PublishedRecord,
 )
 
 

@@ -8,14 +8,18 @@ from pathlib import Path
 import jsonschema
 import pytest
 
+from certification_pipeline.evidence.canonical import render
 from certification_pipeline.evidence.schema import ARTIFACTS, schema_of, schemas, stale_schemas, write_schemas
+from certification_pipeline.evidence.store import EvidenceStore
 from certification_pipeline.gates.benchmark_request import benchmark_request
 from certification_pipeline.gates.decide import write_benchmark
 from certification_pipeline.gates.verification import read_plan
+from certification_pipeline.report.published import read_published
 from tests.calibration.builders import CLEAN, KILLS, calibrated
 from tests.connectors.junit import report
 from tests.connectors.test_verdict import write as write_connectors
 from tests.dbt_lineage.material import Recorded
+from tests.evidence.builders import ENGINE, RELEASE, provenance
 from tests.gates.benchmarks import BASELINE, METRICS
 from tests.gates.releases import decided_release
 from tests.openlineage.releases import exported
@@ -58,7 +62,10 @@ def test_what_is_written_obeys_its_schema(tmp_path: Path) -> None:
     seen = set()
     entry = next((tmp_path / "chain").glob("*/*__*.json"))
     dbt_run, *_ = Recorded().on_disk(tmp_path / "dbt")
-    for path in (*directory.path.rglob("*.json"), entry, dbt_run.path / "dbt_lineage.json"):
+    second = decided_release(tmp_path / "published")
+    record = tmp_path / "record.json"
+    record.write_bytes(render(read_published(EvidenceStore.holding(second), RELEASE, ENGINE, provenance(80))))
+    for path in (*directory.path.rglob("*.json"), entry, dbt_run.path / "dbt_lineage.json", record):
         value = json.loads(path.read_text())
         jsonschema.validate(value, by_version[value["schema_version"]])
         seen.add(value["schema_version"])

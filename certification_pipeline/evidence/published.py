@@ -1,0 +1,155 @@
+"""``docs/published/<engine>.json``: what is said in public about one release, small enough to lie in git.
+
+Made from verified evidence, and the only thing that badges and pages are drawn from: whoever edits a page by
+hand disagrees with the record, and whoever edits the record disagrees with its digest and with itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import ClassVar, Self
+
+from pydantic import AwareDatetime, Field, model_validator
+
+from certification_pipeline.catalog.vocabulary import Fidelity, Guarantee, Outcome, ReasonCode, Strategy
+from certification_pipeline.evidence.artifact import DIGEST_PATTERN, Digest, Model
+from certification_pipeline.evidence.decision import Decision
+from certification_pipeline.evidence.summary import ChainLink
+
+
+class PublishedCell(Model):
+    """One planned cell: what became of it, and the digest of the file that shows it."""
+
+    source: str
+    sink: str
+    strategy: Strategy
+    scenario: str
+    outcome: Outcome
+    required: bool
+    flaky: bool = False
+    reason: ReasonCode | None = None
+    sha256: Digest | None = None
+
+    @property
+    def route(self) -> str:
+        """``postgres_to_duckdb``."""
+        return f"{self.source}_to_{self.sink}"
+
+    @model_validator(mode="after")
+    def _rests_on_a_file(self) -> Self:
+        if self.outcome in (Outcome.PASSED, Outcome.FAILED) and self.sha256 is None:
+            raise ValueError(f"{self.outcome.value}, but names no evidence")
+        return self
+
+
+class PublishedService(Model):
+    """A real thing that rows were moved from or to."""
+
+    system: str
+    provider: str
+    fidelity: Fidelity
+    version: str
+
+
+class PublishedFamily(Model):
+    """One evidence family beside the cells, as its gate decided."""
+
+    name: str
+    title: str
+    outcome: Outcome
+    says: str = Field(description="its figures in one line")
+
+
+class PublishedGuarantee(Model):
+    """What broken loads showed on one route under one strategy."""
+
+    route: str
+    strategy: Strategy
+    declared: Guarantee | None
+    observed: Guarantee = Field(description="the strongest that nothing observed speaks against")
+    verdict: str
+    outcome: Outcome
+    kills: int = Field(ge=0)
+    lost: int = Field(ge=0)
+    repeated: int = Field(ge=0)
+    at_most: float | None = Field(None, description="share of broken loads that harm rows, at most, at 95 %")
+
+
+class PublishedCalibration(Model):
+    """What the bench of this release made of engines that are wrong on purpose."""
+
+    outcome: Outcome
+    killed: int
+    planted: int
+    false_alarms: int
+    clean_runs: int
+    made_at: AwareDatetime
+
+
+class PublishedLevel(Model):
+    """The level a policy grants to one connector."""
+
+    connector: str
+    kind: str = Field(description="source, sink, or both")
+    policy: str
+    level: str | None = Field(description="None: not even the lowest")
+    title: str
+    certified: bool = Field(description="the policy's highest level")
+    next_step: str
+    expires_at: AwareDatetime | None = None
+
+
+class PublishedRecord(Decision):
+    """One engine's release in public. Its outcome is the release gate's, verified when this was made."""
+
+    KIND: ClassVar[str] = "published_record"
+
+    summary_sha256: Digest = Field(pattern=DIGEST_PATTERN, description="of release_summary.json")
+    plan_digest: Digest = Field(pattern=DIGEST_PATTERN)
+    chain: ChainLink | None
+    rows: int
+    seed: int
+    made_by: str = Field(
+        description="version of certification_pipeline that moved the rows, with its revision"
+    )
+    evidence_from: AwareDatetime | None = Field(description="when the oldest cell that counts was finished")
+    evidence_until: AwareDatetime | None
+    fresh_days: int = Field(ge=1, description="how long evidence counts")
+    services: tuple[PublishedService, ...]
+    families: tuple[PublishedFamily, ...]
+    calibration: PublishedCalibration | None
+    levels: tuple[PublishedLevel, ...]
+    guarantees: tuple[PublishedGuarantee, ...]
+    cells: tuple[PublishedCell, ...]
+
+    @property
+    def routes(self) -> tuple[str, ...]:
+        """Every route of which anything is claimed, in the order of the cells."""
+        claimed = (cell.route for cell in self.cells if cell.outcome is not Outcome.INAPPLICABLE)
+        return tuple(dict.fromkeys(claimed))
+
+    def of_route(self, route: str) -> tuple[PublishedCell, ...]:
+        """The cells of one route that the engine claims."""
+        return tuple(c for c in self.cells if c.route == route and c.outcome is not Outcome.INAPPLICABLE)
+
+    @model_validator(mode="after")
+    def _says_no_more_than_its_cells(self) -> Self:
+        """Green needs cells, all required ones passed, and evidence with a date and a link of the chain."""
+        if self.passed:
+            required = [cell.outcome for cell in self.cells if cell.required]
+            if not required or any(outcome is not Outcome.PASSED for outcome in required):
+                raise ValueError("passed, but not every required cell is")
+            if self.evidence_from is None or self.chain is None or not self.subject.artifact_digest:
+                raise ValueError("passed, but does not name what it rests on")
+        seen: set[tuple[str, str, str]] = set()
+        for cell in self.cells:
+            name = (cell.route, cell.strategy.value, cell.scenario)
+            if name in seen:
+                raise ValueError(f"holds {'/'.join(name)} twice")
+            seen.add(name)
+        return self
+
+
+def claimed_outcome(cells: Iterable[PublishedCell]) -> Outcome:
+    """The worst of all of them, required or not: a badge over a gap is no green."""
+    return Outcome.worst(cell.outcome for cell in cells)

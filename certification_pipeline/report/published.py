@@ -1,0 +1,175 @@
+"""From verified evidence to the record that is published, and nowhere else from."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from datetime import datetime
+
+from certification_pipeline.evidence import layout
+from certification_pipeline.evidence.artifact import Blocker, Digest, Producer
+from certification_pipeline.evidence.calibration import Calibration
+from certification_pipeline.evidence.canonical import sha256
+from certification_pipeline.evidence.errors import EvidenceError
+from certification_pipeline.evidence.provenance import Provenance
+from certification_pipeline.evidence.published import (
+    PublishedCalibration,
+    PublishedCell,
+    PublishedFamily,
+    PublishedGuarantee,
+    PublishedLevel,
+    PublishedRecord,
+    PublishedService,
+)
+from certification_pipeline.evidence.store import EvidenceStore
+from certification_pipeline.evidence.summary import ReleaseSummary
+from certification_pipeline.gates.guarantees import ObservedGuarantee
+from certification_pipeline.report.families import MATRIX, FamilyView
+from certification_pipeline.report.guarantees import observed
+from certification_pipeline.report.in_short import in_short
+from certification_pipeline.report.loading import load_subject
+from certification_pipeline.report.release import CellLine, SubjectView
+
+FRESH_DAYS = 28
+"""Seed 001: a connector is certified on four weeks; what is older than that says nothing about today."""
+
+_WORDS = ("not_verified", "release_id_mismatch")
+"""Of blockers that say that a file is not what was written."""
+
+
+def not_verified(summary: ReleaseSummary) -> tuple[Blocker, ...]:
+    """Blockers that say the evidence itself cannot be believed, whatever it shows.
+
+    A decision that is missing is one of them, as is a chain: nobody ever vouched for what lies there.
+    """
+
+    def speaks_of_it(blocker: Blocker) -> bool:
+        item, _, word = blocker.code.partition(":")[0].rpartition(".")
+        return word in _WORDS or (word == "missing" and item in _VOUCHING)
+
+    return tuple(blocker for blocker in summary.blockers if speaks_of_it(blocker))
+
+
+_VOUCHING = frozenset(
+    {"release_summary", "certification_automation_plan", "artifact_index", "matrix_evidence_chain"}
+)
+
+
+def published_record(
+    view: SubjectView,
+    summary_sha256: Digest,
+    decided: Provenance,
+    *,
+    levels: Iterable[PublishedLevel] = (),
+    fresh_days: int = FRESH_DAYS,
+) -> PublishedRecord:
+    """What may be said in public of one subject's release, from the gates' verdicts of this moment.
+
+    Raises ``EvidenceError`` for evidence that is not verified: nothing may be said of it.
+    """
+    summary = view.summary
+    if not isinstance(summary, ReleaseSummary):
+        raise EvidenceError(layout.RELEASE_SUMMARY, None, "was not decided", "certify release-summary")
+    if unbelievable := not_verified(summary):
+        first = unbelievable[0]
+        raise EvidenceError(layout.RELEASE_SUMMARY, None, first.message, first.next_step)
+    oldest, newest = _span(view.lines)
+    plan = view.plan
+    return PublishedRecord(
+        **decided.header(PublishedRecord, plan.release_id, plan.subject, plan.profile),
+        outcome=summary.outcome,
+        passed=summary.passed,
+        evidence_status=summary.evidence_status,
+        blockers=summary.blockers,
+        summary_sha256=summary_sha256,
+        plan_digest=plan.plan_digest,
+        chain=summary.chain,
+        rows=plan.rows,
+        seed=plan.seed,
+        made_by=_version(plan.producer),
+        evidence_from=oldest,
+        evidence_until=newest,
+        fresh_days=fresh_days,
+        services=tuple(
+            PublishedService(
+                system=use.system, provider=use.provider, fidelity=use.fidelity, version=use.version
+            )
+            for use in view.services
+        ),
+        families=tuple(
+            PublishedFamily(name=each.name, title=each.title, outcome=each.outcome, says=in_short(each))
+            for each in view.families
+            if each.name != MATRIX
+        ),
+        calibration=_calibration(view.families),
+        levels=tuple(levels),
+        guarantees=tuple(_guarantee(each) for each in observed(view)),
+        cells=tuple(_cell(line) for line in sorted(view.lines, key=_in_order)),
+    )
+
+
+def _version(producer: Producer) -> str:
+    revision = f" ({producer.git_revision[:12]})" if producer.git_revision else ""
+    return f"{producer.version}{revision}{', with local changes' if producer.git_dirty else ''}"
+
+
+def _span(lines: Collection[CellLine]) -> tuple[datetime | None, datetime | None]:
+    made = [line.evidence.finished_at for line in lines if line.evidence is not None]
+    return min(made, default=None), max(made, default=None)
+
+
+def _in_order(line: CellLine) -> tuple[str, str, str]:
+    return line.key.route_id, line.key.strategy.value, line.key.scenario
+
+
+def _cell(line: CellLine) -> PublishedCell:
+    return PublishedCell(
+        source=line.key.source,
+        sink=line.key.sink,
+        strategy=line.key.strategy,
+        scenario=line.key.scenario,
+        outcome=line.outcome,
+        required=line.row.required,
+        flaky=line.flaky,
+        reason=line.reason,
+        sha256=line.row.sha256,
+    )
+
+
+def _calibration(families: Iterable[FamilyView]) -> PublishedCalibration | None:
+    for family in families:
+        if isinstance(made := family.artifact, Calibration):
+            return PublishedCalibration(
+                outcome=family.outcome,
+                killed=made.killed,
+                planted=made.planted,
+                false_alarms=made.clean.alarms,
+                clean_runs=made.clean.runs,
+                made_at=made.created_at,
+            )
+    return None
+
+
+def _guarantee(one: ObservedGuarantee) -> PublishedGuarantee:
+    count = one.count
+    return PublishedGuarantee(
+        route=one.route_id,
+        strategy=one.strategy,
+        declared=one.declared,
+        observed=one.bound,
+        verdict=one.verdict.value,
+        outcome=one.verdict.outcome,
+        kills=count.n,
+        lost=count.lost,
+        repeated=count.duplicates,
+        at_most=round(max(count.lost_at_most, count.duplicates_at_most), 4) if count.n else None,
+    )
+
+
+def read_published(
+    store: EvidenceStore, release_id: str, engine: str, decided: Provenance
+) -> PublishedRecord:
+    """As :func:`published_record`, from one engine's release on disk, every verdict recomputed on the way."""
+    directory = store.release(release_id, engine)
+    view = load_subject(directory, store=store)
+    written = sha256(directory.read_bytes(layout.RELEASE_SUMMARY))
+    return published_record(view, written, decided)
