@@ -77,7 +77,9 @@ def chain_verify(
     """Recompute every hash and re-hash every file; says exactly what was changed. Exits 1 if anything was."""
     from certification_pipeline.catalog.vocabulary import Outcome  # noqa: PLC0415 - lazy on purpose
     from certification_pipeline.cli.output import emit  # noqa: PLC0415
-    from certification_pipeline.gates.chain import read_anchor, verify  # noqa: PLC0415
+    from certification_pipeline.evidence.errors import EvidenceError  # noqa: PLC0415
+    from certification_pipeline.gates.chain import verify  # noqa: PLC0415
+    from certification_pipeline.gates.chain_anchor import read_anchor  # noqa: PLC0415
     from certification_pipeline.gates.exit_code import exit_code  # noqa: PLC0415
 
     store, names = _chains(evidence_dir, engine)
@@ -89,7 +91,7 @@ def chain_verify(
             )
         try:
             expected = read_anchor(anchor)
-        except ValueError as error:
+        except EvidenceError as error:
             raise typer.BadParameter(str(error), param_hint="--anchor") from None
     found = [verify(store, name, anchor=expected, release_id=release_id) for name in names]
     if form is Format.JSON:

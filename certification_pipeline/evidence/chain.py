@@ -8,9 +8,9 @@ edited, deleted, added, reordered or truncated piece shows. Anybody can check an
 from __future__ import annotations
 
 import json
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, SerializerFunctionWrapHandler, model_serializer
 
 from certification_pipeline.evidence.artifact import DIGEST_PATTERN, Artifact, Digest, Model
 from certification_pipeline.evidence.canonical import sha256
@@ -71,15 +71,29 @@ class EvidenceChainHead(Model):
     sequence: int = Field(ge=0)
     release_id: str
     chain_hash: Digest = Field(pattern=DIGEST_PATTERN)
+    checkpoint: Digest | None = Field(
+        None, pattern=DIGEST_PATTERN, description="of the checkpoint file; absent where there is none yet"
+    )
 
     @classmethod
-    def of(cls, engine: str, entry: EvidenceChainEntry | None) -> EvidenceChainHead:
+    def of(
+        cls, engine: str, entry: EvidenceChainEntry | None, checkpoint: Digest | None = None
+    ) -> EvidenceChainHead:
         """The head of a chain that ends in ``entry``, or of one without entries."""
         if entry is None:
-            return cls(engine=engine, sequence=0, release_id="", chain_hash=GENESIS)
+            return cls(engine=engine, sequence=0, release_id="", chain_hash=GENESIS, checkpoint=None)
         return cls(
             engine=engine,
             sequence=entry.sequence,
             release_id=entry.release_id,
             chain_hash=entry.chain_hash,
+            checkpoint=checkpoint,
         )
+
+    @model_serializer(mode="wrap")
+    def _without_absence(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # Heads from before there were checkpoints keep the spelling they were written in.
+        content: dict[str, Any] = plain(self)
+        if self.checkpoint is None:
+            del content["checkpoint"]
+        return content

@@ -1,4 +1,5 @@
-"""The files of one engine's chain: ``<root>/chain/<engine>/<sequence>__<release_id>.json`` and ``head.json``.
+"""The files of one engine's chain: ``<root>/chain/<engine>/<sequence>__<release_id>.json``, ``head.json`` and
+``checkpoint``.
 
 Knows names, formats and who may write; whether the links hold is for the gate.
 """
@@ -12,9 +13,10 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from certification_pipeline.evidence import layout
-from certification_pipeline.evidence.artifact import Model
-from certification_pipeline.evidence.canonical import parse, render
+from certification_pipeline.evidence.artifact import Digest, Model
+from certification_pipeline.evidence.canonical import parse, render, sha256
 from certification_pipeline.evidence.chain import EvidenceChainEntry, EvidenceChainHead
+from certification_pipeline.evidence.checkpoint import Checkpoint, parse_checkpoint
 from certification_pipeline.evidence.errors import EvidenceError, ProblemKind
 from certification_pipeline.evidence.exclusive import LOCK, Held, writing
 from certification_pipeline.evidence.files import (
@@ -26,11 +28,13 @@ from certification_pipeline.evidence.files import (
     safe_segment,
     write_atomically,
 )
+from certification_pipeline.evidence.merkle import Hash, leaf_hash
 
 M = TypeVar("M", bound=Model)
 
 _ENTRY = re.compile(rf"([0-9]{{6,18}})__({SEGMENT_PATTERN})\.json")
 _PATIENCE_SECONDS = 60.0
+_LARGEST_CHECKPOINT = 1 << 16
 
 
 class EntryName(NamedTuple):
@@ -71,17 +75,28 @@ class ChainDir:
             found = EntryName(int(match[1]), match[2]) if match else None
             if found is not None and str(found) == name:
                 entries.append(found)
-            elif name not in {layout.CHAIN_HEAD, LOCK} and not is_temporary(name):
+            elif name not in {layout.CHAIN_HEAD, layout.CHAIN_CHECKPOINT, LOCK} and not is_temporary(name):
                 strangers.append(name)
         return tuple(sorted(entries)), tuple(strangers)
 
     def entry(self, name: EntryName) -> EvidenceChainEntry:
         """Read one entry strictly, in the very spelling it was written in; EvidenceError otherwise."""
-        return self._read(str(name), EvidenceChainEntry)
+        return self.entry_with_leaf(name)[0]
+
+    def entry_with_leaf(self, name: EntryName) -> tuple[EvidenceChainEntry, Hash]:
+        """As :meth:`entry`, with the leaf hash of the file's bytes."""
+        entry, data = self._read(str(name), EvidenceChainEntry)
+        return entry, leaf_hash(data)
 
     def head(self) -> EvidenceChainHead:
         """Read the head, as strictly."""
-        return self._read(layout.CHAIN_HEAD, EvidenceChainHead)
+        return self._read(layout.CHAIN_HEAD, EvidenceChainHead)[0]
+
+    def checkpoint(self) -> tuple[Checkpoint, Digest]:
+        """Read the checkpoint, as strictly, with the digest of its bytes."""
+        shown = f"{self.shown}/{layout.CHAIN_CHECKPOINT}"
+        data = read_no_follow(self.path / layout.CHAIN_CHECKPOINT, shown, _LARGEST_CHECKPOINT)
+        return parse_checkpoint(data, shown), sha256(data)
 
     def add(self, entry: EvidenceChainEntry) -> None:
         """Write a new entry; EvidenceError when there is one of its name."""
@@ -92,6 +107,12 @@ class ChainDir:
         """Replace the head."""
         path = self.path / layout.CHAIN_HEAD
         write_atomically(path, render(head, str(path)))
+
+    def set_checkpoint(self, checkpoint: Checkpoint) -> Digest:
+        """Replace the checkpoint; returns the digest the head is to name."""
+        data = checkpoint.render()
+        write_atomically(self.path / layout.CHAIN_CHECKPOINT, data)
+        return sha256(data)
 
     @contextmanager
     def turn(self) -> Iterator[None]:
@@ -105,14 +126,14 @@ class ChainDir:
             remedy = "Wait for it, or stop it, then try again"
             raise EvidenceError(str(self.path), None, problem, remedy, ProblemKind.REFUSED) from None
 
-    def _read(self, name: str, model: type[M]) -> M:
+    def _read(self, name: str, model: type[M]) -> tuple[M, bytes]:
         shown = f"{self.shown}/{name}"
         data = read_no_follow(self.path / name, shown, layout.LARGEST_ARTIFACT)
         read = parse(data, model, shown)
         if render(read, shown) != data:
             remedy = "Restore the file from a copy; a chain is never edited"
             raise EvidenceError(shown, None, "is not spelled as it was written", remedy)
-        return read
+        return read, data
 
 
 def chained_engines(root: Path) -> tuple[str, ...]:

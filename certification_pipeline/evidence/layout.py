@@ -19,6 +19,7 @@ COMPARISON = "comparison.json"
 """Beside the engines of a release, about all of them."""
 CHAIN = "chain"
 CHAIN_HEAD = "head.json"
+CHAIN_CHECKPOINT = "checkpoint"
 
 PLAN = "certification_automation_plan.json"
 REPORT = "certification_report.json"

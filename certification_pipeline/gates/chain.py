@@ -1,23 +1,19 @@
 """Append a release to its engine's chain, and verify a chain against the files as they are now.
 
 What a chain shows by itself: any edit, deletion, addition or reordering of entries and artifacts, and a tail
-cut off while the head still names it. What it cannot show: a tail cut off *together with* a head put back to
-match, or a chain written anew from some entry on, since whoever may write here can compute every hash. For
-that, keep the last hash somewhere else and hand it back as ``anchor``.
+cut off while head or checkpoint still count it. What it cannot show is for
+:mod:`certification_pipeline.gates.chain_anchor`.
 """
 
 from __future__ import annotations
 
-import re
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from certification_pipeline.catalog.vocabulary import Outcome
 from certification_pipeline.evidence import layout
-from certification_pipeline.evidence.artifact import Digest
-from certification_pipeline.evidence.canonical import parse_value
+from certification_pipeline.evidence.anchor import Anchor
 from certification_pipeline.evidence.chain import (
     GENESIS,
     ChainedArtifact,
@@ -25,22 +21,23 @@ from certification_pipeline.evidence.chain import (
     EvidenceChainHead,
 )
 from certification_pipeline.evidence.chain_dir import ChainDir, EntryName
+from certification_pipeline.evidence.checkpoint import Checkpoint
 from certification_pipeline.evidence.errors import EvidenceError, ProblemKind
-from certification_pipeline.evidence.files import read_no_follow
 from certification_pipeline.evidence.index import ArtifactIndex
 from certification_pipeline.evidence.next_step import decide_again
+from certification_pipeline.evidence.note import NoteKey, NoteSigner
 from certification_pipeline.evidence.provenance import Provenance
 from certification_pipeline.evidence.store import EvidenceStore
 from certification_pipeline.evidence.subject_dir import SubjectDir
 from certification_pipeline.evidence.suite import CertificationSuite
 from certification_pipeline.gates.artifact_index import verify_index
 from certification_pipeline.gates.certification_suite import evaluated_again
+from certification_pipeline.gates.chain_anchor import departure
+from certification_pipeline.gates.chain_checkpoint import SeenCheckpoint, see_checkpoint, settle, signature
 from certification_pipeline.gates.chain_files import chained_paths, changed_files, hashed, shown, undecided
 from certification_pipeline.gates.chain_links import ChainProblem, Links, Tampering, read_links
 from certification_pipeline.gates.families import VERIFIERS
 from certification_pipeline.gates.verification import Verifier
-
-_HASH = re.compile(r"(?:sha256:)?([0-9a-f]{64})")
 
 
 @dataclass(frozen=True)
@@ -49,6 +46,7 @@ class Appended:
 
     entry: EvidenceChainEntry
     new: bool
+    checkpoint: Checkpoint
 
 
 @dataclass(frozen=True)
@@ -58,6 +56,7 @@ class ChainVerification:
     engine: str
     entries: tuple[EvidenceChainEntry, ...]
     head: EvidenceChainHead | None
+    checkpoint: Checkpoint | None
     problems: tuple[ChainProblem, ...]
     superseded: tuple[EntryName, ...] = ()
     """Earlier entries of a release that was chained again: proved by their hash alone."""
@@ -75,20 +74,23 @@ def append(
     directory: SubjectDir,
     provenance: Provenance,
     *,
+    signer: NoteSigner | None = None,
     verifiers: Mapping[str, Verifier] = VERIFIERS,
 ) -> Appended:
-    """Chain all files of the release but its summary; nothing is written when its newest entry holds them.
+    """Chain all files of the release but its summary; no entry is added when its newest one holds them.
+
+    The chain's checkpoint is made anew with it, signed by ``signer`` if there is one.
 
     Raises ``EvidenceError`` when its index or the chain's links do not verify, when it has no readable
     suite, and (``REFUSED``) when another process does not let go of the chain.
     """
     chain = ChainDir(store.root, directory.engine)
     with chain.turn():
-        links = _sound_links(chain)
+        links, seen = _sound_links(chain)
         suite, artifacts = _verified_files(directory)
         same = _newest(links.entries).get(directory.release_id)
         if same is not None and same.artifacts == artifacts:
-            return Appended(same, new=False)
+            return Appended(same, new=False, checkpoint=settle(chain, links, seen, signer))
         last = links.entries[-1] if links.entries else None
         suite = evaluated_again(directory, suite, verifiers)
         entry = EvidenceChainEntry(
@@ -101,21 +103,23 @@ def append(
             chain_hash=GENESIS,
         ).sealed()
         chain.add(entry)
-        chain.set_head(EvidenceChainHead.of(chain.engine, entry))
-        return Appended(entry, new=True)
+        links = links.grown(entry)
+        return Appended(entry, new=True, checkpoint=settle(chain, links, seen, signer))
 
 
 def verify(
     store: EvidenceStore,
     engine: str,
     *,
-    anchor: Digest | None = None,
+    anchor: Anchor | None = None,
+    keys: Sequence[NoteKey] = (),
     release_id: str | None = None,
     decisions: bool = True,
 ) -> ChainVerification:
     """Recompute every link, and re-hash all files of each release's newest entry (or of one release's).
 
-    ``anchor`` is the hash of any entry, kept elsewhere: the chain must still hold that very entry.
+    ``anchor`` was taken of this chain and kept elsewhere: the chain must be that one, grown. ``keys``: one
+    of them must have signed the checkpoint.
     ``decisions``: the release summary must be there, too, and rest on that entry. Raises ``EvidenceError``
     when there is no chain, or it has no entry yet.
     """
@@ -126,9 +130,11 @@ def verify(
         raise EvidenceError(chain.shown, None, "has no entry yet", remedy, ProblemKind.MISSING)
     newest = {name.release_id: name for name in links.names}
     sound = {(entry.sequence, entry.release_id): entry for entry in links.entries}
-    problems = list(links.problems)
+    checkpoint = see_checkpoint(chain, links)
+    unsigned, said = signature(chain, checkpoint, keys)
+    problems = [*links.problems, *_further(links, checkpoint), *unsigned]
     files = 0
-    notes = list(_notes(store, links, engine))
+    notes = [*_notes(store, links, engine), *([said] if said else [])]
     for release, name in newest.items():
         entry = sound.get(name)
         if release_id not in {None, release}:
@@ -143,38 +149,23 @@ def verify(
             files += len(layout.LEFT_OUT_OF_CHAIN)
     if release_id is not None and release_id not in newest:
         problems.append(ChainProblem(Tampering.DELETED, chain.shown, f"no entry of release {release_id!r}"))
-    if anchor is not None and anchor not in {entry.chain_hash for entry in links.entries}:
-        message = f"no sound entry has the hash {anchor}: the tail was cut off, or the chain written anew"
-        problems.append(ChainProblem(Tampering.UNANCHORED, chain.shown, message))
+    departed = departure(anchor, chain, links) if anchor is not None else None
+    problems += [departed] if departed else []
     superseded = tuple(name for name in links.names if newest[name.release_id] != name)
     return ChainVerification(
-        engine, links.entries, links.head, tuple(problems), superseded, files, tuple(notes)
+        engine,
+        links.entries,
+        links.head,
+        checkpoint.checkpoint,
+        tuple(problems),
+        superseded,
+        files,
+        tuple(notes),
     )
 
 
-def read_anchor(given: str) -> Digest:
-    """A hash, or a file with one: a bare hash, or a copy of ``head.json`` or of an entry.
-
-    Raises ``ValueError`` for what is neither.
-    """
-    text = given
-    if not _HASH.fullmatch(given):
-        try:
-            data = read_no_follow(Path(given), given, layout.LARGEST_ARTIFACT)
-            text = data.decode().strip()
-            if text.startswith("{"):
-                value = parse_value(data, given)
-                text = str(value.get("chain_hash")) if isinstance(value, dict) else ""
-        except (EvidenceError, UnicodeDecodeError) as error:
-            raise ValueError(f"neither a hash nor a file with one: {error}") from None
-    match = _HASH.fullmatch(text)
-    if match is None:
-        raise ValueError(f"{given[:80]!r} holds no sha256 hash, nor a chain's head or entry")
-    return f"sha256:{match[1]}"
-
-
-def _sound_links(chain: ChainDir) -> Links:
-    """The links, with what a killed writer left undone finished. To be called by the one writer."""
+def _sound_links(chain: ChainDir) -> tuple[Links, SeenCheckpoint]:
+    """Links and checkpoint, if nothing speaks against them but a writer that was killed before the end."""
     if chain.listing() == ((), ()):
         # The head comes first, so that a head that is gone is never taken for a chain not begun.
         try:
@@ -184,13 +175,19 @@ def _sound_links(chain: ChainDir) -> Links:
                 raise
             chain.set_head(EvidenceChainHead.of(chain.engine, None))
     links = read_links(chain)
-    if links.problems:
-        more = f" (and {len(links.problems) - 1} more)" if len(links.problems) > 1 else ""
+    seen = see_checkpoint(chain, links)
+    problems = [*links.problems, *([] if seen.mendable else _further(links, seen))]
+    if problems:
+        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
         remedy = f"See `certify chain verify --engine {chain.engine}`; restore the chain from a copy"
-        raise EvidenceError(chain.shown, None, f"does not verify: {links.problems[0]}{more}", remedy)
-    if links.interrupted:
-        chain.set_head(EvidenceChainHead.of(chain.engine, links.entries[-1]))
-    return links
+        raise EvidenceError(chain.shown, None, f"does not verify: {problems[0]}{more}", remedy)
+    return links, seen
+
+
+def _further(links: Links, seen: SeenCheckpoint) -> list[ChainProblem]:
+    """What is wrong with the checkpoint, unless it is what is wrong with the links, said again."""
+    known = {(problem.kind, problem.path) for problem in links.problems}
+    return [problem for problem in seen.problems if (problem.kind, problem.path) not in known]
 
 
 def _verified_files(directory: SubjectDir) -> tuple[CertificationSuite, tuple[ChainedArtifact, ...]]:

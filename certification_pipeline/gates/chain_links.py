@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import groupby
 
 from certification_pipeline.evidence import layout
 from certification_pipeline.evidence.artifact import Digest
+from certification_pipeline.evidence.canonical import render
 from certification_pipeline.evidence.chain import GENESIS, EvidenceChainEntry, EvidenceChainHead
 from certification_pipeline.evidence.chain_dir import ChainDir, EntryName
 from certification_pipeline.evidence.errors import EvidenceError, ProblemKind
+from certification_pipeline.evidence.merkle import Hash, leaf_hash
 
 
 class Tampering(StrEnum):
@@ -24,6 +26,8 @@ class Tampering(StrEnum):
     TRUNCATED = "truncated"
     UNANCHORED = "unanchored"
     """The chain is not, or no longer, the one that an outside copy of its hash was taken from."""
+    UNSIGNED = "unsigned"
+    """A signature was asked for, and is not there or not right."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,25 @@ class Links:
     problems: tuple[ChainProblem, ...]
     interrupted: bool
     """The last entry is there and the head does not name it yet: its writer was killed in between."""
+    leaves: tuple[Hash, ...] = ()
+    """Leaf hashes of ``entries``."""
+
+    @property
+    def unbroken(self) -> int:
+        """How many entries there are from the first on without one that is missing or not sound."""
+        breaks = (at for at, entry in enumerate(self.entries) if entry.sequence != at + 1)
+        return next(breaks, len(self.entries))
+
+    def grown(self, entry: EvidenceChainEntry) -> Links:
+        """The links with one entry more, which was just written."""
+        name, leaf = EntryName(entry.sequence, entry.release_id), leaf_hash(render(entry))
+        return replace(
+            self,
+            names=(*self.names, name),
+            entries=(*self.entries, entry),
+            leaves=(*self.leaves, leaf),
+            interrupted=True,
+        )
 
 
 def read_links(chain: ChainDir) -> Links:
@@ -58,7 +81,8 @@ def read_links(chain: ChainDir) -> Links:
         for name in strangers
     ]
     entries: dict[int, EvidenceChainEntry] = {}
-    problems += _walk(chain, names, entries)
+    leaves: dict[int, Hash] = {}
+    problems += _walk(chain, names, entries, leaves)
     last = max((name.sequence for name in names), default=0)
     head, interrupted = None, False
     try:
@@ -73,12 +97,17 @@ def read_links(chain: ChainDir) -> Links:
         kind = Tampering.DELETED if error.kind is ProblemKind.MISSING else Tampering.EDITED
         wrong = ChainProblem(kind, f"{chain.shown}/{layout.CHAIN_HEAD}", error.problem)
     problems += [wrong] if wrong else []
-    ordered = tuple(entries[number] for number in sorted(entries))
-    return Links(names, ordered, head, tuple(problems), interrupted)
+    numbers = sorted(entries)
+    ordered = tuple(entries[number] for number in numbers)
+    hashes = tuple(leaves[number] for number in numbers)
+    return Links(names, ordered, head, tuple(problems), interrupted, hashes)
 
 
 def _walk(
-    chain: ChainDir, names: tuple[EntryName, ...], entries: dict[int, EvidenceChainEntry]
+    chain: ChainDir,
+    names: tuple[EntryName, ...],
+    entries: dict[int, EvidenceChainEntry],
+    leaves: dict[int, Hash],
 ) -> Iterator[ChainProblem]:
     """Fill ``entries`` with those that are sound by themselves; yield what is wrong with the rest."""
     expected = 1
@@ -98,19 +127,20 @@ def _walk(
             found = _sound(chain, name)
             if isinstance(found, ChainProblem):
                 yield found
-            elif previous is not None and found.previous_chain_hash != previous:
+            elif previous is not None and found[0].previous_chain_hash != previous:
                 message = "it does not follow the entry before it"
                 yield ChainProblem(Tampering.REORDERED, f"{chain.shown}/{name}", message)
             elif number:
-                entries.setdefault(number, found)
+                entries.setdefault(number, found[0])
+                leaves.setdefault(number, found[1])
         previous = entries[number].chain_hash if number in entries else None
         expected = number + 1
 
 
-def _sound(chain: ChainDir, name: EntryName) -> EvidenceChainEntry | ChainProblem:
+def _sound(chain: ChainDir, name: EntryName) -> tuple[EvidenceChainEntry, Hash] | ChainProblem:
     path = f"{chain.shown}/{name}"
     try:
-        entry = chain.entry(name)
+        entry, leaf = chain.entry_with_leaf(name)
     except EvidenceError as error:
         where = f"{error.field}: " if error.field else ""
         return ChainProblem(Tampering.EDITED, path, f"{where}{error.problem}")
@@ -124,7 +154,7 @@ def _sound(chain: ChainDir, name: EntryName) -> EvidenceChainEntry | ChainProble
     if (entry.sequence, entry.release_id) != name:
         message = f"it holds entry {entry.sequence} of release {entry.release_id!r}"
         return ChainProblem(Tampering.REORDERED, path, message)
-    return entry
+    return entry, leaf
 
 
 def _check_head(
@@ -141,7 +171,7 @@ def _check_head(
     named = entries.get(head.sequence)
     if named is None and head.sequence:
         return None  # that entry is a problem already, and nothing to compare with
-    if head != EvidenceChainHead.of(chain.engine, named):
+    if head != EvidenceChainHead.of(chain.engine, named, head.checkpoint):
         message = f"it does not name entry {head.sequence} as it is"
         return ChainProblem(Tampering.EDITED, path, message)
     return None

@@ -12,6 +12,7 @@ import tempfile
 import textwrap
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -19,21 +20,30 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from certification_pipeline.catalog.vocabulary import Outcome
-from certification_pipeline.evidence.chain import GENESIS, ChainedArtifact, EvidenceChainEntry
+from certification_pipeline.evidence.anchor import HashAnchor
+from certification_pipeline.evidence.chain import (
+    GENESIS,
+    ChainedArtifact,
+    EvidenceChainEntry,
+    EvidenceChainHead,
+)
 from certification_pipeline.evidence.chain_dir import ChainDir
+from certification_pipeline.evidence.checkpoint import make_checkpoint
 from certification_pipeline.evidence.errors import EvidenceError, ProblemKind
 from certification_pipeline.evidence.files import create_atomically
 from certification_pipeline.evidence.markdown import markdown
 from certification_pipeline.evidence.provenance import stamp
 from certification_pipeline.evidence.store import EvidenceStore
 from certification_pipeline.gates.artifact_index import artifact_index
-from certification_pipeline.gates.chain import append, read_anchor, verify
+from certification_pipeline.gates.chain import append, verify
+from certification_pipeline.gates.chain_anchor import read_anchor
 from certification_pipeline.gates.chain_links import Tampering
 from certification_pipeline.gates.decide import decide, write_report, write_suite
 from certification_pipeline.gates.release_summary import release_summary
 from tests.evidence.builders import ENGINE, SMALL, cell, plan
 
 CHECKOUT = Path(__file__).parents[2]
+UNSIGNED = "the checkpoint is not signed"
 
 
 def undecided(root: Path, release_id: str = "r1", run_id: str = "run-1") -> None:
@@ -63,7 +73,7 @@ def decided(root: Path, release_id: str = "r1", run_id: str = "run-1") -> None:
     chain(root, release_id)
 
 
-def found(root: Path, **options: str) -> list[tuple[Tampering, str]]:
+def found(root: Path, **options: Any) -> list[tuple[Tampering, str]]:
     return [(each.kind, each.path) for each in verify(EvidenceStore(root), ENGINE, **options).problems]
 
 
@@ -92,7 +102,7 @@ def test_an_honest_chain_verifies_from_anywhere_and_after_a_move(
     monkeypatch.chdir(tmp_path)
     for each in (moved, Path("moved")):
         seen = verify(EvidenceStore(each), ENGINE)
-        assert (seen.outcome, seen.problems, seen.notes) == (Outcome.PASSED, (), ())
+        assert (seen.outcome, seen.problems, seen.notes) == (Outcome.PASSED, (), (UNSIGNED,))
     assert [entry.sequence for entry in seen.entries] == [1, 2, 3, 4]
     assert [str(name) for name in seen.superseded] == ["000001__r1.json"]
     everything = [path for path in (moved / "releases").rglob("*") if path.is_file()]
@@ -255,7 +265,7 @@ def test_files_that_a_damaged_entry_vouched_for_are_said_to_be_unchecked(root: P
     entries(root)[1].write_text("{}")
     seen = verify(EvidenceStore(root), ENGINE)
     assert [each.path for each in seen.problems] == [f"chain/{ENGINE}/000002__r2.json"]
-    assert seen.notes == ("the files of r2 were not checked: its entry is not sound",)
+    assert seen.notes == (UNSIGNED, "the files of r2 were not checked: its entry is not sound")
 
 
 def test_swapped_cells_say_whose_content_they_hold(root: Path) -> None:
@@ -276,7 +286,7 @@ def test_a_whole_release_that_is_gone_is_one_line(root: Path) -> None:
 def test_a_release_that_was_never_chained_is_red_when_asked_for_and_noted_otherwise(root: Path) -> None:
     undecided(root, "r4")
     assert found(root) == []
-    assert verify(EvidenceStore(root), ENGINE).notes == ("not in the chain: r4",)
+    assert verify(EvidenceStore(root), ENGINE).notes == ("not in the chain: r4", UNSIGNED)
     assert found(root, release_id="r4") == [(Tampering.DELETED, f"chain/{ENGINE}")]
 
 
@@ -330,6 +340,14 @@ def test_an_entry_says_what_the_suite_is_worth_not_what_it_says(tmp_path: Path) 
     assert chain(tmp_path).outcome is Outcome.FAILED
 
 
+def put_back(chain: ChainDir) -> None:
+    """Checkpoint and head as a forger makes them: right for the entries that are there."""
+    names = chain.listing()[0]
+    leaves = [chain.entry_with_leaf(name)[1] for name in names]
+    digest = chain.set_checkpoint(make_checkpoint(ENGINE, leaves, None))
+    chain.set_head(EvidenceChainHead.of(ENGINE, chain.entry(names[-1]), digest))
+
+
 # --- the anchor --------------------------------------------------------------------------------------------
 
 
@@ -338,23 +356,27 @@ def test_only_an_anchor_shows_a_tail_cut_off_with_its_head(root: Path, tmp_path:
     kept = tmp_path / "kept.json"
     shutil.copy(directory.path / "head.json", kept)
     anchor = read_anchor(str(kept))
-    assert anchor == directory.head().chain_hash == read_anchor(anchor) == read_anchor(anchor[7:])
+    head = directory.head()
+    assert anchor == HashAnchor(head.chain_hash, head.sequence)
+    assert read_anchor(head.chain_hash) == read_anchor(head.chain_hash[7:]) == HashAnchor(head.chain_hash)
     last = directory.listing()[0][-1]
     (directory.path / str(last)).unlink()
     before = directory.entry(directory.listing()[0][-1])
-    directory.set_head(directory.head().of(ENGINE, before))
+    directory.set_head(head.of(ENGINE, before, head.checkpoint))
+    assert found(root) == [(Tampering.TRUNCATED, f"chain/{ENGINE}")], "the checkpoint counts it"
+    put_back(directory)
     assert found(root) == [], "this is what a chain cannot show by itself"
     assert found(root, anchor=anchor) == [(Tampering.UNANCHORED, f"chain/{ENGINE}")]
-    assert found(root, anchor=before.chain_hash) == []
+    assert found(root, anchor=read_anchor(before.chain_hash)) == []
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[1]", '{"chain_hash": 1}', "sha256:abc", "\udcff", "{"])
 def test_what_is_no_anchor_is_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "anchor"
     path.write_bytes(text.encode("utf-8", "surrogateescape"))
-    with pytest.raises(ValueError, match="hash"):
+    with pytest.raises(EvidenceError, match=r"hash|JSON"):
         read_anchor(str(path))
-    with pytest.raises(ValueError, match="hash"):
+    with pytest.raises(EvidenceError, match="No such file"):
         read_anchor("no-such-file")
 
 
@@ -472,7 +494,8 @@ def test_processes_that_append_at_once_take_turns(tmp_path: Path, releases: tupl
         ("files.os.fsync = hang", False),
         ("Path.hardlink_to = hang", False),
         ("Path.unlink = hang", True),  # the entry is in place under two names
-        ("chain_dir.ChainDir.set_head = hang_later", True),  # entry there, head behind
+        ("chain_dir.ChainDir.set_checkpoint = hang", True),  # entry there, checkpoint and head behind
+        ("chain_dir.ChainDir.set_head = hang_later", True),  # entry and checkpoint there, head behind
         ("Path.replace = hang_later", True),
     ],
 )
