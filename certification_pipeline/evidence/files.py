@@ -10,9 +10,11 @@ import os
 import re
 import stat
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
+from typing import BinaryIO
 
 from certification_pipeline.evidence.errors import EvidenceError, ProblemKind
 
@@ -43,8 +45,18 @@ def write_atomically(path: Path, data: bytes) -> None:
     _place(path, data, lambda temporary: temporary.replace(path))
 
 
-def create_atomically(path: Path, data: bytes) -> None:
-    """As :func:`write_atomically`, but only one writer can ever make ``path``: the next is refused."""
+@contextmanager
+def streaming_atomically(path: Path) -> Iterator[BinaryIO]:
+    """As :func:`write_atomically`, for what is written piece by piece: all of the block's writes, or none."""
+    with _placing(path, lambda temporary: temporary.replace(path)) as file:
+        yield file
+
+
+def create_atomically(path: Path, data: bytes, mode: int | None = None) -> None:
+    """As :func:`write_atomically`, but only one writer can ever make ``path``: the next is refused.
+
+    ``mode``: permissions it has from its first byte on, e.g. ``0o600``.
+    """
 
     def link(temporary: Path) -> None:
         try:
@@ -54,16 +66,23 @@ def create_atomically(path: Path, data: bytes) -> None:
             raise EvidenceError(str(path), None, "is there already", remedy, ProblemKind.REFUSED) from None
         temporary.unlink()
 
-    _place(path, data, link)
+    _place(path, data, link, mode)
 
 
-def _place(path: Path, data: bytes, put: Callable[[Path], object]) -> None:
+def _place(path: Path, data: bytes, put: Callable[[Path], object], mode: int | None = None) -> None:
+    with _placing(path, put, mode) as file:
+        file.write(data)
+
+
+@contextmanager
+def _placing(path: Path, put: Callable[[Path], object], mode: int | None = None) -> Iterator[BinaryIO]:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{next(_counter)}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            with temporary.open("xb") as file:
-                file.write(data)
+            opener = None if mode is None else partial(os.open, mode=mode)
+            with open(temporary, "xb", opener=opener) as file:
+                yield file
                 file.flush()
                 os.fsync(file.fileno())
             put(temporary)
@@ -88,25 +107,49 @@ def clean_temporaries(directory: Path) -> None:
 
 def read_no_follow(name: str | Path, shown: str, largest: int, dir_fd: int | None = None) -> bytes:
     """The bytes of a regular file of at most ``largest`` bytes; links, pipes and devices are refused."""
+    descriptor = _open_no_follow(name, shown, dir_fd)
+    try:
+        size = os.fstat(descriptor).st_size
+        if size > largest:
+            problem = f"has {size} bytes, more than the {largest} allowed"
+            raise EvidenceError(shown, None, problem, "No artifact is that large: produce it again")
+        return _read_all(descriptor, size)
+    except OSError as error:
+        raise EvidenceError.from_os(shown, error, "read") from None
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def open_lines(directory: Path, path: str, longest: int) -> Iterator[Iterator[bytes]]:
+    """The lines of a file below ``directory``, read one by one; refuses what ``read_no_follow`` refuses.
+
+    Each has its line break, as far as it has one; one of more than ``longest`` bytes comes in pieces.
+    """
+    descriptor = _open_no_follow(resolve_inside(directory, path), path, None)
+    with os.fdopen(descriptor, "rb") as file:
+
+        def lines() -> Iterator[bytes]:
+            try:
+                while line := file.readline(longest):
+                    yield line
+            except OSError as error:
+                raise EvidenceError.from_os(path, error, "read") from None
+
+        yield lines()
+
+
+def _open_no_follow(name: str | Path, shown: str, dir_fd: int | None) -> int:
+    """A descriptor of a regular file."""
     try:
         # O_NONBLOCK: opening a pipe must not wait for a writer that never comes.
         descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=dir_fd)
     except OSError as error:
         raise EvidenceError.from_os(shown, error, "read") from None
-    try:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise EvidenceError(
-                shown, None, "is not a regular file", "Remove it and produce the evidence again"
-            )
-        if status.st_size > largest:
-            problem = f"has {status.st_size} bytes, more than the {largest} allowed"
-            raise EvidenceError(shown, None, problem, "No artifact is that large: produce it again")
-        return _read_all(descriptor, status.st_size)
-    except OSError as error:
-        raise EvidenceError.from_os(shown, error, "read") from None
-    finally:
-        os.close(descriptor)
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return descriptor
+    os.close(descriptor)
+    raise EvidenceError(shown, None, "is not a regular file", "Remove it and produce the evidence again")
 
 
 def resolve_inside(directory: Path, path: str | Path) -> Path:

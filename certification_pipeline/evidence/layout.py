@@ -28,8 +28,15 @@ SUITE_INDEX = "certification_suite_index.json"
 ARTIFACT_INDEX = "artifact_index.json"
 RELEASE_SUMMARY = "release_summary.json"
 
-LEFT_OUT_OF_CHAIN = frozenset({RELEASE_SUMMARY, "release_summary.md"})
-"""The decision rests on the chain's newest entry, which therefore cannot hold it."""
+ATTESTATIONS = "attestations.intoto.jsonl"
+"""One statement a planned cell, evidence family and the plan itself, in signed envelopes."""
+DECISIONS = "decisions.intoto.jsonl"
+"""One statement a decision: suite, release, levels; and over the files that nothing else covers."""
+CONNECTOR_LEVELS = "connector_levels.json"
+
+DECISION = frozenset({RELEASE_SUMMARY, "release_summary.md"})
+LEFT_OUT_OF_CHAIN = DECISION | {DECISIONS, CONNECTOR_LEVELS, "connector_levels.md"}
+"""The decision rests on the chain's newest entry, which cannot hold it, nor what follows from it."""
 
 FAMILY_ARTIFACTS: Mapping[Family, str] = MappingProxyType(
     {

@@ -24,9 +24,8 @@ from certification_pipeline.gates.verification import differences, provenance_of
 MADE_AFTERWARDS = frozenset(
     {
         layout.ARTIFACT_INDEX,
-        layout.RELEASE_SUMMARY,
         layout.ARTIFACT_INDEX.replace(".json", ".md"),
-        layout.RELEASE_SUMMARY.replace(".json", ".md"),
+        *layout.LEFT_OUT_OF_CHAIN,
     }
 )
 """The index itself and what rests on it."""
@@ -103,16 +102,23 @@ def _entry(directory: SubjectDir, path: str) -> IndexEntry:
     header = _header(data, path) if name.endswith(".json") else {}
     schema = _text(header.get("schema_version")) or ""
     parts = schema.split(".")
-    kind = parts[1] if len(parts) == 3 else {"md": "markdown", "jsonl": "events"}.get(name.rpartition(".")[2])  # noqa: PLR2004
+    kind = parts[1] if len(parts) == 3 else _kind(name)  # noqa: PLR2004
     return IndexEntry(
         name=name,
         path=path,
-        artifact_type=kind or name.rpartition(".")[2],
+        artifact_type=kind,
         sha256=sha256(data),
         size_bytes=len(data),
         release=_text(header.get("release_id")),
         run_id=_text(header.get("run_id")),
     )
+
+
+def _kind(name: str) -> str:
+    if name.endswith(".intoto.jsonl"):
+        return "attestations"
+    suffix = name.rpartition(".")[2]
+    return {"md": "markdown", "jsonl": "events"}.get(suffix, suffix)
 
 
 def _header(data: bytes, path: str) -> dict[str, JsonValue]:

@@ -146,7 +146,7 @@ def verify(
         files += len(entry.artifacts)
         if decisions:
             problems += undecided(store, entry)
-            files += len(layout.LEFT_OUT_OF_CHAIN)
+            files += len(layout.DECISION)
     if release_id is not None and release_id not in newest:
         problems.append(ChainProblem(Tampering.DELETED, chain.shown, f"no entry of release {release_id!r}"))
     departed = departure(anchor, chain, links) if anchor is not None else None

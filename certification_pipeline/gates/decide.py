@@ -5,7 +5,8 @@ The one place in this room that writes: the gates themselves only read.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from certification_pipeline.catalog.vocabulary import Outcome
@@ -19,6 +20,7 @@ from certification_pipeline.evidence.markdown import markdown
 from certification_pipeline.evidence.plan import CertificationPlan
 from certification_pipeline.evidence.provenance import stamp
 from certification_pipeline.evidence.report import CertificationReport
+from certification_pipeline.evidence.seal.keys import Signer
 from certification_pipeline.evidence.store import EvidenceStore
 from certification_pipeline.evidence.subject_dir import SubjectDir
 from certification_pipeline.evidence.suite import CertificationSuite, CertificationSuiteIndex, ItemName
@@ -37,6 +39,7 @@ from certification_pipeline.gates.certification_report import certification_repo
 from certification_pipeline.gates.certification_suite import certification_suite, suite_index
 from certification_pipeline.gates.families import VERIFIERS
 from certification_pipeline.gates.release_summary import release_summary
+from certification_pipeline.gates.seal import seal_decisions, seal_evidence
 from certification_pipeline.gates.verification import SealedPlan, provenance_of, read_plan
 
 
@@ -64,9 +67,11 @@ def decide(
     suite_id: str | None = None,
     require: Collection[ItemName] = (),
     paths: Mapping[ItemName, str] | None = None,
+    signer: Signer | None = None,
 ) -> Decided:
     """Write report, bundles, suite with its index, artifact index and release summary, JSON and Markdown.
 
+    Evidence and decisions are signed by ``signer``; without one they are unsigned, and say so.
     EvidenceError when there is no plan that can be read, or nothing can be written.
     """
     verifiers = VERIFIERS.remembering()
@@ -84,7 +89,7 @@ def decide(
     )
     suite = _write_suite(directory, suite)
     # From disk once more: what is remembered above was true when it was read.
-    index, summary = write_summary(directory, run_id, require=require)
+    index, summary = write_summary(directory, run_id, require=require, signer=signer)
     return Decided(report, strategy, evidence, suite, index, summary)
 
 
@@ -200,21 +205,38 @@ def _write_suite(directory: SubjectDir, suite: CertificationSuite) -> Certificat
 
 
 def write_summary(
-    directory: SubjectDir, run_id: str, *, require: Collection[ItemName] = ()
+    directory: SubjectDir,
+    run_id: str,
+    *,
+    require: Collection[ItemName] = (),
+    signer: Signer | None = None,
 ) -> tuple[ArtifactIndex, ReleaseSummary]:
-    """Index every file, chain them, decide about the release on what lies on disk, and write it.
+    """Seal the evidence, index every file, chain them, decide on what lies on disk, write and seal that.
 
-    What cannot be chained (a file that may not be there, a chain that was touched) makes the summary red.
+    What cannot be sealed or chained (no plan, a file that may not be there, a chain that was touched) makes
+    the summary red.
     """
+    with _red_in_the_summary():
+        seal_evidence(directory, signer)
     index = artifact_index(directory, stamp(run_id))
     index = directory.write(index, markdown(index))
-    try:
+    with _red_in_the_summary():
         chain.append(EvidenceStore.holding(directory), directory, stamp(run_id))
+    summary = release_summary(directory, stamp(run_id), require=require, verifiers=VERIFIERS.remembering())
+    summary = directory.write(summary, markdown(summary))
+    with _red_in_the_summary():
+        seal_decisions(directory, signer)
+    return index, summary
+
+
+@contextmanager
+def _red_in_the_summary() -> Iterator[None]:
+    """What is wrong with evidence the summary says by itself; what the system refuses goes on up."""
+    try:
+        yield
     except EvidenceError as error:
         if error.kind is ProblemKind.REFUSED:  # nobody may be told that the evidence is red for that
             raise
-    summary = release_summary(directory, stamp(run_id), require=require, verifiers=VERIFIERS.remembering())
-    return index, directory.write(summary, markdown(summary))
 
 
 def _previous_index(directory: SubjectDir) -> tuple[CertificationSuiteIndex | None, str | None]:

@@ -12,6 +12,7 @@ from certification_pipeline.evidence.errors import EvidenceError
 from certification_pipeline.evidence.markdown import markdown
 from certification_pipeline.evidence.plan import PlannedCell
 from certification_pipeline.evidence.report import CertificationReport
+from certification_pipeline.evidence.seal.keys import Signer
 from certification_pipeline.evidence.store import EvidenceStore
 from certification_pipeline.evidence.subject_dir import SubjectDir
 from certification_pipeline.evidence.suite import CertificationSuite
@@ -23,6 +24,7 @@ from certification_pipeline.gates.certification_suite import certification_suite
 from certification_pipeline.gates.chain import append
 from certification_pipeline.gates.families import VERIFIERS
 from certification_pipeline.gates.release_summary import release_summary, verify_release_summary
+from certification_pipeline.gates.seal import seal_decisions, seal_evidence
 from certification_pipeline.gates.verification import read_plan
 from tests.evidence.builders import SMALL, provenance, release
 
@@ -55,8 +57,8 @@ def verified(directory: SubjectDir, minutes: float = 70) -> ReleaseSummary:
     return verify_release_summary(directory, provenance(minutes))
 
 
-def decide(directory: SubjectDir, **options: Any) -> ReleaseSummary:
-    """All gates, written and chained, at minutes 60 to 63 after sealing."""
+def decide(directory: SubjectDir, *, signer: Signer | None = None, **options: Any) -> ReleaseSummary:
+    """All gates, written, sealed and chained, at minutes 60 to 63 after sealing."""
     report(directory)
     bundles(directory)
     judged = suite(directory, **options)
@@ -64,17 +66,22 @@ def decide(directory: SubjectDir, **options: Any) -> ReleaseSummary:
     digest = directory.read_with_digest(directory.suite_path, CertificationSuite)[1]
     indexed = suite_index(None, judged, digest, provenance(61))
     directory.write(indexed, markdown(indexed))
+    seal_evidence(directory, signer)
     index = artifact_index(directory, provenance(62))
     directory.write(index, markdown(index))
     with suppress(EvidenceError):  # what cannot be chained is red in the summary
         append(EvidenceStore.holding(directory), directory, provenance(62.5))
     decided = summary(directory)
-    return directory.write(decided, markdown(decided))
+    decided = directory.write(decided, markdown(decided))
+    seal_decisions(directory, signer)
+    return decided
 
 
-def decided_release(root: Path, cells: tuple[PlannedCell, ...] = SMALL) -> SubjectDir:
+def decided_release(
+    root: Path, cells: tuple[PlannedCell, ...] = SMALL, *, signer: Signer | None = None
+) -> SubjectDir:
     directory, _ = release(root, cells)
-    assert decide(directory).passed
+    assert decide(directory, signer=signer).passed
     return directory
 
 

@@ -227,9 +227,11 @@ def test_the_index_lists_every_file_but_what_rests_on_it(tmp_path: Path) -> None
     index = directory.read(directory.artifact_index_path, ArtifactIndex)
     there = {str(path.relative_to(directory.path)) for path in directory.path.rglob("*") if path.is_file()}
     after = {"artifact_index.json", "artifact_index.md", "release_summary.json", "release_summary.md"}
+    after |= {"decisions.intoto.jsonl"}
+    assert after <= there
     assert {entry.path for entry in index.entries} == there - after
     types = {entry.artifact_type for entry in index.entries}
-    assert {"cell", "certification_report", "certification_suite", "markdown"} <= types
+    assert {"cell", "certification_report", "certification_suite", "markdown", "attestations"} <= types
     assert {entry.release for entry in index.entries if entry.path.endswith(".json")} == {RELEASE}
     assert verify_index(directory, index) == ()
 
@@ -253,10 +255,11 @@ def test_verifying_the_index_names_the_file(tmp_path: Path, change: Any, says: s
 def test_an_entry_that_misquotes_its_file_is_found(tmp_path: Path) -> None:
     directory = decided_release(tmp_path)
     document = json.loads(directory.artifact_index_path.read_text())
-    document["entries"][0]["run_id"] = "another"
+    at = next(n for n, entry in enumerate(document["entries"]) if entry["path"].startswith("cells/"))
+    document["entries"][at]["run_id"] = "another"
     write_json(directory.artifact_index_path, document, resealed=True)
     [problem] = verify_index(directory, directory.read(directory.artifact_index_path, ArtifactIndex))
-    assert problem == "entries[0].run_id: says 'another', is 'run-1'"
+    assert problem == f"entries[{at}].run_id: says 'another', is 'run-1'"
 
 
 def test_links_and_files_of_another_release_make_the_index_red(tmp_path: Path) -> None:
