@@ -32,6 +32,8 @@ ATTESTATIONS = "attestations.intoto.jsonl"
 """One statement a planned cell, evidence family and the plan itself, in signed envelopes."""
 DECISIONS = "decisions.intoto.jsonl"
 """One statement a decision: suite, release, levels; and over the files that nothing else covers."""
+PAGES = "pages.intoto.jsonl"
+"""Beside the engines of a release: one statement over the pages that lie there for people."""
 CONNECTOR_LEVELS = "connector_levels.json"
 
 DECISION = frozenset({RELEASE_SUMMARY, "release_summary.md"})

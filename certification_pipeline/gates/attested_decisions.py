@@ -37,7 +37,8 @@ def decision_statements(directory: SubjectDir, levels: Iterable[Decided] = ()) -
     ``EvidenceError`` when there is no plan that can be read.
     """
     for decided in (*_decided(directory), *levels):
-        yield Attested(f"decision {decided.resource}", verification_summary(decided).spelled())
+        statement = verification_summary(decided)
+        yield Attested(f"decision {decided.resource_uri}", statement.spelled())
     files = FilesPredicate(release_id=directory.release_id, engine=directory.engine)
     if subjects := tuple(_files(directory)):
         yield Attested("files", Statement.about(subjects, files).spelled())

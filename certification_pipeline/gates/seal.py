@@ -17,11 +17,12 @@ from certification_pipeline.evidence.errors import EvidenceError, ProblemKind
 from certification_pipeline.evidence.files import resolve_inside, streaming_atomically
 from certification_pipeline.evidence.seal.dsse import sign
 from certification_pipeline.evidence.seal.keys import Signer
-from certification_pipeline.evidence.seal.lines import Line, LineSignature, read_lines
+from certification_pipeline.evidence.seal.lines import Line, LineSignature, Place, read_lines
 from certification_pipeline.evidence.seal.vsa import Decided
 from certification_pipeline.evidence.subject_dir import SubjectDir
 from certification_pipeline.gates.attested import Attested, evidence_statements
 from certification_pipeline.gates.attested_decisions import decision_statements
+from certification_pipeline.gates.attested_pages import ReleaseDir, page_statements
 from certification_pipeline.gates.families import VERIFIERS
 from certification_pipeline.gates.verifiers import Verifiers
 
@@ -56,7 +57,12 @@ def seal_decisions(directory: SubjectDir, signer: Signer | None, *, levels: Iter
     return _write(directory, layout.DECISIONS, decision_statements(directory, levels), signer)
 
 
-def _write(directory: SubjectDir, path: str, statements: Iterator[Attested], signer: Signer | None) -> Sealed:
+def seal_pages(release: ReleaseDir, signer: Signer | None) -> Sealed:
+    """Write ``pages.intoto.jsonl`` over what lies beside the engines of a release, once it is rendered."""
+    return _write(release, layout.PAGES, page_statements(release), signer)
+
+
+def _write(directory: Place, path: str, statements: Iterator[Attested], signer: Signer | None) -> Sealed:
     place = resolve_inside(directory.path, path)
     kept = _signatures(directory, path) if signer is None else {}
     count = signed = 0
@@ -85,7 +91,7 @@ def _again(first: Attested, rest: Iterator[Attested]) -> Iterator[Attested]:
     yield from rest
 
 
-def _signatures(directory: SubjectDir, path: str) -> _Kept:
+def _signatures(directory: Place, path: str) -> _Kept:
     """Statement -> its signatures, as they lie there; whether they verify is for who verifies."""
     kept: _Kept = {}
     with suppress(EvidenceError):

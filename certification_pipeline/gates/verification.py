@@ -90,7 +90,12 @@ def differences(found: Decision, expected: Decision) -> tuple[str, ...]:
     """
     left_out = {"content_digest"}
     says = found.model_dump(mode="json", exclude=left_out, exclude_unset=True)
-    listed = list(_walk("", says, expected.model_dump(mode="json", exclude=left_out)))
+    return disagreements(says, expected.model_dump(mode="json", exclude=left_out))
+
+
+def disagreements(found: JsonValue, expected: JsonValue) -> tuple[str, ...]:
+    """As :func:`differences`, of any two JSON values."""
+    listed = list(_walk("", found, expected))
     more = len(listed) - MOST_DIFFERENCES
     return (*listed[:MOST_DIFFERENCES], *((f"and {more} more differences",) if more > 0 else ()))
 

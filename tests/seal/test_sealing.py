@@ -19,8 +19,9 @@ from certification_pipeline.gates.seal import seal_evidence
 from tests.evidence.builders import SMALL, SUBJECT, cell, row_judgement
 from tests.gates.releases import decided_release
 from tests.gates.releases import release as undecided_release
+from tests.seal.conftest import SIGNER
 
-SIGNER, OTHER = Signer.generate(), Signer.generate()
+OTHER = Signer.generate()
 
 
 def statements(directory: SubjectDir, path: str = layout.ATTESTATIONS) -> list[dict[str, Any]]:
@@ -86,8 +87,7 @@ def test_somebody_elses_envelope_is_read_in_any_layout_but_strictly() -> None:
             read_envelope(data, "x")
 
 
-def test_plan_cells_and_families_each_have_a_statement_about_the_artifact(tmp_path: Path) -> None:
-    directory = decided_release(tmp_path, signer=SIGNER)
+def test_plan_cells_and_families_each_have_a_statement_about_the_artifact(directory: SubjectDir) -> None:
     made = statements(directory)
     assert [each["predicateType"].split(":")[-2] for each in made] == ["plan", *["cell"] * 4, "family"]
     digest = SUBJECT.artifact_digest.removeprefix("sha256:")
@@ -129,8 +129,7 @@ def test_an_engine_that_could_not_be_installed_has_no_digest_made_up(tmp_path: P
     assert "passed" not in [each["predicate"].get("outcome") for each in made]
 
 
-def test_sealing_again_gives_the_same_bytes_and_another_key_other_ones(tmp_path: Path) -> None:
-    directory = decided_release(tmp_path, signer=SIGNER)
+def test_sealing_again_gives_the_same_bytes_and_another_key_other_ones(directory: SubjectDir) -> None:
     before = bundle(directory)
     seal_evidence(directory, SIGNER)
     assert bundle(directory) == before
@@ -138,8 +137,7 @@ def test_sealing_again_gives_the_same_bytes_and_another_key_other_ones(tmp_path:
     assert signing_key_id(directory, layout.ATTESTATIONS) == OTHER.key_id
 
 
-def test_deciding_again_without_the_key_unsigns_only_what_changed(tmp_path: Path) -> None:
-    directory = decided_release(tmp_path, signer=SIGNER)
+def test_deciding_again_without_the_key_unsigns_only_what_changed(directory: SubjectDir) -> None:
     before = bundle(directory)
     sealed = seal_evidence(directory, None)
     assert (sealed.statements, sealed.signed) == (6, 6)
@@ -162,8 +160,7 @@ def test_unsigned_has_every_statement_and_no_signature(tmp_path: Path) -> None:
     assert signing_key_id(directory, layout.ATTESTATIONS) is None
 
 
-def test_a_seal_does_not_outlive_what_it_is_about(tmp_path: Path) -> None:
-    directory = decided_release(tmp_path, signer=SIGNER)
+def test_a_seal_does_not_outlive_what_it_is_about(directory: SubjectDir) -> None:
     directory.plan_path.unlink()
     _, summary = write_summary(directory, "run-2", signer=SIGNER)
     assert not summary.passed
@@ -171,7 +168,6 @@ def test_a_seal_does_not_outlive_what_it_is_about(tmp_path: Path) -> None:
     assert not (directory.path / layout.DECISIONS).exists()
 
 
-def test_the_release_and_its_chain_hold_the_seal(tmp_path: Path) -> None:
-    directory = decided_release(tmp_path, signer=SIGNER)
+def test_the_release_and_its_chain_hold_the_seal(directory: SubjectDir) -> None:
     assert layout.ATTESTATIONS in directory.artifact_index_path.read_text()
     assert layout.DECISIONS not in directory.artifact_index_path.read_text()

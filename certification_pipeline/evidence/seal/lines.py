@@ -10,11 +10,11 @@ import base64
 import binascii
 import re
 from collections.abc import Iterator
-from typing import NamedTuple
+from pathlib import Path
+from typing import NamedTuple, Protocol
 
 from certification_pipeline.evidence.errors import EvidenceError, ProblemKind
 from certification_pipeline.evidence.files import open_lines
-from certification_pipeline.evidence.subject_dir import SubjectDir
 
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 LONGEST_LINE = 32 << 20
@@ -29,6 +29,14 @@ _LINE = re.compile(
 )
 _EACH = re.compile(_SIGNATURE)
 _REMEDY = "Restore the file from a copy, or decide again: certify release-summary"
+
+
+class Place(Protocol):
+    """A directory that holds bundles: a subject's, or a release's."""
+
+    @property
+    def path(self) -> Path:
+        """Where it is."""
 
 
 class LineSignature(NamedTuple):
@@ -90,8 +98,8 @@ def _is_one_spelling(text: bytes) -> bool:
         return False
 
 
-def read_lines(directory: SubjectDir, path: str) -> Iterator[Line]:
-    """Every envelope of a bundle in a subject's directory, one at a time.
+def read_lines(directory: Place, path: str) -> Iterator[Line]:
+    """Every envelope of a bundle, one at a time.
 
     Raises ``EvidenceError``: when the file is not there, or at the first line that is not an envelope.
     """
@@ -102,13 +110,13 @@ def read_lines(directory: SubjectDir, path: str) -> Iterator[Line]:
         yield line
 
 
-def raw_lines(directory: SubjectDir, path: str) -> Iterator[bytes]:
+def raw_lines(directory: Place, path: str) -> Iterator[bytes]:
     """As :func:`read_lines`, whatever they hold. A line that is longer than any statement is cut there."""
     with open_lines(directory.path, path, LONGEST_LINE) as lines:
         yield from lines
 
 
-def signing_key_id(directory: SubjectDir, path: str) -> str | None:
+def signing_key_id(directory: Place, path: str) -> str | None:
     """The key id that every line names, the smallest of several; ``None``: not there, or unsigned in part.
 
     Read, not verified: it says who is *claimed* to have signed. ``certify verify --key`` verifies.

@@ -13,7 +13,7 @@ import re
 from typing import Annotated, ClassVar, Literal
 from urllib.parse import quote
 
-from pydantic import AwareDatetime, ConfigDict, Field, SerializeAsAny
+from pydantic import AwareDatetime, ConfigDict, Field, JsonValue, SerializeAsAny
 from pydantic.alias_generators import to_camel
 from pydantic_core import to_json
 
@@ -189,6 +189,30 @@ def subject_of(subject: Subject, plan: ResourceDescriptor) -> tuple[ResourceDesc
         name = f"{subject.engine}@{subject.version}"
         return (ResourceDescriptor(name=name, digest=digest_set(subject.artifact_digest)),)
     return (plan,)
+
+
+def statement_name(statement: JsonValue) -> str | None:
+    """What tells a statement from all others of its file; ``None``: it is none of ours.
+
+    ``plan``, ``cell <id>``, ``family <name>``, ``files``, ``decision <resource uri>``.
+    """
+    fields = statement if isinstance(statement, dict) else {}
+    predicate = fields.get("predicate")
+    inside = predicate if isinstance(predicate, dict) else {}
+    match fields.get("predicateType"):
+        case "urn:certification-pipeline:predicate:plan:v1":
+            return "plan"
+        case "urn:certification-pipeline:predicate:files:v1":
+            return "files"
+        case "urn:certification-pipeline:predicate:family:v1":
+            return f"family {inside.get('family')}"
+        case "urn:certification-pipeline:predicate:cell:v1":
+            cell = inside.get("cell")
+            return f"cell {cell.get('cellId') if isinstance(cell, dict) else None}"
+        case "https://slsa.dev/verification_summary/v1":
+            return f"decision {inside.get('resourceUri')}"
+        case _:
+            return None
 
 
 def engine_uri(subject: Subject) -> str:

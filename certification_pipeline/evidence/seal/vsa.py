@@ -70,6 +70,11 @@ class Decided(Wire):
     decided_at: AwareDatetime
     producer: Producer
 
+    @property
+    def resource_uri(self) -> str:
+        """The engine's, and what of it was decided on."""
+        return f"{engine_uri(self.subject)}:{self.resource}"
+
 
 def verification_summary(decided: Decided) -> Statement:
     """The attestation of a decision. ``ValueError`` when it could not be told from SLSA's own levels."""
@@ -81,7 +86,7 @@ def verification_summary(decided: Decided) -> Statement:
     predicate = VerificationSummary(
         verifier=Verifier(version={decided.producer.name: decided.producer.version}),
         time_verified=decided.decided_at,
-        resource_uri=f"{engine_uri(decided.subject)}:{decided.resource}",
+        resource_uri=decided.resource_uri,
         policy=decided.policy,
         input_attestations=decided.inputs,
         verification_result="PASSED" if passed else "FAILED",
