@@ -12,6 +12,7 @@ from certification_pipeline.cli import (
     bundles,
     calibrate,
     chain,
+    chain_proof,
     compare,
     connectors,
     dbt_lineage,
@@ -78,6 +79,9 @@ app.command()(export.export)
 app.command()(look.doctor)
 app.add_typer(findings.findings_app, name="findings")
 app.add_typer(replay.replay_app, name="replay")
+chain.chain_app.command("anchor")(chain_proof.chain_anchor)
+chain.chain_app.command("prove")(chain_proof.chain_prove)
+chain.chain_app.command("check-proof")(chain_proof.chain_check_proof)
 app.add_typer(chain.chain_app, name="chain")
 app.add_typer(look.scenario_app, name="scenario")
 app.add_typer(engine.engine_app, name="engine")

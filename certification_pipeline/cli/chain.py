@@ -18,15 +18,6 @@ if TYPE_CHECKING:
 
 chain_app = typer.Typer(no_args_is_help=True, help="The hash chain over every file of every release.")
 
-Anchor = Annotated[
-    str | None,
-    typer.Option(
-        "--anchor",
-        metavar="HASH|FILE",
-        help="A hash of this chain kept elsewhere, or a copy of its head.json: finds a tail cut off.",
-    ),
-]
-
 
 @chain_app.command("append")
 def chain_append(
@@ -66,34 +57,29 @@ def chain_append(
 
 @chain_app.command("verify")
 def chain_verify(
+    *,
     release_id: Annotated[
         str | None, typer.Option("--release-id", metavar="ID", help="Re-hash only its files. [all releases']")
     ] = None,
     engine: options.Engines = None,
     evidence_dir: options.EvidenceDir = None,
-    anchor: Anchor = None,
+    anchor: options.Anchor = None,
+    key: options.Keys = None,
     form: options.Formatted = Format.TABLE,
 ) -> None:
     """Recompute every hash and re-hash every file; says exactly what was changed. Exits 1 if anything was."""
     from certification_pipeline.catalog.vocabulary import Outcome  # noqa: PLC0415 - lazy on purpose
+    from certification_pipeline.cli.evidence import given_anchor  # noqa: PLC0415
     from certification_pipeline.cli.output import emit  # noqa: PLC0415
-    from certification_pipeline.evidence.errors import EvidenceError  # noqa: PLC0415
+    from certification_pipeline.evidence.seal.keys import read_public_keys  # noqa: PLC0415
     from certification_pipeline.gates.chain import verify  # noqa: PLC0415
-    from certification_pipeline.gates.chain_anchor import read_anchor  # noqa: PLC0415
     from certification_pipeline.gates.exit_code import exit_code  # noqa: PLC0415
 
-    store, names = _chains(evidence_dir, engine)
-    expected = None
-    if anchor is not None:
-        if len(names) != 1:
-            raise typer.BadParameter(
-                "an anchor is of one chain: say which with --engine", param_hint="--anchor"
-            )
-        try:
-            expected = read_anchor(anchor)
-        except EvidenceError as error:
-            raise typer.BadParameter(str(error), param_hint="--anchor") from None
-    found = [verify(store, name, anchor=expected, release_id=release_id) for name in names]
+    store, names = chains(evidence_dir, engine)
+    if anchor is not None and len(names) != 1:
+        raise typer.BadParameter("an anchor is of one chain: say which with --engine", param_hint="--anchor")
+    expected, keys = given_anchor(anchor), read_public_keys(key or ())
+    found = [verify(store, name, anchor=expected, keys=keys, release_id=release_id) for name in names]
     if form is Format.JSON:
         emit([_as_json(each) for each in found])
     else:
@@ -118,7 +104,7 @@ def chain_show(
     from certification_pipeline.evidence.chain_dir import ChainDir  # noqa: PLC0415
     from certification_pipeline.gates.chain_links import read_links  # noqa: PLC0415
 
-    store, names = _chains(evidence_dir, engine)
+    store, names = chains(evidence_dir, engine)
     rows = []
     broken = False
     for name in names:
@@ -136,7 +122,7 @@ def chain_show(
         raise typer.Exit(1)
 
 
-def _chains(evidence_dir: Path | None, engines: list[str] | None) -> tuple[EvidenceStore, tuple[str, ...]]:
+def chains(evidence_dir: Path | None, engines: list[str] | None) -> tuple[EvidenceStore, tuple[str, ...]]:
     """The store and the engines asked for; by default all that have a chain or evidence.
 
     An engine whose chain is gone must not be passed over in silence.
@@ -168,6 +154,8 @@ def _row(entry: dict[str, JsonValue]) -> dict[str, JsonValue]:
 
 
 def _as_json(found: ChainVerification) -> dict[str, JsonValue]:
+    from certification_pipeline.evidence.chain_proof import as_node  # noqa: PLC0415 - lazy on purpose
+
     return {
         "engine": found.engine,
         "passed": not found.problems,
@@ -175,6 +163,8 @@ def _as_json(found: ChainVerification) -> dict[str, JsonValue]:
         "entries": len(found.entries),
         "files": found.files_checked,
         "head": found.head.chain_hash if found.head else None,
+        "root": as_node(found.checkpoint.root) if found.checkpoint else None,
+        "signed": bool(found.checkpoint and found.checkpoint.is_signed),
         "problems": [{"kind": p.kind.value, "path": p.path, "message": p.message} for p in found.problems],
         "superseded": [{"sequence": s.sequence, "release_id": s.release_id} for s in found.superseded],
         "notes": list(found.notes),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from certification_pipeline.evidence.anchor import Anchor
 from certification_pipeline.evidence.errors import EvidenceError, ProblemKind
 from certification_pipeline.evidence.store import EvidenceStore
 from certification_pipeline.evidence.subject_dir import SubjectDir
@@ -49,6 +50,18 @@ def subject_dirs(
     """As :func:`open_release`: one directory an engine."""
     store, release, names = open_release(evidence_dir, release_id, engines)
     return [store.release(release, name) for name in names]
+
+
+def given_anchor(given: str | None) -> Anchor | None:
+    """What ``--anchor`` names; a usage error when that cannot be read, or is no anchor."""
+    if given is None:
+        return None
+    from certification_pipeline.gates.chain_anchor import read_anchor  # noqa: PLC0415 - lazy on purpose
+
+    try:
+        return read_anchor(given)
+    except EvidenceError as error:
+        raise SettingsError(f"--anchor: {error.path}: {error.problem}", error.remedy) from None
 
 
 Side = tuple[str, str]

@@ -37,6 +37,22 @@ Engines = Annotated[
         help="Only this engine, 'all', or another version of one: 'dlt==1.30.0'; repeatable.",
     ),
 ]
+Keys = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--key",
+        metavar="KEY|FILE",
+        help="A public key that must have signed, itself or its file; repeatable: one of them.",
+    ),
+]
+Anchor = Annotated[
+    str | None,
+    typer.Option(
+        "--anchor",
+        metavar="HASH|FILE|git:REPOSITORY#TAG",
+        help="What was kept elsewhere of this chain: finds a tail cut off, entries written anew.",
+    ),
+]
 Routes = Annotated[
     list[str] | None,
     typer.Option("--route", metavar="GLOB", help="Only these routes, e.g. 'postgres_to_*'; repeatable."),

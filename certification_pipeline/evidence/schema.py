@@ -17,6 +17,7 @@ from certification_pipeline.evidence.bundle import OpsEvidenceBundle, StrategyCe
 from certification_pipeline.evidence.calibration import Calibration
 from certification_pipeline.evidence.cell import CellEvidence
 from certification_pipeline.evidence.chain import EvidenceChainEntry
+from certification_pipeline.evidence.chain_proof import ChainProof
 from certification_pipeline.evidence.comparison import EngineComparison
 from certification_pipeline.evidence.connectors import ConnectorCertification
 from certification_pipeline.evidence.dbt_lineage import DbtLineage
@@ -53,9 +54,9 @@ ARTIFACTS: tuple[type[Artifact], ...] = (
 )
 
 
-Published = type[Artifact] | type[EngineComparison]
-BESIDE_RELEASES: tuple[type[EngineComparison], ...] = (EngineComparison,)
-"""About all engines of a release, and no gate's evidence."""
+Published = type[Artifact] | type[EngineComparison] | type[ChainProof]
+BESIDE_RELEASES: tuple[type[EngineComparison] | type[ChainProof], ...] = (EngineComparison, ChainProof)
+"""No gate's evidence: about all engines of a release; what somebody without the evidence is given."""
 
 
 def schema_of(artifact: Published) -> JsonSchemaValue:

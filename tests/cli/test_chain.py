@@ -110,3 +110,53 @@ def test_an_engine_that_is_not_there_is_told(certify: Certify, chained: Path, en
     answer = certify("chain", "verify", "--evidence-dir", chained, "--engine", engine)
     assert answer.code == 2
     assert "Choose from: dlt, reference" in answer.err
+
+
+def test_what_is_kept_elsewhere_shows_a_chain_put_back(
+    certify: Certify, chained: Path, tmp_path: Path
+) -> None:
+    old = shutil.copytree(chained, tmp_path / "old")
+    mine = ("--evidence-dir", chained, "--engine", "reference")
+    for path in (chained / "releases/green/reference").glob("release_summary.*"):
+        path.unlink()
+    assert certify("release-summary", *mine).code == 0
+    kept = tmp_path / "kept" / "reference"
+    answer = certify("chain", "anchor", "--to", kept, *mine)
+    assert answer.code == 0, answer.err
+    assert "entries anchored in" in answer.out
+    assert "not signed" in answer.out
+    assert certify("chain", "verify", *mine, "--anchor", kept).code == 0
+    shown = json.loads(certify("chain", "anchor", "--to", kept, *mine, "--format", "json").out)
+    assert (shown["written"], shown["signed"], shown["size"]) == (False, False, 2)
+    late = certify("chain", "verify", "--evidence-dir", old, "--engine", "reference", "--anchor", kept)
+    assert late.code == 1
+    assert "an old copy was put back" in late.out
+
+
+def test_a_release_is_proved_to_somebody_without_evidence(
+    certify: Certify, chained: Path, tmp_path: Path
+) -> None:
+    answer = certify("chain", "prove", "green", "--evidence-dir", chained, "--engine", "reference")
+    assert answer.code == 0, answer.err
+    proof = tmp_path / "proof.json"
+    proof.write_text(answer.out)
+    shutil.rmtree(chained)
+    checked = certify("chain", "check-proof", proof)
+    assert checked.code == 0, checked.err
+    assert "✓ release green of reference is entry 1 of 1" in checked.out
+    assert "not signed" in checked.out
+    proof.write_text(answer.out.replace('"leaf_index": 0', '"leaf_index": 1'))
+    wrong = certify("chain", "check-proof", proof, "--format", "json")
+    assert wrong.code == 1
+    assert json.loads(wrong.out)["problems"]
+    assert certify("chain", "check-proof", tmp_path / "none").code == 2
+
+
+def test_anchor_and_prove_ask_what_they_cannot_know(certify: Certify, chained: Path) -> None:
+    answer = certify("chain", "prove", "green", "--evidence-dir", chained)
+    assert answer.code == 2
+    assert "chains of dlt, reference" in answer.err
+    assert certify("chain", "anchor", "--evidence-dir", chained, "--engine", "dlt").code == 2
+    answer = certify("chain", "prove", "nothing", "--evidence-dir", chained, "--engine", "dlt")
+    assert answer.code == 2
+    assert "certify chain append" in answer.err

@@ -35,12 +35,13 @@ from certification_pipeline.evidence.markdown import markdown
 from certification_pipeline.evidence.provenance import stamp
 from certification_pipeline.evidence.store import EvidenceStore
 from certification_pipeline.gates.artifact_index import artifact_index
-from certification_pipeline.gates.chain import append, verify
+from certification_pipeline.gates.chain import Appended, append, verify
 from certification_pipeline.gates.chain_anchor import read_anchor
 from certification_pipeline.gates.chain_links import Tampering
 from certification_pipeline.gates.decide import decide, write_report, write_suite
 from certification_pipeline.gates.release_summary import release_summary
 from tests.evidence.builders import ENGINE, SMALL, cell, plan
+from tests.ledger.chains import Pen
 
 CHECKOUT = Path(__file__).parents[2]
 UNSIGNED = "the checkpoint is not signed"
@@ -346,6 +347,88 @@ def put_back(chain: ChainDir) -> None:
     leaves = [chain.entry_with_leaf(name)[1] for name in names]
     digest = chain.set_checkpoint(make_checkpoint(ENGINE, leaves, None))
     chain.set_head(EvidenceChainHead.of(ENGINE, chain.entry(names[-1]), digest))
+
+
+# --- the checkpoint ----------------------------------------------------------------------------------------
+
+
+def append_again(root: Path, pen: Pen | None = None) -> Appended:
+    store = EvidenceStore(root)
+    return append(store, store.release("r3", ENGINE), stamp("again"), signer=pen)
+
+
+def test_a_chain_from_before_there_were_checkpoints_gets_one_at_the_next_append(root: Path) -> None:
+    chain = ChainDir(root, ENGINE)
+    (chain.path / "checkpoint").unlink()
+    chain.set_head(chain.head().model_copy(update={"checkpoint": None}))
+    assert b"checkpoint" not in (chain.path / "head.json").read_bytes(), "as it was spelled then"
+    assert verify(EvidenceStore(root), ENGINE).notes == (
+        "there is no checkpoint yet, the next append writes one",
+    )
+    assert found(root) == []
+    assert found(root, keys=[Pen().public_key]) == [(Tampering.UNSIGNED, f"chain/{ENGINE}/checkpoint")]
+    assert not append_again(root).new
+    assert chain.checkpoint()[0].size == 4
+    assert verify(EvidenceStore(root), ENGINE).notes == (UNSIGNED,)
+
+
+def test_who_holds_a_key_is_told_of_a_checkpoint_it_did_not_sign(root: Path) -> None:
+    mine, other = Pen(), Pen(2)
+    unsigned = [(Tampering.UNSIGNED, f"chain/{ENGINE}/checkpoint")]
+    assert found(root, keys=[mine.public_key]) == unsigned
+    done = append_again(root, mine)
+    assert (done.new, done.checkpoint.signed_by(mine.public_key)) == (False, True)
+    assert found(root, keys=[other.public_key, mine.public_key]) == []
+    assert found(root, keys=[other.public_key]) == unsigned
+    [note] = verify(EvidenceStore(root), ENGINE).notes
+    assert "no key was given" in note
+    append_again(root)
+    assert found(root, keys=[mine.public_key]) == [], "appending without a key takes no signature off"
+
+
+@pytest.mark.parametrize("at", ["size", "root", "signature", "line more", "stripped", "another's"])
+def test_a_checkpoint_that_was_touched_is_named_without_a_key_too(root: Path, at: str) -> None:
+    append_again(root, Pen())
+    chain = ChainDir(root, ENGINE)
+    path = chain.path / "checkpoint"
+    whole = path.read_text()
+    lines = whole.split("\n")
+    match at:
+        case "size":
+            lines[1] = "3"
+        case "root":
+            lines[2] = lines[2].replace(lines[2][0], "B" if lines[2][0] == "A" else "A", 1)
+        case "signature":
+            lines[4] = lines[4][:-10] + ("A" if lines[4][-10] != "A" else "B") + lines[4][-9:]
+        case "line more":
+            lines.insert(3, "released by nobody")
+        case "stripped":
+            lines = [*lines[:3], ""]
+        case _:
+            lines[0] = "certification_pipeline/dlt"
+    path.write_text("\n".join(lines))
+    # Of a signature that was taken off whole and a head that was edited, the same is left.
+    file = "head.json" if at == "stripped" else "checkpoint"
+    assert found(root) == [(Tampering.EDITED, f"chain/{ENGINE}/{file}")]
+    if at in {"signature", "stripped"}:
+        append_again(
+            root, Pen()
+        )  # what it says of the entries is right: nothing is hidden by writing it anew
+        assert path.read_text() == whole
+        assert found(root) == []
+    else:
+        with pytest.raises(EvidenceError, match="does not verify"):
+            append_again(root, Pen())
+
+
+def test_a_tail_cut_off_with_its_head_is_still_counted_by_the_checkpoint(root: Path) -> None:
+    chain = ChainDir(root, ENGINE)
+    names = chain.listing()[0]
+    (chain.path / str(names[-1])).unlink()
+    chain.set_head(EvidenceChainHead.of(ENGINE, chain.entry(names[-2])))
+    assert found(root) == [(Tampering.TRUNCATED, f"chain/{ENGINE}")]
+    with pytest.raises(EvidenceError, match="counts 4 entries, the last one there is 3"):
+        append_again(root)
 
 
 # --- the anchor --------------------------------------------------------------------------------------------
