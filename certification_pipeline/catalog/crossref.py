@@ -168,15 +168,19 @@ def _history(scenario: Scenario, references: References) -> Iterator[Problem]:
 def _policy(policy: LevelPolicy, references: References) -> Iterator[Problem]:
     seen: set[str] = set()
     for level_index, level in enumerate(policy.levels):
-        for index, requirement in enumerate(level.requirements):
-            at: Location = ("levels", level_index, "requirements", index)
+        placed = [("requirements", index, one) for index, one in enumerate(level.requirements)]
+        placed += [("also", index, one) for index, one in enumerate(level.also)]
+        for part, index, requirement in placed:
+            at: Location = ("levels", level_index, part, index)
             yield from _requirement(policy, requirement, references, at)
             if requirement.id in seen:
                 message = f"the requirement `{requirement.id}` occurs twice"
                 yield references.problem("policies", policy.id, (*at, "id"), message, "rename one")
             seen.add(requirement.id)
-    used = {check for level in policy.levels for one in level.requirements for check in one.checks}
-    for check in policy.checks:
+    used = {check for level in policy.levels for one in level.everything for check in one.checks}
+    for check, spec in policy.checks.items():
+        for index, pattern in enumerate(spec.soak.scenarios if spec.soak else ()):
+            yield from _matching(policy, pattern, references, ("checks", check, "soak", "scenarios", index))
         if check not in used:
             message = f"no requirement uses the check `{check}`"
             yield references.problem(
@@ -187,12 +191,8 @@ def _policy(policy: LevelPolicy, references: References) -> Iterator[Problem]:
 def _requirement(
     policy: LevelPolicy, requirement: Requirement, references: References, at: Location
 ) -> Iterator[Problem]:
-    scenarios = references.known("scenarios")
     for index, pattern in enumerate(requirement.scenarios):
-        if not any(fnmatchcase(scenario, pattern) for scenario in scenarios):
-            message = f"`{pattern}` matches no scenario"
-            place = (*at, "scenarios", index)
-            yield references.problem("policies", policy.id, place, message, nearest(pattern, scenarios))
+        yield from _matching(policy, pattern, references, (*at, "scenarios", index))
     for index, check in enumerate(requirement.checks):
         if check not in policy.checks:
             message = f"the check `{check}` is not described under `checks`"
@@ -202,3 +202,10 @@ def _requirement(
         message = f"nothing proves `{requirement.id}`: it could never be met, or would be met by nothing"
         remedy = "name the scenarios, checks or documents that prove it"
         yield references.problem("policies", policy.id, at, message, remedy)
+
+
+def _matching(policy: LevelPolicy, pattern: str, references: References, at: Location) -> Iterator[Problem]:
+    scenarios = references.known("scenarios")
+    if not any(fnmatchcase(scenario, pattern) for scenario in scenarios):
+        message = f"`{pattern}` matches no scenario"
+        yield references.problem("policies", policy.id, at, message, nearest(pattern, scenarios))

@@ -116,7 +116,7 @@ def checklist(made: Sequence[ConnectorCertification]) -> pd.DataFrame:
     """Connector x item, each cell a symbol; a reason where nothing could be tested."""
     import pandas as pd  # noqa: PLC0415 - heavy
 
-    from certification_pipeline.evidence.connectors import ChecklistItem  # noqa: PLC0415
+    from certification_pipeline.catalog.checklist import ChecklistItem  # noqa: PLC0415
     from certification_pipeline.report.tally import SYMBOL  # noqa: PLC0415
 
     frame = pd.DataFrame(

@@ -9,16 +9,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
+from certification_pipeline.catalog.checklist import ChecklistItem, TestMarker
 from certification_pipeline.catalog.vocabulary import Outcome
 from certification_pipeline.evidence.artifact import Blocker
-from certification_pipeline.evidence.connectors import (
-    JUNIT,
-    Capability,
-    ChecklistItem,
-    Connector,
-    ConnectorCertification,
-    TestMarker,
-)
+from certification_pipeline.evidence.connectors import JUNIT, Capability, Connector, ConnectorCertification
 from certification_pipeline.evidence.junit import JUnitReport, TestCase
 
 Item = ChecklistItem

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from certification_pipeline.catalog.checklist import ChecklistItem
 from certification_pipeline.catalog.vocabulary import Outcome
 from certification_pipeline.evidence.benchmark import BenchmarkBaseline
 from certification_pipeline.evidence.benchmark_page import measured_facts, measured_tables
@@ -13,7 +14,7 @@ from certification_pipeline.evidence.bundle import (
     OpsEvidenceBundle,
     StrategyCertificationBundle,
 )
-from certification_pipeline.evidence.connectors import ChecklistItem, ConnectorCertification
+from certification_pipeline.evidence.connectors import ConnectorCertification
 from certification_pipeline.evidence.dbt_lineage import DbtLineage
 from certification_pipeline.evidence.openlineage import OpenLineageReport
 from certification_pipeline.evidence.page import headline, page, short, table, yes

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from enum import StrEnum
 from typing import ClassVar, Literal
 
 from pydantic import Field
@@ -39,10 +40,22 @@ class Selection(Model):
     families: tuple[str, ...] = Field((), description="over evidence families beside the matrix")
 
 
+class Trigger(StrEnum):
+    """Who began a release."""
+
+    SCHEDULE = "schedule"
+    """A timetable: only such releases count for a soak."""
+    MANUAL = "manual"
+
+
 class CertificationPlan(Artifact):
     """``certification_automation_plan.json``."""
 
     KIND: ClassVar[str] = "certification_automation_plan"
+
+    trigger: Trigger = Field(
+        Trigger.MANUAL, description="who began the release; sealed with it, and no part of the work's digest"
+    )
 
     catalog_digest: Digest
     rows: int

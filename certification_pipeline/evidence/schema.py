@@ -23,6 +23,7 @@ from certification_pipeline.evidence.connectors import ConnectorCertification
 from certification_pipeline.evidence.dbt_lineage import DbtLineage
 from certification_pipeline.evidence.files import write_atomically
 from certification_pipeline.evidence.index import ArtifactIndex
+from certification_pipeline.evidence.levels import ConnectorLevels
 from certification_pipeline.evidence.openlineage import OpenLineageReport
 from certification_pipeline.evidence.plan import CertificationPlan
 from certification_pipeline.evidence.published import PublishedRecord
@@ -51,6 +52,7 @@ ARTIFACTS: tuple[type[Artifact], ...] = (
     ReleaseSummary,
     EvidenceChainEntry,
     PublishedRecord,
+    ConnectorLevels,
 )
 
 

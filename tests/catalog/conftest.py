@@ -79,7 +79,7 @@ SMALL = {
         title: House rules
         source: ours
         checks:
-          live.smoke: {title: Live, passes_when: it MUST, remedy: try}
+          live.smoke: {title: Live, passes_when: it MUST, remedy: try, item: live_tests}
         levels:
           - id: beta
             title: Beta

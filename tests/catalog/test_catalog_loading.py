@@ -273,10 +273,23 @@ MISTAKES = {
         (
             "policies/house.yaml",
             "  live.smoke: {",
-            "  live.fire: {title: F, passes_when: F, remedy: F}\n  live.smoke: {",
+            "  live.fire: {title: F, passes_when: F, remedy: F, item: live_tests}\n  live.smoke: {",
         ),
         "policies/house.yaml:4:14 checks.live.fire | no requirement uses the check `live.fire` | "
         "use it, or remove it",
+    ),
+    "check proven by nothing": (
+        ("policies/house.yaml", ", item: live_tests", ""),
+        "policies/house.yaml:4:15 checks.live.smoke | `live.smoke` cannot be a dict | "
+        "value error, name exactly one of item, family, soak, attestation",
+    ),
+    "soak over an unknown scenario": (
+        (
+            "policies/house.yaml",
+            "item: live_tests",
+            "soak: {runs: 1, days: 1, longest_gap_hours: 9, scenarios: [schemas.add]}",
+        ),
+        "policies/house.yaml:4:",
     ),
     "requirement twice": (
         ("policies/house.yaml", "id: beta.live", "id: beta.drift"),

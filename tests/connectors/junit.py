@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from xml.sax.saxutils import quoteattr
 
+from certification_pipeline.catalog.checklist import ChecklistItem, TestMarker
 from certification_pipeline.evidence.connector_verdict import PROVEN_BY
-from certification_pipeline.evidence.connectors import ChecklistItem, TestMarker
 
 ASKED = (TestMarker.UNIT, TestMarker.INTEGRATION)
 NAMES = ("reference/duckdb", "reference/postgres")

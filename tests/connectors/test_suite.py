@@ -17,11 +17,12 @@ from typing import Any
 
 import pytest
 
+from certification_pipeline.catalog.checklist import ChecklistItem
 from certification_pipeline.catalog.loading import load_catalog
 from certification_pipeline.catalog.vocabulary import Outcome
 from certification_pipeline.evidence.artifact import Subject
 from certification_pipeline.evidence.canonical import parse_value
-from certification_pipeline.evidence.connectors import JUNIT, ChecklistItem, ConnectorCertification
+from certification_pipeline.evidence.connectors import JUNIT, ConnectorCertification
 from certification_pipeline.evidence.markdown import markdown
 from certification_pipeline.evidence.plan import CertificationPlan
 from certification_pipeline.evidence.provenance import environment, producer, stamp

@@ -9,17 +9,13 @@ from typing import Any
 
 import pytest
 
+from certification_pipeline.catalog.checklist import ChecklistItem, TestMarker
 from certification_pipeline.catalog.vocabulary import Family, Outcome, Support
 from certification_pipeline.evidence.canonical import render, seal
 from certification_pipeline.evidence.connector_scope import connector_scope
 from certification_pipeline.evidence.connector_snapshot import junit_file, snapshot_id
 from certification_pipeline.evidence.connector_verdict import Judged, judge_connectors
-from certification_pipeline.evidence.connectors import (
-    JUNIT,
-    ChecklistItem,
-    ConnectorCertification,
-    TestMarker,
-)
+from certification_pipeline.evidence.connectors import JUNIT, ConnectorCertification
 from certification_pipeline.evidence.decision import verdict
 from certification_pipeline.evidence.earlier import keep_failure
 from certification_pipeline.evidence.errors import EvidenceError

@@ -9,8 +9,9 @@ from xml.sax.saxutils import quoteattr
 
 import pytest
 
+from certification_pipeline.catalog.checklist import ChecklistItem
 from certification_pipeline.catalog.vocabulary import Outcome, Support
-from certification_pipeline.evidence.connectors import ChecklistItem, ConnectorCertification
+from certification_pipeline.evidence.connectors import ConnectorCertification
 from certification_pipeline.report.sections.connectors import connectors_view
 from tests.connectors.junit import FAILURE, SKIPPED, Case, cases, report
 from tests.connectors.test_verdict import systems, write

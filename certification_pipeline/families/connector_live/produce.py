@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
+from certification_pipeline.catalog.checklist import TestMarker
 from certification_pipeline.catalog.vocabulary import Family
 from certification_pipeline.evidence.artifact import Digest
 from certification_pipeline.evidence.canonical import sha256
@@ -22,12 +23,7 @@ from certification_pipeline.evidence.connector_verdict import (
     judge_connectors,
     profile_markers,
 )
-from certification_pipeline.evidence.connectors import (
-    JUNIT,
-    Connector,
-    ConnectorCertification,
-    TestMarker,
-)
+from certification_pipeline.evidence.connectors import JUNIT, Connector, ConnectorCertification
 from certification_pipeline.evidence.decision import verdict
 from certification_pipeline.evidence.errors import EvidenceError
 from certification_pipeline.evidence.files import resolve_inside, write_atomically

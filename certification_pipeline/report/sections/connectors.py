@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from certification_pipeline.catalog.checklist import ChecklistItem
 from certification_pipeline.catalog.vocabulary import Outcome
-from certification_pipeline.evidence.connectors import (
-    Capability,
-    ChecklistItem,
-    Connector,
-    ConnectorCertification,
-)
+from certification_pipeline.evidence.connectors import Capability, Connector, ConnectorCertification
 from certification_pipeline.report.steps import Step, split_step
 from certification_pipeline.report.tally import WORST_FIRST
 

@@ -6,7 +6,8 @@ from collections.abc import Generator, Iterator
 
 import pytest
 
-from certification_pipeline.evidence.connectors import Connector, TestMarker
+from certification_pipeline.catalog.checklist import TestMarker
+from certification_pipeline.evidence.connectors import Connector
 from certification_pipeline.families.connector_live.context import Context, read_context, read_endpoints
 from certification_pipeline.families.connector_live.suite.probing import Probes
 from certification_pipeline.families.connector_live.suite.running import Runs, opened

@@ -1,0 +1,1 @@
+"""Levels computed from the ledger: pure functions over a history, and who reads and writes around them."""
