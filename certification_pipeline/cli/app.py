@@ -21,6 +21,7 @@ from certification_pipeline.cli import (
     engine,
     export,
     findings,
+    foreign,
     guarantees,
     lineage,
     look,
@@ -76,6 +77,7 @@ app.command()(calibrate.calibrate)
 app.command()(guarantees.guarantees)
 app.command()(badges.badges)
 app.command()(export.export)
+app.command()(foreign.dpone)
 app.command()(look.doctor)
 app.add_typer(findings.findings_app, name="findings")
 app.add_typer(replay.replay_app, name="replay")

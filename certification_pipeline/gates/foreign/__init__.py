@@ -1,0 +1,1 @@
+"""What can be recomputed of other tools' claims; what cannot is never passed."""
