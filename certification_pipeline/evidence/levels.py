@@ -11,7 +11,7 @@ from typing import ClassVar
 from pydantic import AwareDatetime, Field
 
 from certification_pipeline.catalog.policies import Unit
-from certification_pipeline.evidence.artifact import DIGEST_PATTERN, Digest, Model
+from certification_pipeline.evidence.artifact import Digest, Model
 from certification_pipeline.evidence.decision import Decision
 from certification_pipeline.evidence.summary import ChainLink
 
@@ -132,5 +132,4 @@ class ConnectorLevels(Decision):
     releases: int = Field(description="of this very subject, that were read")
     policies: dict[str, Digest] = Field(description="policy -> digest of what it asks")
     attestations: dict[str, Digest] = Field({}, description="signed statements that were trusted, by path")
-    markdown_sha256: Digest | None = Field(None, pattern=DIGEST_PATTERN)
     connectors: tuple[ConnectorLevel, ...]

@@ -22,6 +22,7 @@ from certification_pipeline.evidence.family_pages import (
     strategy_bundle,
 )
 from certification_pipeline.evidence.index import ArtifactIndex
+from certification_pipeline.evidence.levels_page import levels_page
 from certification_pipeline.evidence.page import headline, page, short, table, yes
 from certification_pipeline.evidence.plan import CertificationPlan, Selection
 from certification_pipeline.evidence.report import CertificationReport, ReportRow
@@ -45,6 +46,7 @@ for _made in (
     replay,
     dbt_lineage,
     calibration,
+    levels_page,
 ):
     markdown.register(_made)
 

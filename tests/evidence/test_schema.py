@@ -22,6 +22,7 @@ from tests.dbt_lineage.material import Recorded
 from tests.evidence.builders import ENGINE, RELEASE, provenance
 from tests.gates.benchmarks import BASELINE, METRICS
 from tests.gates.releases import decided_release
+from tests.levels.builders import granted
 from tests.openlineage.releases import exported
 from tests.replay.builders import whole
 
@@ -58,6 +59,7 @@ def test_what_is_written_obeys_its_schema(tmp_path: Path) -> None:
     write_connectors(directory, read_plan(directory).plan, report([]), 5)
     directory.write(whole())
     directory.write(calibrated(*CLEAN, *KILLS))
+    directory.write(granted(directory))
     by_version = {artifact.schema_name(): schema_of(artifact) for artifact in ARTIFACTS}
     seen = set()
     entry = next((tmp_path / "chain").glob("*/*__*.json"))

@@ -11,10 +11,15 @@ from certification_pipeline.catalog.loading import load_catalog
 from certification_pipeline.catalog.policies import LevelPolicy, Unit
 from certification_pipeline.catalog.vocabulary import Family, Fidelity, Outcome, ReasonCode
 from certification_pipeline.evidence.artifact import Subject
-from certification_pipeline.evidence.levels import ConnectorLevel
+from certification_pipeline.evidence.levels import ConnectorLevel, ConnectorLevels
 from certification_pipeline.evidence.plan import Trigger
+from certification_pipeline.evidence.subject_dir import SubjectDir
+from certification_pipeline.evidence.summary import ChainLink
+from certification_pipeline.gates.levels.decision import decide_levels
 from certification_pipeline.gates.levels.history import Attested, Cell, Coordinates, History, ItemSaid, Said
 from certification_pipeline.gates.levels.ladder import connector_levels
+from certification_pipeline.gates.verification import read_plan
+from tests.evidence.builders import provenance
 
 ENGINE = "reference"
 START = datetime(2025, 1, 1, 2, 17, tzinfo=UTC)
@@ -149,6 +154,21 @@ def ladder(
 ) -> ConnectorLevel:
     found = connector_levels(of, policies(policy), subject, day(at))
     return next(one for one in found if one.name == name)
+
+
+def granted(directory: SubjectDir) -> ConnectorLevels:
+    """The artifact, as it would lie beside a release's summary."""
+    plan = read_plan(directory).plan
+    told = [said(number, subject=plan.subject) for number in range(40)]
+    return decide_levels(
+        History(plan.subject.engine, tuple(told)),
+        {policy.id: policy for policy in policies()},
+        plan.subject,
+        provenance().model_copy(update={"created_at": day(40)}),
+        release_id=plan.release_id,
+        profile=plan.profile,
+        chain=ChainLink(sequence=1, chain_hash=DIGEST),
+    )
 
 
 def level(
