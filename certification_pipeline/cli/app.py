@@ -27,6 +27,7 @@ from certification_pipeline.cli import (
     look,
     replay,
     run,
+    verify,
 )
 
 app = typer.Typer(
@@ -73,6 +74,7 @@ app.command()(connectors.connectors)
 app.command("dbt-lineage")(dbt_lineage.dbt_lineage)
 app.command()(decide.suite)
 app.command("release-summary")(decide.release_summary)
+app.command()(verify.verify)
 app.command()(calibrate.calibrate)
 app.command()(guarantees.guarantees)
 app.command()(badges.badges)

@@ -8,10 +8,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AwareDatetime, StringConstraints, TypeAdapter, ValidationError
+from pydantic import AwareDatetime, Field, StringConstraints
 
 from certification_pipeline.evidence.artifact import DIGEST_PATTERN, Model
-from certification_pipeline.evidence.canonical import sha256
+from certification_pipeline.evidence.canonical import parse, render, seal, sha256
 from certification_pipeline.evidence.errors import EvidenceError, ProblemKind
 from certification_pipeline.evidence.files import read_no_follow, safe_segment, write_atomically
 
@@ -32,6 +32,11 @@ class PinnedBaseline(Model):
     sha256: KnownDigest
     release_id: str
     pinned_at: AwareDatetime
+    content_digest: str = Field(
+        "",
+        pattern=f"{DIGEST_PATTERN}|^$",
+        description="sha256 of this file with the value of this field emptied: finds edits, proves no author",
+    )
 
     @property
     def file(self) -> str:
@@ -39,11 +44,16 @@ class PinnedBaseline(Model):
         return f"{self.sha256.removeprefix('sha256:')[:16]}.zip"
 
 
-def write_pin(root: Path, pin: PinnedBaseline, artefact: bytes) -> None:
-    """Keep the artefact, then point at it: killed in between, the earlier pin is in force."""
+def write_pin(root: Path, pin: PinnedBaseline, artefact: bytes) -> PinnedBaseline:
+    """Keep the artefact, then point at it: killed in between, the earlier pin is in force.
+
+    Returns the pin as it was written.
+    """
     folder = root / BASELINES / safe_segment(pin.engine, "engine name")
     write_atomically(folder / pin.file, artefact)
-    write_atomically(folder / PINNED, (pin.model_dump_json(indent=2) + "\n").encode())
+    data, digest = seal(render(pin.model_copy(update={"content_digest": ""})))
+    write_atomically(folder / PINNED, data)
+    return pin.model_copy(update={"content_digest": digest})
 
 
 def read_pin(root: Path, engine: str) -> tuple[PinnedBaseline, bytes] | None:
@@ -60,17 +70,12 @@ def read_pin(root: Path, engine: str) -> tuple[PinnedBaseline, bytes] | None:
             return None
         raise
     try:
-        pin = _PIN.validate_json(data, strict=True)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        field = ".".join(map(str, first["loc"])) or None
-        raise EvidenceError(str(path), field, first["msg"], _REMEDY) from None
+        pin = parse(data, PinnedBaseline, str(path))
+    except EvidenceError as error:
+        raise EvidenceError(str(path), error.field, error.problem, _REMEDY) from None
     if pin.engine != engine:
         raise EvidenceError(str(path), "engine", f"is {pin.engine!r}, not {engine!r}", _REMEDY)
     artefact = read_no_follow(folder / pin.file, str(folder / pin.file), LARGEST_SNAPSHOT)
     if sha256(artefact) != pin.sha256:
         raise EvidenceError(str(folder / pin.file), None, "is not the file that was pinned", _REMEDY)
     return pin, artefact
-
-
-_PIN: TypeAdapter[PinnedBaseline] = TypeAdapter(PinnedBaseline)

@@ -69,6 +69,7 @@ def build_plan(
     only_families: Sequence[str] = (),
     one_of_many: bool = False,
     created_at: datetime | None = None,
+    digest: str | None = None,
 ) -> CertificationPlan:
     """Plan one engine under one profile, sealed by ``plan_digest``.
 
@@ -78,7 +79,8 @@ def build_plan(
     and what the oracle expects of a workload is worked out once a run, not once a cell. ``families`` are the
     evidence families beside the matrix that a release of this plan must not go without; ``only_families``
     are the patterns they were chosen by. ``one_of_many``: a pattern may be meant for another engine of the
-    same release, so one that matches nothing here is no mistake while others do.
+    same release, so one that matches nothing here is no mistake while others do. ``digest`` is the
+    catalogue's, as this engine's plans seal it, for who knows it already.
 
     Raises ``PlanError`` for an unknown engine or profile, rows outside 60 … 100 000 000, a subject that is
     another engine, and patterns that match nothing.
@@ -97,7 +99,7 @@ def build_plan(
     planner = _Planner(catalog, engine, rows, seed, obstacles)
     cells = tuple(planner.cell(key) for key in _select(planner.keys(), selection, one_of_many))
     _not_all_refused(cells)
-    digest = catalog_digest(catalog, engine_id)
+    digest = digest or catalog_digest(catalog, engine_id)
     return CertificationPlan(
         schema_version=CertificationPlan.schema_name(),
         release_id=release_id,

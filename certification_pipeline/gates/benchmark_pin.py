@@ -50,8 +50,7 @@ def pin_baseline(store: EvidenceStore, directory: SubjectDir, run_id: str) -> Pi
         release_id=found.release_id,
         pinned_at=utc_now(),
     )
-    write_pin(store.root, pin, directory.read_bytes(ARTEFACT))
-    return pin
+    return write_pin(store.root, pin, directory.read_bytes(ARTEFACT))
 
 
 def pin_if_measured(store: EvidenceStore, directory: SubjectDir, run_id: str) -> PinnedBaseline | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from typing import NamedTuple, TypeVar
+from typing import Literal, NamedTuple, TypeVar
 
 from pydantic import JsonValue
 
@@ -128,8 +128,23 @@ def verify_release_summary(
     """Decide again now, and be red if ``release_summary.json`` on disk is missing or says anything else."""
     verifiers = verifiers.remembering() if isinstance(verifiers, Registry) else verifiers
     now = release_summary(directory, provenance, require=require, verifiers=verifiers)
-    problems: tuple[str, ...] = ()
-    word = "not_verified"
+    word, problems = disagreements(directory, provenance, require=require, verifiers=verifiers)
+    if not problems:
+        return now
+    again = decide_release_again(directory.engine, directory.release_id, require)
+    blocker = Blocker(code=f"release_summary.{word}", message="; ".join(problems), next_step=again)
+    fields = verdict(Outcome.FAILED, (blocker, *now.blockers))
+    return now.model_copy(update=dict(fields))
+
+
+def disagreements(
+    directory: SubjectDir,
+    provenance: Provenance,
+    *,
+    require: Collection[ItemName] = (),
+    verifiers: Mapping[str, Verifier] = VERIFIERS,
+) -> tuple[Literal["missing", "not_verified"], tuple[str, ...]]:
+    """Where ``release_summary.json`` is not what deciding as of its own time gives; nothing: it is."""
     try:
         found = directory.read(layout.RELEASE_SUMMARY, ReleaseSummary)
         then = release_summary(directory, provenance_of(found), require=require, verifiers=verifiers)
@@ -141,14 +156,8 @@ def verify_release_summary(
             *_other_markdown(directory, found),
         )
     except EvidenceError as error:
-        word = "missing" if error.kind is ProblemKind.MISSING else word
-        problems = (str(error),)
-    if not problems:
-        return now
-    again = decide_release_again(directory.engine, directory.release_id, require)
-    blocker = Blocker(code=f"release_summary.{word}", message="; ".join(problems), next_step=again)
-    fields = verdict(Outcome.FAILED, (blocker, *now.blockers))
-    return now.model_copy(update=dict(fields))
+        return "missing" if error.kind is ProblemKind.MISSING else "not_verified", (str(error),)
+    return "not_verified", problems
 
 
 def _evaluate(

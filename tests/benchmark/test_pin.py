@@ -79,7 +79,7 @@ def test_nor_given_figures_nor_what_cannot_be_kept(store: EvidenceStore, directo
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        (f'"engine": "{ENGINE}"', '"engine": "other"', "engine"),
+        (f'"engine": "{ENGINE}"', '"engine": "other"', "content_digest"),
         ('"sha256": "sha256:', '"sha256": "md5:', "sha256"),
         ("{", "", "JSON"),
         ('"version"', '"extra": 1, "version"', "extra"),

@@ -1,0 +1,108 @@
+"""One engine: its chain, and every release of it, each held to that chain."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import NamedTuple
+
+from certification_pipeline.evidence import layout
+from certification_pipeline.evidence.artifact import Digest
+from certification_pipeline.evidence.errors import EvidenceError, ProblemKind
+from certification_pipeline.evidence.store import EvidenceStore
+from certification_pipeline.gates import chain
+from certification_pipeline.gates.chain import ChainVerification
+from certification_pipeline.gates.verify.finding import Finding, Kind, of_chain, of_error
+from certification_pipeline.gates.verify.result import VerifiedChain, VerifiedRelease
+from certification_pipeline.gates.verify.subject import Look, look_at
+
+
+class Link(NamedTuple):
+    """What of an entry others rest on."""
+
+    created_at: datetime
+    release_id: str
+    sequence: int
+    chain_hash: Digest
+
+
+@dataclass
+class LookedAt:
+    """What was found about one engine."""
+
+    chain: VerifiedChain | None = None
+    links: tuple[Link, ...] = ()
+    releases: list[VerifiedRelease] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def look_at_engine(
+    store: EvidenceStore, engine: str, release_id: str | None, look: Look, on_release: Callable[[str], None]
+) -> LookedAt:
+    """Verify its chain, then recompute every release of it, or the one that is named."""
+    found = LookedAt()
+    seen = _chain(store, engine, release_id, found)
+    of_links = [finding for finding in found.findings if not _release_of(finding.path)]
+    newest = seen.entries[-1].release_id if seen is not None and seen.entries else None
+    for release in _releases(store, engine, release_id, found):
+        on_release(release)
+        place = f"{layout.RELEASES}/{release}/{engine}"
+        changed = [one for one in found.findings if one.path == place or one.path.startswith(f"{place}/")]
+        if seen is not None and all(link.release_id != release for link in found.links) and not of_links:
+            told = f"the chain of {engine} has no entry of it: it was added, or never decided on"
+            changed.append(Finding(kind=Kind.ADDED, path=place, message=told))
+        try:
+            directory = store.release(release, engine)
+        except EvidenceError as error:
+            found.findings.append(of_error(error, place, Kind.ADDED))
+            continue
+        looked = look_at(directory, look, [*changed, *of_links])
+        counts = release == (release_id or newest or release)
+        found.releases.append(looked.release.model_copy(update={"counts": counts}))
+        found.findings += looked.findings
+    return found
+
+
+def _chain(
+    store: EvidenceStore, engine: str, release_id: str | None, found: LookedAt
+) -> ChainVerification | None:
+    try:
+        seen = chain.verify(store, engine, release_id=release_id)
+    except EvidenceError as error:
+        where = f"{layout.CHAIN}/{engine}"
+        gone = error.kind is ProblemKind.MISSING
+        told = f"there is no chain: nothing holds the releases of {engine} together"
+        found.findings.append(
+            Finding(kind=Kind.DELETED, path=where, message=told) if gone else of_error(error, where)
+        )
+        return None
+    found.findings += [of_chain(problem) for problem in seen.problems]
+    found.links = tuple(
+        Link(entry.created_at, entry.release_id, entry.sequence, entry.chain_hash) for entry in seen.entries
+    )
+    found.chain = VerifiedChain(
+        engine=engine,
+        entries=len(seen.entries),
+        files=seen.files_checked,
+        head=seen.head.chain_hash if seen.head else None,
+    )
+    found.notes += [f"{layout.CHAIN}/{engine}: {note}" for note in seen.notes]
+    return seen
+
+
+def _releases(store: EvidenceStore, engine: str, release_id: str | None, found: LookedAt) -> Iterator[str]:
+    """Those in the chain and those on disk, by name."""
+    there = {link.release_id for link in found.links}
+    for name in store.releases():
+        with suppress(EvidenceError):  # of a name that no release has, the inventory speaks
+            there |= {name} if engine in store.engines(name) else set()
+    for release in sorted(there):
+        if release_id in {None, release}:
+            yield release
+
+
+def _release_of(path: str) -> bool:
+    return path.startswith(f"{layout.RELEASES}/")

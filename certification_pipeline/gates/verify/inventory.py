@@ -1,0 +1,121 @@
+"""Every name below an evidence root: what may lie there, and what nothing accounts for.
+
+Looks at names and kinds of files, never inside them; links are never followed. Files of a subject's
+directory are the chain's matter, but for what no chain can hold: links, pipes, directories of no use.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from certification_pipeline.catalog.vocabulary import Outcome
+from certification_pipeline.evidence import layout
+from certification_pipeline.evidence.benchmark_pin import BASELINES
+from certification_pipeline.evidence.calibration_basis import KEPT
+from certification_pipeline.evidence.errors import EvidenceError
+from certification_pipeline.evidence.exclusive import LOCK
+from certification_pipeline.evidence.files import is_temporary, safe_segment
+from certification_pipeline.gates.chain_files import shown
+from certification_pipeline.gates.publish import PUBLISHED
+from certification_pipeline.gates.verify.finding import Finding, Kind
+
+HARNESS_LOG = "harness.log"
+"""What the bench said while it worked, for its maintainers: evidence of nothing."""
+_NAME = r"[A-Za-z0-9][A-Za-z0-9._+=-]*"
+_ROOMS = re.compile(
+    "|".join(
+        (
+            layout.LATEST,
+            rf"{layout.RELEASES}/{_NAME}/({_NAME}|{_NAME}/.+)",
+            rf"{layout.CHAIN}/{_NAME}/.+",
+            rf"{PUBLISHED}/{_NAME}\.json",
+            rf"{KEPT}/{_NAME}/(calibration\.(json|md)|trials/{_NAME}/{_NAME}\.json)",
+            rf"{BASELINES}/{_NAME}/(pinned\.json|{_NAME}\.zip)",
+        )
+    )
+)
+"""Where files lie that somebody looks into; what is right inside a room is for those who do."""
+_REMOVE = "Remove it, or find out who put it there; evidence is made by certify alone"
+
+
+def strange(root: Path) -> Iterator[Finding | str]:
+    """What lies below ``root`` and is no evidence: findings, and notes about what proves nothing."""
+    yield from _below(root, "")
+
+
+def _below(root: Path, at: str) -> Iterator[Finding | str]:
+    try:
+        with os.scandir(root / at) as found:
+            entries = sorted(found, key=lambda entry: entry.name)
+    except OSError as error:
+        told = f"cannot list it: {error.strerror}"
+        yield Finding(kind=Kind.UNDECIDED, path=shown(at) or ".", message=told, outcome=Outcome.CANT_TELL)
+        return
+    if not entries and at:
+        yield f"{shown(at)} is an empty directory"
+    for entry in entries:
+        path = f"{at}/{entry.name}" if at else entry.name
+        try:
+            mode = entry.stat(follow_symlinks=False).st_mode
+        except OSError as error:
+            told = f"cannot look at it: {error.strerror}"
+            yield Finding(kind=Kind.UNDECIDED, path=shown(path), message=told, outcome=Outcome.CANT_TELL)
+            continue
+        if stat.S_ISDIR(mode):
+            yield from _directory(path)
+            yield from _below(root, path)
+        elif not stat.S_ISREG(mode):
+            yield Finding(kind=Kind.ADDED, path=shown(path), message=f"it is {_what(mode)}", remedy=_REMOVE)
+        else:
+            yield from _file(path)
+
+
+def _directory(path: str) -> Iterator[Finding]:
+    """Directories that readers would pass over in silence."""
+    parts = path.split("/")
+    if (
+        parts[0] in {layout.RELEASES, layout.CHAIN, BASELINES, KEPT}
+        and len(parts) in {2, 3}
+        and not (_is_safe(parts[-1]))
+    ):
+        yield Finding(
+            kind=Kind.ADDED, path=shown(path), message="no evidence has such a name", remedy=_REMOVE
+        )
+
+
+def _file(path: str) -> Iterator[Finding | str]:
+    name = path.rpartition("/")[2]
+    if name in {LOCK, HARNESS_LOG}:
+        return
+    if is_temporary(name):
+        yield f"{shown(path)} is what a writer left that was stopped: nobody reads it"
+    elif not _ROOMS.fullmatch(path):
+        yield Finding(
+            kind=Kind.ADDED,
+            path=shown(path),
+            message="no evidence lies there: nothing vouches for it",
+            remedy=_REMOVE,
+        )
+
+
+def _is_safe(name: str) -> bool:
+    try:
+        safe_segment(name, "name", 255)
+    except EvidenceError:
+        return False
+    return True
+
+
+def _what(mode: int) -> str:
+    kinds = (
+        (stat.S_ISLNK, "a symbolic link, and none is followed"),
+        (stat.S_ISFIFO, "a pipe"),
+        (stat.S_ISSOCK, "a socket"),
+        (stat.S_ISBLK, "a device"),
+        (stat.S_ISCHR, "a device"),
+    )
+    return next((what for is_it, what in kinds if is_it(mode)), "no regular file")

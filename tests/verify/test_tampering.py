@@ -1,0 +1,133 @@
+"""Every single edit is found and names its file; none crashes the verifier, and none keeps it waiting."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from certification_pipeline.catalog.vocabulary import Outcome
+from certification_pipeline.gates.verify.finding import Kind
+from certification_pipeline.gates.verify.result import VerifiedEvidence
+from tests.verify.builders import make_evidence, verified
+from tests.verify.edits import EDITS, Edit, files
+
+
+@pytest.fixture(scope="module")
+def honest(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = make_evidence(tmp_path_factory.mktemp("honest") / "evidence")
+    found = verified(root)
+    assert (found.verified, found.outcome) == (Outcome.PASSED, Outcome.PASSED), found.findings
+    return root
+
+
+def fresh(honest: Path, place: Path) -> Path:
+    """The evidence as it was; times differ, which must not matter."""
+    shutil.rmtree(place, ignore_errors=True)
+    return Path(shutil.copytree(honest, place, symlinks=True))
+
+
+def names(found: VerifiedEvidence, path: str) -> bool:
+    """Whether a finding is about ``path``, about something in it, or about the directory it is gone from."""
+    return any(
+        one.path == path
+        or one.path.startswith(f"{path}/")
+        or fnmatchcase(path, one.path)
+        or (path.startswith(f"{one.path}/") and one.kind in {Kind.DELETED, Kind.TRUNCATED, Kind.ADDED})
+        for one in found.findings
+    )
+
+
+class Try(NamedTuple):
+    """An edit of a file, and where its chances come from."""
+
+    name: str
+    edit: Edit
+    path: str
+    seed: int
+
+
+def missed(honest: Path, place: Path, one: Try) -> str | None:
+    """What went unfound, as the line that repeats it; ``None`` when it was found, empty when not done."""
+    name, edit, path, seed = one
+    root = fresh(honest, place)
+    touched = edit(root, path, random.Random(seed))
+    if touched is None:
+        return ""
+    found = verified(root)
+    what = f"{name} of {path} (seed {seed})"
+    if found.verified is Outcome.PASSED or found.outcome is Outcome.PASSED:
+        return f"not found: {what}"
+    if broken := [str(one) for one in found.findings if "the verifier stopped here" in one.message]:
+        return f"the verifier broke: {what}: {broken[0]}"
+    if unnamed := [one for one in touched if not names(found, one)]:
+        return f"found, but {unnamed} is not named: {what}: {[str(one) for one in found.findings][:3]}"
+    return None
+
+
+def sweep(honest: Path, place: Path, tries: Iterable[Try]) -> tuple[int, list[str]]:
+    """How many edits were done, and what is wrong with what was said about them."""
+    done, wrong = 0, []
+    for one in tries:
+        told = missed(honest, place, one)
+        done += told != ""
+        wrong += [told] if told else []
+    return done, wrong
+
+
+def draws(honest: Path, edits: dict[str, Edit], number: int, seed: int) -> Iterator[Try]:
+    """Every kind in turn, on files by chance."""
+    chance = random.Random(seed)
+    there = files(honest)
+    for at in range(number):
+        name = list(edits)[at % len(edits)]
+        yield Try(name, edits[name], chance.choice(there), chance.randrange(2**32))
+
+
+def test_every_kind_of_edit_is_found_and_named(honest: Path, tmp_path: Path) -> None:
+    done, wrong = sweep(honest, tmp_path / "e", draws(honest, EDITS, len(EDITS), seed=20260605))
+    assert wrong == []
+    assert done > len(EDITS) / 2
+
+
+@pytest.mark.nightly
+def test_every_kind_of_edit_of_every_file(honest: Path, tmp_path: Path) -> None:
+    tries = [
+        Try(name, edit, path, 7 * at) for at, path in enumerate(files(honest)) for name, edit in EDITS.items()
+    ]
+    done, wrong = sweep(honest, tmp_path / "e", tries)
+    assert wrong == [], Counter(one.partition(" of ")[0] for one in wrong)
+    assert done > 1500
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("seed", range(4))
+def test_thousands_of_edits_are_found(honest: Path, tmp_path: Path, seed: int) -> None:
+    done, wrong = sweep(honest, tmp_path / "e", draws(honest, EDITS, 1500, seed))
+    assert wrong == [], Counter(one.partition(" of ")[0] for one in wrong)
+    assert done > 1000
+
+
+def test_what_changes_nothing_is_not_red(honest: Path, tmp_path: Path) -> None:
+    """Times, modes, owners' names and hard links to the same bytes are no edits."""
+    root = fresh(honest, tmp_path / "e")
+    for path in files(root):
+        os.utime(root / path, (1, 1))
+        (root / path).chmod(0o600)
+    copy = tmp_path / "copy"
+    for path in files(root)[::5]:
+        copy.write_bytes((root / path).read_bytes())
+        (root / path).unlink()
+        (root / path).hardlink_to(copy)
+        copy.unlink()
+    (root / "releases" / "r1" / "harness.log").write_text("more was said")
+    found = verified(root)
+    assert found.findings == ()
+    assert found.outcome is Outcome.PASSED
