@@ -25,6 +25,7 @@ from certification_pipeline.cli import (
     guarantees,
     lineage,
     look,
+    publish_pages,
     replay,
     run,
     verify,
@@ -79,6 +80,7 @@ app.command()(calibrate.calibrate)
 app.command()(guarantees.guarantees)
 app.command()(badges.badges)
 app.command()(export.export)
+app.command("publish-pages")(publish_pages.publish_pages)
 app.command()(foreign.dpone)
 app.command()(look.doctor)
 app.add_typer(findings.findings_app, name="findings")

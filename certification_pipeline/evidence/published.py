@@ -6,7 +6,7 @@ hand disagrees with the record, and whoever edits the record disagrees with its 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import ClassVar, Self
 
 from pydantic import AwareDatetime, Field, model_validator
@@ -14,6 +14,7 @@ from pydantic import AwareDatetime, Field, model_validator
 from certification_pipeline.catalog.vocabulary import Fidelity, Guarantee, Outcome, ReasonCode, Strategy
 from certification_pipeline.evidence.artifact import DIGEST_PATTERN, Digest, Model
 from certification_pipeline.evidence.decision import Decision
+from certification_pipeline.evidence.plan import Selection
 from certification_pipeline.evidence.summary import ChainLink
 
 
@@ -29,6 +30,8 @@ class PublishedCell(Model):
     flaky: bool = False
     reason: ReasonCode | None = None
     sha256: Digest | None = None
+    seen: str | None = Field(None, description="of what did not pass: what was seen, in words")
+    findings: tuple[str, ...] = Field((), description="ids of findings that explain a failure")
 
     @property
     def route(self) -> str:
@@ -39,6 +42,23 @@ class PublishedCell(Model):
     def _rests_on_a_file(self) -> Self:
         if self.outcome in (Outcome.PASSED, Outcome.FAILED) and self.sha256 is None:
             raise ValueError(f"{self.outcome.value}, but names no evidence")
+        return self
+
+
+class PublishedGap(Model):
+    """Cells of one route and strategy of which there is no evidence, for one reason."""
+
+    source: str
+    sink: str
+    strategy: Strategy
+    outcome: Outcome
+    reason: ReasonCode | None
+    scenarios: tuple[str, ...]
+
+    @model_validator(mode="after")
+    def _proves_nothing(self) -> Self:
+        if self.outcome not in (Outcome.UNTESTED, Outcome.INAPPLICABLE):
+            raise ValueError(f"{self.outcome.value} is said of cells without evidence")
         return self
 
 
@@ -89,14 +109,14 @@ class PublishedCalibration(Model):
 class PublishedLevel(Model):
     """The level a policy grants to one connector."""
 
-    connector: str
-    kind: str = Field(description="source, sink, or both")
+    connector: str = Field(description="a system, or a route, as the policy counts them")
+    roles: tuple[str, ...]
     policy: str
     level: str | None = Field(description="None: not even the lowest")
-    title: str
-    certified: bool = Field(description="the policy's highest level")
-    next_step: str
-    expires_at: AwareDatetime | None = None
+    highest: bool = Field(description="the policy has none above it")
+    why: str
+    next_step: str | None
+    expires_at: AwareDatetime | None = Field(None, description="when it is lost unless proven again")
 
 
 class PublishedRecord(Decision):
@@ -107,6 +127,7 @@ class PublishedRecord(Decision):
     summary_sha256: Digest = Field(pattern=DIGEST_PATTERN, description="of release_summary.json")
     plan_digest: Digest = Field(pattern=DIGEST_PATTERN)
     chain: ChainLink | None
+    selection: Selection = Field(description="what the plan was narrowed to; empty means everything")
     rows: int
     seed: int
     made_by: str = Field(
@@ -120,17 +141,31 @@ class PublishedRecord(Decision):
     calibration: PublishedCalibration | None
     levels: tuple[PublishedLevel, ...]
     guarantees: tuple[PublishedGuarantee, ...]
-    cells: tuple[PublishedCell, ...]
+    cells: tuple[PublishedCell, ...] = Field(description="of which there is evidence, or must be")
+    gaps: tuple[PublishedGap, ...] = Field(description="all other cells of the plan")
 
-    @property
-    def routes(self) -> tuple[str, ...]:
-        """Every route of which anything is claimed, in the order of the cells."""
-        claimed = (cell.route for cell in self.cells if cell.outcome is not Outcome.INAPPLICABLE)
-        return tuple(dict.fromkeys(claimed))
+    def planned(self) -> Iterator[PublishedCell]:
+        """Every cell of the plan."""
+        yield from self.cells
+        for gap in self.gaps:
+            for scenario in gap.scenarios:
+                yield PublishedCell(
+                    source=gap.source,
+                    sink=gap.sink,
+                    strategy=gap.strategy,
+                    scenario=scenario,
+                    outcome=gap.outcome,
+                    required=False,
+                    reason=gap.reason,
+                )
 
-    def of_route(self, route: str) -> tuple[PublishedCell, ...]:
-        """The cells of one route that the engine claims."""
-        return tuple(c for c in self.cells if c.route == route and c.outcome is not Outcome.INAPPLICABLE)
+    def by_route(self) -> dict[str, tuple[PublishedCell, ...]]:
+        """What the engine claims, route by route."""
+        routes: dict[str, list[PublishedCell]] = {}
+        for cell in self.planned():
+            if cell.outcome is not Outcome.INAPPLICABLE:
+                routes.setdefault(cell.route, []).append(cell)
+        return {route: tuple(routes[route]) for route in sorted(routes)}
 
     @model_validator(mode="after")
     def _says_no_more_than_its_cells(self) -> Self:
@@ -142,7 +177,7 @@ class PublishedRecord(Decision):
             if self.evidence_from is None or self.chain is None or not self.subject.artifact_digest:
                 raise ValueError("passed, but does not name what it rests on")
         seen: set[tuple[str, str, str]] = set()
-        for cell in self.cells:
+        for cell in self.planned():
             name = (cell.route, cell.strategy.value, cell.scenario)
             if name in seen:
                 raise ValueError(f"holds {'/'.join(name)} twice")

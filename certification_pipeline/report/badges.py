@@ -12,6 +12,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from certification_pipeline.catalog.vocabulary import Outcome, ReasonCode
+from certification_pipeline.evidence.delivery import ENOUGH
+from certification_pipeline.evidence.plan import Selection
 from certification_pipeline.evidence.published import (
     PublishedCell,
     PublishedGuarantee,
@@ -74,7 +76,7 @@ def badges(record: PublishedRecord, now: datetime) -> tuple[Badge, ...]:
     """All of one engine's badges as of ``now``; evidence older than its days is stale, whatever it showed."""
     made = (
         _release(record),
-        *(_route(record, route) for route in record.routes),
+        *(_route(record, route, cells) for route, cells in record.by_route().items()),
         *(_level(record, level) for level in record.levels),
         _guarantee(record, GUARANTEE, record.subject.engine, record.guarantees),
         *_guarantees(record),
@@ -96,13 +98,14 @@ def absent(engine: str, names: Iterable[str]) -> tuple[Badge, ...]:
 def _release(record: PublishedRecord) -> Badge:
     word = VERDICT[record.outcome]
     colour = Colour.AMBER if word == "inconclusive" else _COLOURS[record.outcome]
+    if record.passed and record.selection != Selection():
+        word, colour = f"{word} in part", Colour.AMBER
     title = f"release {record.release_id}, profile {record.profile}"
     return _dated(record, Badge(RELEASE, _subject(record), word, colour, title))
 
 
-def _route(record: PublishedRecord, route: str) -> Badge:
+def _route(record: PublishedRecord, route: str, cells: Sequence[PublishedCell]) -> Badge:
     """Cells that the profile leaves out on purpose hold no badge back, and are counted on it."""
-    cells = record.of_route(route)
     asked = [cell for cell in cells if not _left_out(cell)]
     outcome = claimed_outcome(asked)
     name, label = f"route-{route}", f"{_subject(record)}: {route.replace('_to_', ' → ')}"
@@ -147,7 +150,7 @@ def _guarantee(record: PublishedRecord, name: str, of: str, seen: Sequence[Publi
     if outcome is Outcome.FAILED:
         said += ", less than declared"
     elif outcome is Outcome.CANT_TELL:
-        said += " not disproved"
+        said = f"not shown, {min(one.kills for one in seen)} of {ENOUGH} kills"
     colour = Colour.BLUE if outcome is Outcome.INAPPLICABLE else _COLOURS[outcome]
     title = f"observed in {sum(one.kills for one in seen)} kills; {', '.join(_strategies(seen))}"
     return _dated(record, Badge(name, label, said, colour, title))
@@ -172,13 +175,13 @@ def _calibration(record: PublishedRecord) -> Badge:
 
 def _level(record: PublishedRecord, level: PublishedLevel) -> Badge:
     """Green for the policy's highest level alone; what is below it is a fact, and nothing at all is grey."""
-    label = f"{_subject(record)}: {level.connector}"
-    name = f"level-{level.connector}"
+    label = f"{_subject(record)}: {level.connector.replace('_to_', ' → ')} by {level.policy}"
+    name = f"level-{level.policy}-{level.connector}"
+    title = "; next: ".join(filter(None, (level.why, level.next_step)))
     if level.level is None:
-        return Badge(name, label, "no level", Colour.GREY, level.next_step)
-    colour = Colour.GREEN if level.certified else Colour.BLUE
-    title = f"{level.policy}; next: {level.next_step}"
-    badge = _dated(record, Badge(name, label, level.title.lower(), colour, title))
+        return Badge(name, label, "no level", Colour.GREY, title)
+    colour = Colour.GREEN if level.highest else Colour.BLUE
+    badge = _dated(record, Badge(name, label, level.level, colour, title))
     ends = [moment for moment in (badge.good_until, level.expires_at) if moment is not None]
     return replace(badge, good_until=min(ends, default=None))
 

@@ -38,6 +38,7 @@ from certification_pipeline.gates.verification import SealedPlan, provenance_of
 from certification_pipeline.gates.verifiers import Verifiers
 
 NOT_VERIFIED = "not_verified"
+CHAIN_FAMILY = "chain"
 MATRIX = Family.MATRIX.value
 """The family every release has; its details are the cells."""
 
@@ -177,11 +178,11 @@ def _chain(store: EvidenceStore, directory: SubjectDir) -> Iterator[FamilyView]:
         blocker = Blocker(
             code=f"evidence_chain.{NOT_VERIFIED}:{path}", message=str(error), next_step=error.remedy
         )
-        yield FamilyView("chain", "Evidence chain", path, Outcome.FAILED, True, (blocker,), linked=False)
+        yield FamilyView(CHAIN_FAMILY, "Evidence chain", path, Outcome.FAILED, True, (blocker,), linked=False)
         return
     again = f"certify chain verify --engine {directory.engine}"
     yield FamilyView(
-        name="chain",
+        name=CHAIN_FAMILY,
         title="Evidence chain",
         path=path,
         outcome=found.outcome,

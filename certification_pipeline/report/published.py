@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from datetime import datetime
 
+from certification_pipeline.catalog.vocabulary import Outcome, ReasonCode, Strategy
 from certification_pipeline.evidence import layout
 from certification_pipeline.evidence.artifact import Blocker, Digest, Producer
 from certification_pipeline.evidence.calibration import Calibration
@@ -15,6 +16,7 @@ from certification_pipeline.evidence.published import (
     PublishedCalibration,
     PublishedCell,
     PublishedFamily,
+    PublishedGap,
     PublishedGuarantee,
     PublishedLevel,
     PublishedRecord,
@@ -23,17 +25,21 @@ from certification_pipeline.evidence.published import (
 from certification_pipeline.evidence.store import EvidenceStore
 from certification_pipeline.evidence.summary import ReleaseSummary
 from certification_pipeline.gates.guarantees import ObservedGuarantee
-from certification_pipeline.report.families import MATRIX, FamilyView
+from certification_pipeline.report.families import CHAIN_FAMILY, MATRIX, FamilyView
 from certification_pipeline.report.guarantees import observed
 from certification_pipeline.report.in_short import in_short
 from certification_pipeline.report.loading import load_subject
 from certification_pipeline.report.release import CellLine, SubjectView
+from certification_pipeline.report.visible import short
 
 FRESH_DAYS = 28
 """Seed 001: a connector is certified on four weeks; what is older than that says nothing about today."""
 
 _WORDS = ("not_verified", "release_id_mismatch")
 """Of blockers that say that a file is not what was written."""
+
+
+_TOLD = (Outcome.FAILED, Outcome.CANT_TELL)
 
 
 def not_verified(summary: ReleaseSummary) -> tuple[Blocker, ...]:
@@ -73,7 +79,7 @@ def published_record(
         first = unbelievable[0]
         raise EvidenceError(layout.RELEASE_SUMMARY, None, first.message, first.next_step)
     oldest, newest = _span(view.lines)
-    plan = view.plan
+    plan, lines = view.plan, sorted(view.lines, key=_in_order)
     return PublishedRecord(
         **decided.header(PublishedRecord, plan.release_id, plan.subject, plan.profile),
         outcome=summary.outcome,
@@ -83,6 +89,7 @@ def published_record(
         summary_sha256=summary_sha256,
         plan_digest=plan.plan_digest,
         chain=summary.chain,
+        selection=plan.selection,
         rows=plan.rows,
         seed=plan.seed,
         made_by=_version(plan.producer),
@@ -98,12 +105,14 @@ def published_record(
         families=tuple(
             PublishedFamily(name=each.name, title=each.title, outcome=each.outcome, says=in_short(each))
             for each in view.families
-            if each.name != MATRIX
+            # The cells are here one by one, and the chain grows with every later release.
+            if each.name not in (MATRIX, CHAIN_FAMILY)
         ),
         calibration=_calibration(view.families),
         levels=tuple(levels),
         guarantees=tuple(_guarantee(each) for each in observed(view)),
-        cells=tuple(_cell(line) for line in sorted(view.lines, key=_in_order)),
+        cells=tuple(_cell(line) for line in lines if not _is_gap(line)),
+        gaps=_gaps(line for line in lines if _is_gap(line)),
     )
 
 
@@ -132,6 +141,33 @@ def _cell(line: CellLine) -> PublishedCell:
         flaky=line.flaky,
         reason=line.reason,
         sha256=line.row.sha256,
+        seen=short(line.row.detail) if line.outcome in _TOLD and line.row.detail else None,
+        findings=tuple(finding.id for finding in line.findings),
+    )
+
+
+def _is_gap(line: CellLine) -> bool:
+    nothing = line.outcome in (Outcome.UNTESTED, Outcome.INAPPLICABLE)
+    return nothing and line.row.sha256 is None and not line.row.required
+
+
+def _gaps(lines: Iterable[CellLine]) -> tuple[PublishedGap, ...]:
+    groups: dict[tuple[str, str, Strategy, Outcome, ReasonCode | None], list[str]] = {}
+    for line in lines:
+        key = line.key
+        groups.setdefault((key.source, key.sink, key.strategy, line.outcome, line.reason), []).append(
+            key.scenario
+        )
+    return tuple(
+        PublishedGap(
+            source=source,
+            sink=sink,
+            strategy=strategy,
+            outcome=outcome,
+            reason=reason,
+            scenarios=tuple(scenarios),
+        )
+        for (source, sink, strategy, outcome, reason), scenarios in groups.items()
     )
 
 

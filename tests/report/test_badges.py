@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from certification_pipeline.catalog.vocabulary import Guarantee, Outcome, ReasonCode, Strategy
+from certification_pipeline.evidence.plan import Selection
 from certification_pipeline.evidence.published import (
     PublishedCalibration,
     PublishedCell,
@@ -107,7 +108,7 @@ CELLS = st.builds(
 def test_a_route_is_green_only_when_all_that_was_asked_of_it_passed(
     green: PublishedRecord, cells: list[PublishedCell]
 ) -> None:
-    record = green.model_copy(update={"cells": tuple(cells)})
+    record = green.model_copy(update={"cells": tuple(cells), "gaps": ()})
     made = [badge for badge in badges(record, SOON) if badge.name.startswith("route-")]
     claimed = [cell for cell in cells if cell.outcome is not Outcome.INAPPLICABLE]
     assert len(made) == bool(claimed)
@@ -127,7 +128,7 @@ def test_what_the_profile_leaves_out_is_counted_on_the_badge(green: PublishedRec
     passed, untested = cells(Outcome.PASSED, Outcome.UNTESTED)
 
     def shown(*held: PublishedCell) -> tuple[str, Colour]:
-        badge = one(green.model_copy(update={"cells": held}), "route-postgres_to_duckdb")
+        badge = one(green.model_copy(update={"cells": held, "gaps": ()}), "route-postgres_to_duckdb")
         return badge.message.partition(" · ")[0], badge.colour
 
     left_out = untested.model_copy(update={"reason": ReasonCode.NOT_IN_PROFILE})
@@ -151,6 +152,14 @@ def test_no_other_verdict_is_green(
 ) -> None:
     badge = one(green.model_copy(update={"outcome": outcome, "passed": False}), "release")
     assert (badge.message, badge.colour) == (message, colour)
+
+
+def test_a_release_narrowed_to_a_part_is_not_green(green: PublishedRecord) -> None:
+    part = green.model_copy(update={"selection": Selection(routes=("postgres_to_duckdb",))})
+    assert (one(part, "release").message, one(part, "release").colour) == (
+        "certified in part · 2024-11-19",
+        Colour.AMBER,
+    )
 
 
 def test_evidence_goes_stale_to_the_second(green: PublishedRecord) -> None:
@@ -177,7 +186,9 @@ def test_green_without_a_day_is_not_green(green: PublishedRecord) -> None:
     assert badge.colour is Colour.GREY
 
 
-def guarantee(observed: Guarantee, outcome: Outcome, strategy: Strategy = Strategy.CDC) -> PublishedGuarantee:
+def guarantee(
+    observed: Guarantee, outcome: Outcome, strategy: Strategy = Strategy.CDC, kills: int = 60
+) -> PublishedGuarantee:
     return PublishedGuarantee(
         route="postgres_to_duckdb",
         strategy=strategy,
@@ -185,7 +196,7 @@ def guarantee(observed: Guarantee, outcome: Outcome, strategy: Strategy = Strate
         observed=observed,
         verdict="x",
         outcome=outcome,
-        kills=60,
+        kills=kills,
         lost=0,
         repeated=0,
     )
@@ -194,7 +205,7 @@ def guarantee(observed: Guarantee, outcome: Outcome, strategy: Strategy = Strate
 def test_the_weakest_guarantee_is_shown_and_the_worst_verdict_colours(green: PublishedRecord) -> None:
     strong = guarantee(Guarantee.EXACTLY_ONCE, Outcome.PASSED)
     weak = guarantee(Guarantee.AT_LEAST_ONCE, Outcome.FAILED, Strategy.SCD2)
-    few = guarantee(Guarantee.EXACTLY_ONCE, Outcome.CANT_TELL, Strategy.XMIN)
+    few = guarantee(Guarantee.EXACTLY_ONCE, Outcome.CANT_TELL, Strategy.XMIN, kills=4)
     free = guarantee(Guarantee.BEST_EFFORT, Outcome.INAPPLICABLE, Strategy.BACKFILL)
 
     def shown(*seen: PublishedGuarantee) -> tuple[str, Colour]:
@@ -203,7 +214,7 @@ def test_the_weakest_guarantee_is_shown_and_the_worst_verdict_colours(green: Pub
 
     assert shown(strong) == ("exactly-once", Colour.GREEN)
     assert shown(strong, weak) == ("at-least-once, less than declared", Colour.RED)
-    assert shown(strong, few) == ("exactly-once not disproved", Colour.AMBER)
+    assert shown(strong, few) == ("not shown, 4 of 60 kills", Colour.AMBER)
     assert shown(free) == ("best-effort", Colour.BLUE)
 
 
@@ -224,24 +235,23 @@ def test_a_bench_is_green_only_when_it_saw_every_defect(green: PublishedRecord) 
 def test_only_the_highest_level_is_green_and_it_ends_when_the_level_does(green: PublishedRecord) -> None:
     level = PublishedLevel(
         connector="postgres",
-        kind="source",
+        roles=("source",),
         policy="dpone",
         level="production-certified",
-        title="Production-certified",
-        certified=True,
-        next_step="keep it green",
+        highest=True,
+        why="everything is proven",
+        next_step=None,
         expires_at=START + timedelta(days=3),
     )
 
     def shown(level: PublishedLevel, now: datetime = SOON) -> tuple[str, Colour]:
-        badge = one(green.model_copy(update={"levels": (level,)}), "level-postgres", now)
+        badge = one(green.model_copy(update={"levels": (level,)}), "level-dpone-postgres", now)
         return badge.message, badge.colour
 
     assert shown(level) == ("production-certified · 2024-11-19", Colour.GREEN)
     assert shown(level, START + timedelta(days=3)) == ("stale since 2024-11-22", Colour.GREY)
-    beta = level.model_copy(update={"title": "Beta", "level": "beta", "certified": False})
-    assert shown(beta)[1] is Colour.BLUE
-    assert shown(level.model_copy(update={"level": None, "certified": False})) == ("no level", Colour.GREY)
+    assert shown(level.model_copy(update={"level": "beta", "highest": False}))[1] is Colour.BLUE
+    assert shown(level.model_copy(update={"level": None, "highest": False})) == ("no level", Colour.GREY)
 
 
 def test_a_record_cannot_say_more_than_its_cells(green: PublishedRecord) -> None:
@@ -255,8 +265,9 @@ def test_a_record_cannot_say_more_than_its_cells(green: PublishedRecord) -> None
         {"chain": None},
         {"evidence_from": None},
         {"cells": [*fields["cells"], fields["cells"][0]]},
+        {"gaps": [dict(gap) | {"outcome": Outcome.PASSED} for gap in fields["gaps"]]},
     ):
-        with pytest.raises(ValueError, match=r"passed, but|twice"):
+        with pytest.raises(ValueError, match=r"passed, but|twice|without evidence"):
             PublishedRecord.model_validate(fields | forged)
 
 
