@@ -63,4 +63,5 @@ class CertificationReport(Decision):
     by_route: dict[str, dict[Outcome, int]]
     by_strategy: dict[str, dict[Outcome, int]]
     evidence_until: AwareDatetime | None = Field(description="when the newest cell was made")
+    output_dir: str = "."
     results: tuple[ReportRow, ...]

@@ -56,7 +56,7 @@ class CertificationSuite(Decision):
 
 
 class SuiteEntry(Model):
-    """One evaluation of a suite."""
+    """One evaluation of a suite; ``None`` where an entry was recorded before the field was."""
 
     suite_id: str
     run_id: str
@@ -65,6 +65,13 @@ class SuiteEntry(Model):
     passed: bool
     sha256: Digest = Field(description="of certification_suite.json as that evaluation wrote it")
     blockers: tuple[str, ...] = ()
+    schema_version: str | None = Field(None, description="of that certification_suite.json")
+    release_id: str | None = None
+    case_count: int | None = None
+    evidence_count: int | None = None
+    evidence_status: EvidenceStatus | None = None
+    items: tuple[SuiteItem, ...] = ()
+    output_dir: str = "."
 
 
 class CertificationSuiteIndex(Decision):

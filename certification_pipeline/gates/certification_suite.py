@@ -103,6 +103,13 @@ def suite_index(
         passed=suite.passed,
         sha256=suite_sha256,
         blockers=tuple(blocker.code for blocker in suite.blockers),
+        schema_version=suite.schema_version,
+        release_id=suite.release_id,
+        case_count=suite.case_count,
+        evidence_count=suite.evidence_count,
+        evidence_status=suite.evidence_status,
+        items=suite.items,
+        output_dir=suite.output_dir,
     )
     earlier = previous.suites if previous else ()
     this = (entry.suite_id, entry.run_id, entry.created_at)
