@@ -15,9 +15,9 @@ from datetime import UTC, datetime
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from certification_pipeline.catalog.catalog import Catalog
@@ -25,6 +25,9 @@ from certification_pipeline.catalog.engines import VERSION_MARK, unversioned
 from certification_pipeline.catalog.vocabulary import Family, Strategy
 from certification_pipeline.evidence.cell import CellKey
 from certification_pipeline.evidence.suite import ItemName
+
+if TYPE_CHECKING:
+    from certification_pipeline.evidence.seal.keys import Signer
 
 ENV_PREFIX = "CERTIFY_"
 MAX_ROWS = 100_000_000
@@ -101,6 +104,15 @@ class RunSettings(BaseSettings):
     require_dbt_lineage: bool = False
     require_strategy_certification: bool = False
     require_evidence: bool = False
+    signing_key_file: Path | None = Field(None, description="a file with the private key that signs evidence")
+    signing_key: SecretStr | None = Field(None, description="that key itself, as PEM")
+    signing_key_passphrase: SecretStr | None = Field(None, description="opens it, when it is encrypted")
+
+    @field_validator("signing_key_file", "signing_key", "signing_key_passphrase", mode="before")
+    @classmethod
+    def _empty_is_unset(cls, value: object) -> object:
+        # What CI systems make of a secret that is not there.
+        return None if value == "" else value
 
     @field_validator("engines", "routes", "strategies", "scenarios", "families", mode="before")
     @classmethod
@@ -125,6 +137,23 @@ class RunSettings(BaseSettings):
     def required(self) -> tuple[ItemName, ...]:
         """Items of the suite that this release must not go without (seed 003)."""
         return tuple(item for field, item in REQUIREMENTS.items() if getattr(self, field))
+
+    def signer(self) -> Signer | None:
+        """Who signs the evidence; ``None``: nobody, and everything that is written says so.
+
+        Raises ``SigningKeyError`` for a key that cannot be used: nothing is left unsigned by mistake.
+        """
+        if self.signing_key_file is None and self.signing_key is None:
+            return None
+        from certification_pipeline.evidence.seal.keys import read_signer  # noqa: PLC0415 - cryptography is slow
+
+        key, passphrase = self.signing_key, self.signing_key_passphrase
+        return read_signer(
+            self.signing_key_file,
+            key.get_secret_value() if key else None,
+            passphrase.get_secret_value() if passphrase else None,
+            outside=self.evidence_dir,
+        )
 
     def chosen_engines(self, catalog: Catalog) -> tuple[str, ...]:
         """Engines that take part, in the catalogue's order: those that match, else the profile's.

@@ -23,6 +23,7 @@ from certification_pipeline.cli import (
     findings,
     foreign,
     guarantees,
+    keys,
     lineage,
     look,
     publish_pages,
@@ -89,6 +90,7 @@ chain.chain_app.command("anchor")(chain_proof.chain_anchor)
 chain.chain_app.command("prove")(chain_proof.chain_prove)
 chain.chain_app.command("check-proof")(chain_proof.chain_check_proof)
 app.add_typer(chain.chain_app, name="chain")
+app.add_typer(keys.keys_app, name="keys")
 app.add_typer(look.scenario_app, name="scenario")
 app.add_typer(engine.engine_app, name="engine")
 app.add_typer(look.catalog_app, name="catalog")

@@ -37,11 +37,13 @@ def chain_append(
     from certification_pipeline.evidence.next_step import decide_again  # noqa: PLC0415
     from certification_pipeline.evidence.provenance import stamp  # noqa: PLC0415
     from certification_pipeline.gates.chain import append  # noqa: PLC0415
+    from certification_pipeline.settings import load_settings  # noqa: PLC0415
 
     store, release, names = open_release(evidence_dir, release_id, engine)
+    signer = load_settings(evidence_dir=evidence_dir).signer()
     rows: list[JsonValue] = []
     for name in names:
-        done = append(store, store.release(release, name), stamp(str(uuid4())))
+        done = append(store, store.release(release, name), stamp(str(uuid4())), signer=signer)
         entry = done.entry
         rows.append({"engine": name, "appended": done.new, **_row(entry.model_dump(mode="json"))})
         if form is Format.TABLE:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from certification_pipeline.evidence.decision import Decision
     from certification_pipeline.evidence.subject_dir import SubjectDir
     from certification_pipeline.evidence.suite import ItemName
+    from certification_pipeline.settings import RunSettings
 
 SuiteId = Annotated[
     str | None, typer.Option("--suite-id", metavar="ID", help="Name this evaluation. [the release id]")
@@ -80,7 +81,7 @@ def suite(
         strategy_certification_bundle,
         evidence_bundle,
     )
-    require = _require(
+    settings = _settings(
         evidence_dir,
         require_benchmark,
         require_lineage,
@@ -92,7 +93,7 @@ def suite(
     for directory in subject_dirs(evidence_dir, release_id, engine):
         paths = _paths(directory, given)
         decisions.append(
-            decide_suite(directory, str(uuid4()), suite_id=suite_id, require=require, paths=paths)
+            decide_suite(directory, str(uuid4()), suite_id=suite_id, require=settings.required, paths=paths)
         )
         _copy(directory, ("certification_suite", "certification_suite_index"), output_dir)
     _answer(decisions, form)
@@ -134,7 +135,7 @@ def release_summary(
         strategy_certification_bundle,
         evidence_bundle,
     )
-    require = _require(
+    settings = _settings(
         evidence_dir,
         require_benchmark,
         require_lineage,
@@ -142,12 +143,20 @@ def release_summary(
         require_strategy_certification,
         require_evidence,
     )
+    signer = settings.signer()
     decisions: list[Decision] = []
     replaced: list[str] = []
     for directory in subject_dirs(evidence_dir, release_id, engine):
         paths = _paths(directory, given)
         replaced += [f"{directory.engine}: {told}" for told in no_evidence(directory)]
-        decided = decide(directory, str(uuid4()), suite_id=suite_id, require=require, paths=paths)
+        decided = decide(
+            directory,
+            str(uuid4()),
+            suite_id=suite_id,
+            require=settings.required,
+            paths=paths,
+            signer=signer,
+        )
         decisions.append(decided.summary)
         _copy(directory, _DECISIONS, output_dir)
     for told in replaced:
@@ -166,12 +175,12 @@ _DECISIONS = (
 )
 
 
-def _require(evidence_dir: Path | None, *flags: bool) -> tuple[ItemName, ...]:
+def _settings(evidence_dir: Path | None, *flags: bool) -> RunSettings:
     """Flags in the order of the settings' fields; the variables ``CERTIFY_REQUIRE_*`` count too."""
     from certification_pipeline.settings import REQUIREMENTS, load_settings  # noqa: PLC0415 - lazy on purpose
 
     chosen = {name: flag or None for name, flag in zip(REQUIREMENTS, flags, strict=True)}
-    return load_settings(evidence_dir=evidence_dir, **chosen).required
+    return load_settings(evidence_dir=evidence_dir, **chosen)
 
 
 def _paths(directory: SubjectDir, given: tuple[Path | None, ...]) -> dict[ItemName, str]:

@@ -58,6 +58,7 @@ def expected_code(error: Exception) -> int | None:
     """The exit code of an error a user can cause or mend; ``None`` for a defect of ours."""
     from certification_pipeline.catalog.problems import CatalogError  # noqa: PLC0415 - heavy
     from certification_pipeline.evidence.errors import EvidenceError, ProblemKind  # noqa: PLC0415
+    from certification_pipeline.evidence.seal.keys import SigningKeyError  # noqa: PLC0415
     from certification_pipeline.families.benchmark.asked import AskedError  # noqa: PLC0415
     from certification_pipeline.families.openlineage.errors import EmissionError  # noqa: PLC0415
     from certification_pipeline.families.plan import PlanError  # noqa: PLC0415
@@ -68,7 +69,7 @@ def expected_code(error: Exception) -> int | None:
     from certification_pipeline.settings import SettingsError  # noqa: PLC0415
 
     match error:
-        case UnknownVersion():
+        case UnknownVersion() | SigningKeyError():
             return USAGE
         case SettingsError() | PlanError() | CatalogError() | RequestError() | AskedError():
             return USAGE

@@ -99,11 +99,13 @@ def report(
     from certification_pipeline.cli.evidence import open_release  # noqa: PLC0415
     from certification_pipeline.report.loading import load_release  # noqa: PLC0415
     from certification_pipeline.report.pages import write_pages  # noqa: PLC0415
+    from certification_pipeline.settings import load_settings  # noqa: PLC0415
 
     store, chosen, names = open_release(evidence_dir, release_id, None)
+    signer = load_settings(evidence_dir=evidence_dir).signer()
     page = output or store.release_path(chosen) / "report.html"
     release = load_release(store, chosen, engines=names)
-    write_pages(release, load_catalog(), store, page)
+    write_pages(release, load_catalog(), store, page, signer=signer)
     typer.echo(page)
     if open_:
         typer.launch(page.resolve().as_uri())

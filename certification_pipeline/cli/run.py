@@ -134,7 +134,7 @@ def _certified(settings: RunSettings, form: Format, *, report: bool, open_: bool
     release = load_release(store, settings.release_id, require=settings.required)
     page = store.release_path(settings.release_id) / "report.html" if report else None
     if page is not None:
-        write_pages(release, done.catalog, store, page)
+        write_pages(release, done.catalog, store, page, signer=settings.signer())
     _answer(release, page, form)
     if done.cancelled:
         _say_how_to_go_on(settings, done.finished)

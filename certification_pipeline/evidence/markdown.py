@@ -23,11 +23,12 @@ from certification_pipeline.evidence.family_pages import (
 )
 from certification_pipeline.evidence.index import ArtifactIndex
 from certification_pipeline.evidence.levels_page import levels_page
+from certification_pipeline.evidence.next_step import sign_release
 from certification_pipeline.evidence.page import headline, page, short, table, yes
 from certification_pipeline.evidence.plan import CertificationPlan, Selection
 from certification_pipeline.evidence.report import CertificationReport, ReportRow
 from certification_pipeline.evidence.suite import CertificationSuite, CertificationSuiteIndex
-from certification_pipeline.evidence.summary import ReleaseSummary
+from certification_pipeline.evidence.summary import ReleaseSummary, author_in_words
 
 
 @singledispatch
@@ -165,7 +166,11 @@ def _summary(summary: ReleaseSummary) -> str:
         for item in summary.items
     ]
     link = summary.chain
-    facts = (("rests on", f"chain entry {link.sequence}, {link.chain_hash}" if link else "no chain entry"),)
+    facts = (
+        ("rests on", f"chain entry {link.sequence}, {link.chain_hash}" if link else "no chain entry"),
+        ("signed by", author_in_words(summary)),
+        *((("to sign it", sign_release(summary.release_id)),) if summary.signed_by is None else ()),
+    )
     listed = table(("item", "required", "outcome", "file", "sha256"), rows)
     return page(headline(summary), summary, facts, "## Items", listed)
 

@@ -49,6 +49,12 @@ def decide_release_again(engine: str, release_id: str, require: Collection[ItemN
     return decide_again("release-summary", engine, release_id, *switches)
 
 
+def sign_release(release_id: str) -> str:
+    """Decide again with a key; how to make one."""
+    again = shlex.join(["certify", "release-summary", "--release-id", release_id])
+    return f"CERTIFY_SIGNING_KEY_FILE=FILE {again}; to make a key: certify keys new"
+
+
 def mend_chain(engine: str, release_id: str) -> str:
     """No command can put back what a chain has lost."""
     look = shlex.join(["certify", "chain", "verify", "--engine", engine])

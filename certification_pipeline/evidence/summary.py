@@ -11,6 +11,8 @@ from certification_pipeline.catalog.vocabulary import Outcome
 from certification_pipeline.evidence.artifact import DIGEST_PATTERN, Digest, Model
 from certification_pipeline.evidence.decision import Decision
 
+UNSIGNED = "unsigned: proves no author; whoever may write here can forge it"
+
 
 class SummaryItemName(StrEnum):
     """What a release rests on: seed 003's five, the sealed plan and the index of all files."""
@@ -57,5 +59,17 @@ class ReleaseSummary(Decision):
     chain: ChainLink | None = Field(
         None, description="holds every file but this one; None: there is no sound one"
     )
+    signed_by: str | None = Field(
+        None,
+        description="id of the key that every attestation names; None: unsigned, which proves no author. "
+        "Read, not verified: that needs the public key (certify verify --key)",
+    )
     markdown_sha256: Digest | None = Field(None, description="of release_summary.md, which no chain holds")
     items: tuple[SummaryItem, ...]
+
+
+def author_in_words(summary: ReleaseSummary) -> str:
+    """Who signed the evidence, or that nobody did, and what that is worth."""
+    if summary.signed_by is None:
+        return UNSIGNED
+    return f"says key {summary.signed_by}; certify verify --key proves it"

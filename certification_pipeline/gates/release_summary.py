@@ -18,6 +18,7 @@ from certification_pipeline.evidence.markdown import markdown
 from certification_pipeline.evidence.next_step import decide_release_again, rerun_release
 from certification_pipeline.evidence.plan import CertificationPlan
 from certification_pipeline.evidence.provenance import Provenance
+from certification_pipeline.evidence.seal.lines import signing_key_id
 from certification_pipeline.evidence.subject_dir import SubjectDir
 from certification_pipeline.evidence.suite import CertificationSuite, ItemName
 from certification_pipeline.evidence.summary import ReleaseSummary, SummaryItem, SummaryItemName, SummaryKind
@@ -113,6 +114,7 @@ def release_summary(
         **provenance.header(ReleaseSummary, directory.release_id, *about),
         **verdict(Outcome.worst(each.item.outcome for each in evaluated if each.item.required), blockers),
         chain=seen.link,
+        signed_by=signing_key_id(directory, layout.ATTESTATIONS),
         items=tuple(each.item for each in evaluated),
     )
     return made.model_copy(update={"markdown_sha256": sha256(markdown(made).encode("utf-8", "replace"))})

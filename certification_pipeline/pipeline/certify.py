@@ -31,8 +31,10 @@ def certify(
 
     A release that is there already keeps its plan: filters then choose which of its cells run again. When
     ``cancel`` is set meanwhile, cells in hand are abandoned, finished ones kept, and the decision says what
-    is missing. Raises ``PlanError`` while another process writes the release.
+    is missing. Raises ``PlanError`` while another process writes the release, and ``SigningKeyError``,
+    before anything runs, for a key that cannot be used.
     """
+    signer = settings.signer()
     with alone(settings):
         if settings.narrowed and (planned := _planned_engines(settings, catalog)):
             release = reopen_release(settings, catalog, planned, on_event)
@@ -47,7 +49,10 @@ def certify(
         store = EvidenceStore(settings.evidence_dir)
         return {
             engine: decide(
-                store.release(release.release_id, engine), release.run_id, require=settings.required
+                store.release(release.release_id, engine),
+                release.run_id,
+                require=settings.required,
+                signer=signer,
             )
             for engine in release.plans
         }

@@ -29,6 +29,7 @@ from certification_pipeline.catalog.vocabulary import Family, Outcome
 from certification_pipeline.evidence.artifact import utc_now
 from certification_pipeline.evidence.cell import CheckJudgement, RowJudgement
 from certification_pipeline.evidence.files import write_atomically
+from certification_pipeline.evidence.next_step import sign_release
 from certification_pipeline.gates.benchmark_history import HistoryRow, benchmark_history
 from certification_pipeline.report.causes import Cause, Gap, Sample, causes, fact, reasons, samples_of
 from certification_pipeline.report.guarantees import observed_frame
@@ -215,6 +216,7 @@ def render_html(
         bar_order=_BAR_ORDER,
         why=why,
         documents=documents,
+        sign=sign_release(release.release_id),
         compared=compared_page(release),
         guarantees=observed_frame(release),
         written_at=utc_now(),

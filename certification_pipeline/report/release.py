@@ -18,6 +18,7 @@ from certification_pipeline.evidence.decision import Decision
 from certification_pipeline.evidence.plan import CertificationPlan, PlannedCell
 from certification_pipeline.evidence.report import CertificationReport, ReportRow
 from certification_pipeline.evidence.store import EvidenceStore
+from certification_pipeline.evidence.summary import UNSIGNED, ReleaseSummary, author_in_words
 from certification_pipeline.report.families import FamilyView
 from certification_pipeline.report.tally import WORST_FIRST, Tally
 
@@ -115,6 +116,16 @@ class SubjectView:
     def blockers(self) -> tuple[Blocker, ...]:
         """Why it is not green."""
         return self.summary.blockers
+
+    @property
+    def author(self) -> str:
+        """Who signed its evidence, in words, and what that is worth."""
+        return author_in_words(self.summary) if isinstance(self.summary, ReleaseSummary) else UNSIGNED
+
+    @property
+    def unsigned(self) -> bool:
+        """Whether whoever may write the evidence can forge it."""
+        return self.author == UNSIGNED
 
     @property
     def tally(self) -> Tally:

@@ -16,6 +16,8 @@ from rich.text import Text
 
 from certification_pipeline.catalog.vocabulary import Outcome
 from certification_pipeline.evidence.decision import Decision
+from certification_pipeline.evidence.next_step import sign_release
+from certification_pipeline.evidence.summary import UNSIGNED, ReleaseSummary, author_in_words
 from certification_pipeline.report.causes import Sample, causes, reasons
 from certification_pipeline.report.families import MATRIX, FamilyView
 from certification_pipeline.report.in_short import in_short
@@ -78,6 +80,7 @@ def final_screen(console: Console, release: ReleaseView, report: Path | None) ->
             _families(console, subject)
     _open(console, release)
     _next(console, release)
+    _authors(console, release)
     if report is not None:
         console.print(Text.assemble(("\nReport  ", "bold"), str(report)), soft_wrap=True)
 
@@ -91,6 +94,11 @@ def print_decision(console: Console, decision: Decision) -> None:
     )
     text.append(f"  release {visible(decision.release_id)}", "default")
     console.print(text, soft_wrap=True)
+    if isinstance(decision, ReleaseSummary):
+        _line(console, Text(f"signed: {visible(author_in_words(decision))}", "dim"))
+        if decision.signed_by is None:
+            told = f"    → {visible(sign_release(decision.release_id))}"
+            console.print(Text(told, "dim"), soft_wrap=True)
     for blocker in decision.blockers[:BLOCKERS]:
         _line(console, Text(visible(blocker.code), "red"))
         _line(console, Text(visible(blocker.message)), 4)
@@ -242,6 +250,16 @@ def _next(console: Console, release: ReleaseView) -> None:
         # Never wrapped by us: a command must survive being copied.
         console.print(Text(f"     {visible(str(step.do))}", "cyan"), soft_wrap=True)
     _more(console, len(frame), "steps")
+
+
+def _authors(console: Console, release: ReleaseView) -> None:
+    """Who signed, or that nobody did: evidence without an author must not look like evidence with one."""
+    if unsigned := [name_of(subject) for subject in release.subjects if subject.unsigned]:
+        whose = "" if len(unsigned) == len(release.subjects) else f"  ({', '.join(unsigned)})"
+        console.print(Text.assemble(("\nSigned  ", "bold"), (UNSIGNED, "yellow"), whose), soft_wrap=True)
+        console.print(Text(f"    → {visible(sign_release(release.release_id))}", "cyan"), soft_wrap=True)
+    for author in dict.fromkeys(s.author for s in release.subjects if not s.unsigned):
+        console.print(Text.assemble(("\nSigned  ", "bold"), visible(author)), soft_wrap=True)
 
 
 def name_of(subject: SubjectView) -> str:

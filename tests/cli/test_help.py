@@ -52,6 +52,7 @@ def test_the_module_runs_too() -> None:
         "catalog",
         "doctor",
         "guarantees",
+        "keys",
     ],
 )
 def test_every_command_explains_itself(certify: Certify, command: str) -> None:

@@ -70,7 +70,7 @@ def decide(directory: SubjectDir, *, signer: Signer | None = None, **options: An
     index = artifact_index(directory, provenance(62))
     directory.write(index, markdown(index))
     with suppress(EvidenceError):  # what cannot be chained is red in the summary
-        append(EvidenceStore.holding(directory), directory, provenance(62.5))
+        append(EvidenceStore.holding(directory), directory, provenance(62.5), signer=signer)
     decided = summary(directory)
     decided = directory.write(decided, markdown(decided))
     seal_decisions(directory, signer)

@@ -31,6 +31,7 @@ from certification_pipeline.orchestration.build import build_defs
 from certification_pipeline.orchestration.names import RELEASE_TAG
 from certification_pipeline.orchestration.resources import CertificationResource
 from tests.gates.benchmarks import BASELINE, METRICS
+from tests.seal import canary
 
 SINKS = ("duckdb", "sqlite")
 STRATEGIES = (Strategy.FULL_REFRESH, Strategy.SNAPSHOT_DIFF)
@@ -175,6 +176,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     # For this package's tests and no longer: others, in the same process, make the real families.
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("certification_pipeline.pipeline.families.PRODUCERS", FAMILIES)
+        patch.setenv("CERTIFY_SIGNING_KEY", canary.PEM)
         yield made
     made.instance.dispose()
 

@@ -19,6 +19,8 @@ from certification_pipeline.evidence.store import EvidenceStore
 from certification_pipeline.evidence.suite import CertificationSuite
 from certification_pipeline.evidence.summary import ReleaseSummary
 from certification_pipeline.families.work import Work
+from certification_pipeline.gates.attested_pages import ReleaseDir
+from certification_pipeline.gates.seal_check import check_decisions, check_pages, check_seal
 from certification_pipeline.orchestration.chained import chained
 from certification_pipeline.orchestration.names import (
     PLAN,
@@ -33,6 +35,7 @@ from certification_pipeline.orchestration.names import (
 from certification_pipeline.pipeline.certify import certify
 from tests.gates.benchmarks import METRICS
 from tests.orchestration.conftest import FAMILIES, SIZE, House, failures, produce, with_benchmark
+from tests.seal import canary
 
 pytestmark = pytest.mark.integration
 
@@ -63,6 +66,28 @@ def test_materialize_all_is_green_and_publishes(house: House, green: dg.ExecuteI
     published = json.loads((house.store.root / "published" / "reference.json").read_text())
     assert published["release_id"] == "green"
     assert (house.store.release_path("green") / "report.html").read_text().startswith("<!doctype html>")
+
+
+def test_all_of_it_is_signed_and_the_key_shows_nowhere(
+    house: House, green: dg.ExecuteInProcessResult
+) -> None:
+    directory, keys = house.directory("green"), (canary.SIGNER.public_key,)
+    assert directory.read(directory.summary_path, ReleaseSummary).signed_by == canary.SIGNER.key_id
+    assert check_seal(directory, keys) == ()
+    assert check_decisions(directory, keys) == ()
+    assert check_pages(ReleaseDir.of(house.store, "green"), keys) == ()
+    canary.holds_nothing(house.root)
+    canary.shows_nothing([str(entry) for entry in house.instance.all_logs(green.run_id)])
+
+
+def test_a_key_that_cannot_be_used_is_told_before_anything_runs(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CERTIFY_SIGNING_KEY", canary.PEM[:-40])
+    said = failures(house.only(PLAN, release="unsigned"))["plan"]
+    assert "CERTIFY_SIGNING_KEY: is no private key as PEM" in said
+    canary.shows_nothing(said)
+    assert not house.store.release_path("unsigned").exists()
 
 
 @pytest.mark.nightly

@@ -24,6 +24,7 @@ from certification_pipeline.harness.services.postgres_wheel import PostgresWheel
 from certification_pipeline.pipeline.certify import certify
 from certification_pipeline.redaction import Redactor
 from certification_pipeline.settings import RunSettings
+from tests.seal import canary
 
 ROWS = 120
 
@@ -122,6 +123,7 @@ def green(tmp_path_factory: pytest.TempPathFactory, catalog: Catalog, server: st
     """A release of six cells that passed; look, do not touch."""
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv(SOURCE_VARIABLE, server)
+        environment.setenv("CERTIFY_SIGNING_KEY", canary.PEM)
         return _runner(tmp_path_factory.mktemp("green"), catalog)(
             routes=("postgres_to_postgres", "postgres_to_sqlite"),
             scenarios=("batch.full_refresh", "batch.empty", "incr.noop"),

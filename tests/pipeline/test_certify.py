@@ -11,7 +11,9 @@ import pytest
 from certification_pipeline.catalog.vocabulary import Outcome, ReasonCode
 from certification_pipeline.evidence.errors import EvidenceError
 from certification_pipeline.evidence.exclusive import LOCK, writing
+from certification_pipeline.evidence.seal.keys import SigningKeyError
 from certification_pipeline.families.plan import PlanError
+from certification_pipeline.gates.seal_check import check_decisions, check_seal
 from certification_pipeline.harness.events import (
     CellFinished,
     EngineReady,
@@ -21,6 +23,7 @@ from certification_pipeline.harness.events import (
 )
 from certification_pipeline.harness.scenarios.registry import SCENARIOS
 from tests.pipeline.conftest import Release, Run
+from tests.seal import canary
 
 pytestmark = pytest.mark.integration
 
@@ -50,6 +53,23 @@ def test_one_run_leaves_a_green_release_on_disk(green: Release) -> None:
     kinds = [type(event) for event in green.events]
     assert kinds.index(EngineReady) < kinds.index(RunPlanned) < kinds.index(ServiceStarted)
     assert kinds.count(CellFinished) == 6
+
+
+def test_evidence_and_decisions_are_signed_and_the_key_is_in_none_of_it(green: Release) -> None:
+    keys = (canary.SIGNER.public_key,)
+    assert green.decided.summary.signed_by == canary.SIGNER.key_id
+    assert check_seal(green.directory, keys) == ()
+    assert check_decisions(green.directory, keys) == ()
+    canary.holds_nothing(green.directory.path.parents[2])
+
+
+def test_a_key_that_cannot_be_used_is_told_before_anything_runs(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CERTIFY_SIGNING_KEY", "no key")
+    with pytest.raises(SigningKeyError, match="CERTIFY_SIGNING_KEY: is no private key"):
+        run()
+    assert not (tmp_path / "evidence").exists()
 
 
 @pytest.mark.nightly

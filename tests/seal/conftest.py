@@ -7,13 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from certification_pipeline.evidence.seal.keys import Signer
 from certification_pipeline.evidence.store import EvidenceStore
 from certification_pipeline.evidence.subject_dir import SubjectDir
 from tests.evidence.builders import ENGINE, RELEASE
 from tests.gates.releases import decided_release
-
-SIGNER = Signer.generate()
+from tests.seal.canary import SIGNER
 
 
 @pytest.fixture(scope="session")

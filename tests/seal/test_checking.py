@@ -25,7 +25,7 @@ from certification_pipeline.gates.seal import seal_evidence, seal_pages
 from certification_pipeline.gates.seal_check import check_decisions, check_pages, check_seal
 from tests.evidence.builders import RELEASE, SMALL
 from tests.gates.releases import decided_release
-from tests.seal.conftest import SIGNER
+from tests.seal.canary import SIGNER
 
 FORGER = Signer.generate()
 KEYS = (SIGNER.public_key,)

@@ -27,23 +27,7 @@ from certification_pipeline.evidence.seal.keys import (
     read_public_keys,
     read_signer,
 )
-
-SEED = bytes(range(32))
-# RFC 8410: PKCS 8 of an Ed25519 key is a fixed head and the 32 bytes.
-PEM = "-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n".format(
-    base64.b64encode(bytes.fromhex("302e020100300506032b657004220420") + SEED).decode()
-)
-SECRETS = (
-    PEM.splitlines()[1],
-    base64.b64encode(SEED).decode().rstrip("="),
-    SEED.hex(),
-)
-
-
-def shows_nothing(text: object) -> None:
-    for secret in SECRETS:
-        assert secret not in str(text)
-        assert secret not in repr(text)
+from tests.seal.canary import PEM, shows_nothing
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from certification_pipeline.gates.seal import seal_evidence
 from tests.evidence.builders import SMALL, SUBJECT, cell, row_judgement
 from tests.gates.releases import decided_release
 from tests.gates.releases import release as undecided_release
-from tests.seal.conftest import SIGNER
+from tests.seal.canary import SIGNER
 
 OTHER = Signer.generate()
 

@@ -219,6 +219,18 @@ def read_public_key(given: str) -> PublicKey:
     return key
 
 
+def default_path() -> Path:
+    """Where `certify keys new` puts a key: outside any evidence (XDG base directory specification)."""
+    named = os.environ.get("XDG_CONFIG_HOME", "")
+    home = Path(named) if Path(named).is_absolute() else Path.home() / ".config"
+    return home / "certify" / "signing.pem"
+
+
+def is_private(path: Path) -> bool:
+    """Whether the file holds a private key as PEM. Raises :class:`SigningKeyError` when it cannot be read."""
+    return b"PRIVATE KEY" in _read(path)
+
+
 def public_path(path: Path) -> Path:
     """Where the public key lies: beside the private one."""
     return path.with_name(path.name + PUBLIC_SUFFIX)
@@ -294,7 +306,7 @@ def _malformed(pem: bytes, shown: str, *, encrypted: bool) -> SigningKeyError:
     if encrypted and b"ENCRYPTED" in pem:
         problem = "does not open with this passphrase, or is damaged"
         return SigningKeyError(shown, None, problem, f"Look at {PASSPHRASE_VARIABLE}")
-    problem = "is no private key as PEM (PKCS 8, `-----BEGIN PRIVATE KEY-----`)"
+    problem = "is no private key as PEM (PKCS 8)"
     return SigningKeyError(shown, None, problem, _NEW)
 
 

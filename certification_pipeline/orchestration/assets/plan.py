@@ -52,6 +52,7 @@ def plan_asset(catalog: Catalog, profile: Profile) -> dg.AssetsDefinition:
                 certification.planned_by(context.run), config.rows, config.seed, config.families
             )
             settings.check(catalog)
+            settings.signer()  # a key that cannot be used is told now, not when all the work is done
             sealed = seal_plans(settings, catalog, log_to(context.log))
         plans = list(sealed.plans.values())
         return dg.MaterializeResult(

@@ -179,12 +179,13 @@ def _chain_and_summary(catalog: Catalog, engine: Engine, profile: Profile) -> dg
     ) -> Iterator[dg.MaterializeResult]:
         with told_plainly():
             directory = certification.directory(context.run, engine.id)
-            required = certification.settings().required
-            _, decision = write_summary(directory, context.run.run_id, require=required)
+            settings = certification.settings()
+            required, signer = settings.required, settings.signer()
+            _, decision = write_summary(directory, context.run.run_id, require=required, signer=signer)
             store = certification.store()
             release = load_release(store, directory.release_id, require=required)
             html = store.release_path(directory.release_id) / "report.html"
-            write_pages(release, catalog, store, html)
+            write_pages(release, catalog, store, html, signer=signer)
         yield chained(store, directory, chain)
         view = next(one for one in release.subjects if one.subject.engine == engine.id)
         more = {
