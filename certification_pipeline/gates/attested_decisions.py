@@ -21,6 +21,7 @@ from certification_pipeline.evidence.subject_dir import SubjectDir
 from certification_pipeline.evidence.suite import CertificationSuite, SuiteItem
 from certification_pipeline.evidence.summary import ReleaseSummary, SummaryItem
 from certification_pipeline.gates.attested import Attested
+from certification_pipeline.gates.levels.writing import level_decisions
 from certification_pipeline.gates.verification import read_plan
 
 SUITE_PASSED = "CERTIFICATION_SUITE_PASSED"
@@ -31,12 +32,12 @@ D = TypeVar("D", bound=Decision)
 
 
 def decision_statements(directory: SubjectDir, levels: Iterable[Decided] = ()) -> Iterator[Attested]:
-    """Suite and release as far as they are there, each of ``levels``, then the files nothing else covers.
+    """Suite, release and granted levels as far as they are there, ``levels``, then the files left over.
 
     What a decision is worth is recomputed by its own gate, not here: this is what it says. Raises
     ``EvidenceError`` when there is no plan that can be read.
     """
-    for decided in (*_decided(directory), *levels):
+    for decided in (*_decided(directory), *level_decisions(directory), *levels):
         statement = verification_summary(decided)
         yield Attested(f"decision {decided.resource_uri}", statement.spelled())
     files = FilesPredicate(release_id=directory.release_id, engine=directory.engine)

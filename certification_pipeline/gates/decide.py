@@ -20,7 +20,7 @@ from certification_pipeline.evidence.markdown import markdown
 from certification_pipeline.evidence.plan import CertificationPlan
 from certification_pipeline.evidence.provenance import stamp
 from certification_pipeline.evidence.report import CertificationReport
-from certification_pipeline.evidence.seal.keys import Signer
+from certification_pipeline.evidence.seal.keys import PublicKey, Signer
 from certification_pipeline.evidence.store import EvidenceStore
 from certification_pipeline.evidence.subject_dir import SubjectDir
 from certification_pipeline.evidence.suite import CertificationSuite, CertificationSuiteIndex, ItemName
@@ -38,6 +38,7 @@ from certification_pipeline.gates.bundle_writer import (
 from certification_pipeline.gates.certification_report import certification_report
 from certification_pipeline.gates.certification_suite import certification_suite, suite_index
 from certification_pipeline.gates.families import VERIFIERS
+from certification_pipeline.gates.levels.writing import write_levels
 from certification_pipeline.gates.release_summary import release_summary
 from certification_pipeline.gates.seal import seal_decisions, seal_evidence
 from certification_pipeline.gates.verification import SealedPlan, provenance_of, read_plan
@@ -68,10 +69,12 @@ def decide(
     require: Collection[ItemName] = (),
     paths: Mapping[ItemName, str] | None = None,
     signer: Signer | None = None,
+    trusted: Collection[PublicKey] = (),
 ) -> Decided:
     """Write report, bundles, suite with its index, artifact index and release summary, JSON and Markdown.
 
-    Evidence and decisions are signed by ``signer``; without one they are unsigned, and say so.
+    Evidence and decisions are signed by ``signer``; without one they are unsigned, and say so. Statements
+    from outside count when one of ``trusted``, or ``signer`` itself, signed them.
     EvidenceError when there is no plan that can be read, or nothing can be written.
     """
     verifiers = VERIFIERS.remembering()
@@ -89,7 +92,7 @@ def decide(
     )
     suite = _write_suite(directory, suite)
     # From disk once more: what is remembered above was true when it was read.
-    index, summary = write_summary(directory, run_id, require=require, signer=signer)
+    index, summary = write_summary(directory, run_id, require=require, signer=signer, trusted=trusted)
     return Decided(report, strategy, evidence, suite, index, summary)
 
 
@@ -210,8 +213,9 @@ def write_summary(
     *,
     require: Collection[ItemName] = (),
     signer: Signer | None = None,
+    trusted: Collection[PublicKey] = (),
 ) -> tuple[ArtifactIndex, ReleaseSummary]:
-    """Seal the evidence, index every file, chain them, decide on what lies on disk, write and seal that.
+    """Seal the evidence, index every file, chain them, decide on what lies on disk, grant levels, seal that.
 
     What cannot be sealed or chained (no plan, a file that may not be there, a chain that was touched) makes
     the summary red.
@@ -224,6 +228,9 @@ def write_summary(
         chain.append(EvidenceStore.holding(directory), directory, stamp(run_id), signer=signer)
     summary = release_summary(directory, stamp(run_id), require=require, verifiers=VERIFIERS.remembering())
     summary = directory.write(summary, markdown(summary))
+    with _red_in_the_summary():
+        believed = (*trusted, *([signer.public_key] if signer else []))
+        write_levels(directory, stamp(run_id), trusted=believed)
     with _red_in_the_summary():
         seal_decisions(directory, signer)
     return index, summary

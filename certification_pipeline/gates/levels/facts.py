@@ -26,8 +26,7 @@ from certification_pipeline.gates.levels.history import Cell, Coordinates, ItemS
 _Row = tuple[
     str, str, str, str, Outcome, int, int, bool, bool, Fidelity | None, ReasonCode | None, Digest | None
 ]
-    str, str, str, str, Outcome, int, int, bool, bool, Fidelity | None, ReasonCode | None, Digest | None
-]
+"""Coordinates, the rest of a cell, the digest of its file."""
 
 
 class FactsKept(BaseModel):

@@ -54,6 +54,8 @@ class Ledger:
     history: History
     link: ChainLink | None
     problems: tuple[Blocker, ...] = ()
+    superseded: frozenset[str] = frozenset()
+    """Releases with entries that were asked for, and later ones that were not."""
 
 
 class _Items(NamedTuple):
@@ -97,7 +99,9 @@ def read_ledger(
         one = _said(store, entry, kept)
         said.append(replace(one, cells=alike.setdefault(one.cells, one.cells)))
     link = ChainLink(sequence=entries[-1].sequence, chain_hash=entries[-1].chain_hash)
-    return Ledger(replace(nothing, said=tuple(said)), link)
+    after = {entry.release_id for entry in links.entries[len(entries) :]}
+    again = after & {entry.release_id for entry in entries}
+    return Ledger(replace(nothing, said=tuple(said)), link, superseded=frozenset(again))
 
 
 def _said(store: EvidenceStore, entry: EvidenceChainEntry, kept: Kept | None) -> Said:
