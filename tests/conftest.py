@@ -12,3 +12,4 @@ def _no_certify_variables(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith("CERTIFY_") and name != "CERTIFY_CACHE":
             monkeypatch.delenv(name)
+    monkeypatch.setenv("CERTIFY_LEVELS_CACHE", "")

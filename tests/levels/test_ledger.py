@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import shutil
+import zlib
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -66,16 +67,23 @@ class TestReading:
         assert first.digests[0] is not None
         assert first.notes[first.cells[3].at].remedy == "set CERTIFY_CLICKHOUSE_DSN"
 
-    def test_what_is_kept_says_the_same(self, tmp_path: Path) -> None:
-        released(tmp_path, 0, red=True)
-        store = EvidenceStore(tmp_path)
-        kept = list((tmp_path / "cache" / "levels" / ENGINE).iterdir())
+    def test_what_is_kept_says_the_same(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        cache = tmp_path / "cache"
+        monkeypatch.setenv("CERTIFY_LEVELS_CACHE", str(cache))
+        store = EvidenceStore(tmp_path / "evidence")
+        directory = released(store.root, 0, red=True)
+        kept = list((cache / "levels" / ENGINE).iterdir())
         assert len(kept) == 1
-        again = read_ledger(store, ENGINE).history.said[0]
         fresh = read_ledger(store, ENGINE, keep=False).history.said[0]
-        assert vars(again) == vars(fresh)
-        kept[0].write_bytes(b"{}")
+        shutil.rmtree(directory.path)  # what was red then stays so, whatever became of its files
         assert vars(read_ledger(store, ENGINE).history.said[0]) == vars(fresh)
+        for damaged in (b"", b"{}", zlib.compress(b"{}")):
+            kept[0].write_bytes(damaged)
+            assert read_ledger(store, ENGINE).history.said[0].problem is not None
+
+    def test_nothing_is_kept_among_the_evidence(self, tmp_path: Path) -> None:
+        released(tmp_path, 0)
+        assert {path.name for path in tmp_path.iterdir()} == {"chain", "releases"}
 
     def test_a_report_typed_by_hand_says_nothing(self, tmp_path: Path) -> None:
         """Red cells under a report that calls them green, chained as they are: the cells are read."""
@@ -93,7 +101,6 @@ class TestReading:
     def test_a_release_whose_files_changed_cannot_be_read(self, tmp_path: Path) -> None:
         released(tmp_path, 0)
         directory = released(tmp_path, 1, red=True)
-        shutil.rmtree(tmp_path / "cache")
         shutil.rmtree(directory.path)
         assert [problem is None for _, problem in said(tmp_path)] == [True, False]
         found, _ = levels_of(EvidenceStore(tmp_path), ENGINE, START + timedelta(days=800))

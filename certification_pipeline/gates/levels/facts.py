@@ -1,11 +1,14 @@
 """What was worked out of a chain entry, kept so that a ledger of years is not read from its cells every day.
 
-``<root>/cache/levels/<engine>/<chain hash>.json`` is no evidence: it may be deleted at any time, is written
-anew by another version of this package, and is never read by who verifies.
+It lies in the user's own cache, ``<cache>/levels/<engine>/<chain hash>.json.z``, never among the evidence:
+whoever can change evidence must not be able to change what was made of it. It may be deleted at any time, is
+made anew by another version of this package, and is never read by who verifies.
 """
 
 from __future__ import annotations
 
+import os
+import zlib
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -22,6 +25,8 @@ from certification_pipeline.evidence.files import read_no_follow, safe_segment, 
 from certification_pipeline.evidence.plan import Trigger
 from certification_pipeline.evidence.provenance import producer
 from certification_pipeline.gates.levels.history import Cell, Coordinates, ItemSaid, Note, Said
+
+VARIABLE = "CERTIFY_LEVELS_CACHE"
 
 _Row = tuple[
     str, str, str, str, Outcome, int, int, bool, bool, Fidelity | None, ReasonCode | None, Digest | None
@@ -54,28 +59,46 @@ class FactsKept(BaseModel):
 
 
 class Kept:
-    """The kept facts of one engine."""
+    """The kept facts of one engine; ``place`` is the cache's directory, by default the user's."""
 
-    def __init__(self, root: Path, engine: str) -> None:
-        self._path = root / "cache" / "levels" / safe_segment(engine, "engine name")
+    def __init__(self, engine: str, place: Path | None = None) -> None:
+        place = cache_place() if place is None else place
+        self._path = place / "levels" / safe_segment(engine, "engine name") if place else None
 
     def find(self, entry: EvidenceChainEntry) -> Said | None:
-        """What is kept of that very entry by this very version, if anything can be read."""
-        path = self._file(entry)
+        """What is kept of that very entry by this very version, if it is ours and can be read."""
+        if self._path is None:
+            return None
+        path = self._path / _name(entry)
         try:
-            found = FactsKept.model_validate_json(read_no_follow(path, str(path), layout.LARGEST_ARTIFACT))
-        except (EvidenceError, ValidationError):
+            if path.lstat().st_uid != os.geteuid():
+                return None
+            data = read_no_follow(path, str(path), layout.LARGEST_CELL)
+            found = FactsKept.model_validate_json(zlib.decompress(data))
+        except (EvidenceError, OSError, ValidationError, zlib.error):
             return None
         same = (found.chain_hash, found.producer) == (entry.chain_hash, producer())
         return _said(found) if same else None
 
     def put(self, entry: EvidenceChainEntry, said: Said) -> None:
         """Keep it; a place that cannot be written is no reason to stop."""
-        with suppress(EvidenceError):
-            write_atomically(self._file(entry), _facts(entry, said).model_dump_json().encode())
+        if self._path is not None:
+            with suppress(EvidenceError):
+                data = zlib.compress(_facts(entry, said).model_dump_json().encode(), 1)
+                write_atomically(self._path / _name(entry), data)
 
-    def _file(self, entry: EvidenceChainEntry) -> Path:
-        return self._path / f"{entry.chain_hash.removeprefix('sha256:')}.json"
+
+def cache_place() -> Path | None:
+    """``CERTIFY_LEVELS_CACHE`` (empty: keep nothing), ``CERTIFY_CACHE``, or the user's cache directory."""
+    named = os.environ.get(VARIABLE, os.environ.get("CERTIFY_CACHE"))
+    if named is not None:
+        return Path(named).absolute() if named else None
+    base = os.environ.get("XDG_CACHE_HOME") or (Path.home() / ".cache" if os.environ.get("HOME") else None)
+    return Path(base).absolute() / "certification_pipeline" if base else None
+
+
+def _name(entry: EvidenceChainEntry) -> str:
+    return f"{entry.chain_hash.removeprefix('sha256:')}.json.z"
 
 
 def _facts(entry: EvidenceChainEntry, said: Said) -> FactsKept:

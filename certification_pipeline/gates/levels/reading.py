@@ -2,7 +2,7 @@
 
 What a chained file says of itself is no proof: a report typed by hand can be chained, too. So outcomes are
 worked out from the cells again, and checklists from their JUnit file. That is done once for a chain entry and
-kept beside the evidence (:mod:`facts`); who verifies keeps nothing.
+kept in the user's cache (:mod:`facts`); who verifies keeps nothing.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ def read_ledger(
     entries = [entry for entry in links.entries if upto is None or entry.sequence <= upto]
     if not entries:
         return Ledger(nothing, None, (_blocker("evidence_chain.missing", "it has no entry", engine, "ID"),))
-    kept = Kept(store.root, engine) if keep else None
+    kept = Kept(engine) if keep else None
     alike: dict[tuple[Cell, ...], tuple[Cell, ...]] = {}
     said = []
     for entry in {entry.release_id: entry for entry in entries}.values():

@@ -20,6 +20,7 @@ from certification_pipeline.evidence.errors import EvidenceError
 from certification_pipeline.evidence.exclusive import LOCK
 from certification_pipeline.evidence.files import is_temporary, safe_segment
 from certification_pipeline.gates.chain_files import shown
+from certification_pipeline.gates.levels.attestations import ATTESTATIONS
 from certification_pipeline.gates.publish import PUBLISHED
 from certification_pipeline.gates.verify.finding import Finding, Kind
 
@@ -35,6 +36,7 @@ _ROOMS = re.compile(
             rf"{PUBLISHED}/{_NAME}\.json",
             rf"{KEPT}/{_NAME}/(calibration\.(json|md)|trials/{_NAME}/{_NAME}\.json)",
             rf"{BASELINES}/{_NAME}/(pinned\.json|{_NAME}\.zip)",
+            rf"{ATTESTATIONS}/{_NAME}/{_NAME}\.intoto\.jsonl",
         )
     )
 )
