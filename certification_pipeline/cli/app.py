@@ -29,6 +29,7 @@ from certification_pipeline.cli import (
     publish_pages,
     replay,
     run,
+    stores,
     verify,
 )
 
@@ -91,6 +92,9 @@ chain.chain_app.command("prove")(chain_proof.chain_prove)
 chain.chain_app.command("check-proof")(chain_proof.chain_check_proof)
 app.add_typer(chain.chain_app, name="chain")
 app.add_typer(keys.keys_app, name="keys")
+app.command()(stores.push)
+app.command()(stores.pull)
+app.add_typer(stores.store_app, name="store")
 app.add_typer(look.scenario_app, name="scenario")
 app.add_typer(engine.engine_app, name="engine")
 app.add_typer(look.catalog_app, name="catalog")

@@ -131,7 +131,7 @@ def verify(
     newest = {name.release_id: name for name in links.names}
     sound = {(entry.sequence, entry.release_id): entry for entry in links.entries}
     checkpoint = see_checkpoint(chain, links)
-    unsigned, said = signature(chain, checkpoint, keys)
+    unsigned, said = signature(chain, links, checkpoint, keys)
     problems = [*links.problems, *_further(links, checkpoint), *unsigned]
     files = 0
     notes = [*_notes(store, links, engine), *([said] if said else [])]

@@ -84,7 +84,7 @@ def _not_what_the_head_names(
 
 
 def signature(
-    chain: ChainDir, seen: SeenCheckpoint, keys: Sequence[NoteKey]
+    chain: ChainDir, links: Links, seen: SeenCheckpoint, keys: Sequence[NoteKey]
 ) -> tuple[list[ChainProblem], str]:
     """What is wrong with its signature for somebody who trusts these keys, and what else is to be told."""
     path = f"{chain.shown}/{layout.CHAIN_CHECKPOINT}"
@@ -95,7 +95,11 @@ def signature(
     elif not keys:
         return [], "the checkpoint's signature was not checked: no key was given"
     elif any(map(seen.checkpoint.signed_by, keys)):
-        return [], ""
+        last = max((name.sequence for name in links.names), default=0)
+        if last <= seen.checkpoint.size:
+            return [], ""
+        # Its writer was stopped, or somebody without the key appended it.
+        said = f"the signed checkpoint counts {seen.checkpoint.size} entries, entry {last} is not under it"
     else:
         said = "the key given did not sign the checkpoint"
     if seen.checkpoint is None and seen.problems:
