@@ -30,6 +30,14 @@ from certification_pipeline.evidence.published import PublishedRecord
 from certification_pipeline.evidence.replay import ReplayEvidence
 from certification_pipeline.evidence.report import CertificationReport
 from certification_pipeline.evidence.run_registry import RunRegistry
+from certification_pipeline.evidence.seal.production import ProductionPredicate
+from certification_pipeline.evidence.seal.statement import (
+    CellPredicate,
+    FamilyPredicate,
+    FilesPredicate,
+    PlanPredicate,
+    Predicate,
+)
 from certification_pipeline.evidence.suite import CertificationSuite, CertificationSuiteIndex
 from certification_pipeline.evidence.summary import ReleaseSummary
 
@@ -61,6 +69,16 @@ BESIDE_RELEASES: tuple[type[EngineComparison] | type[ChainProof], ...] = (Engine
 """No gate's evidence: about all engines of a release; what somebody without the evidence is given."""
 
 
+PREDICATES: tuple[type[Predicate], ...] = (
+    PlanPredicate,
+    CellPredicate,
+    FamilyPredicate,
+    FilesPredicate,
+    ProductionPredicate,
+)
+"""Ours; that of decisions is SLSA's."""
+
+
 def schema_of(artifact: Published) -> JsonSchemaValue:
     """JSON Schema (draft 2020-12) of what is written; ``schema_version`` is fixed to its one value."""
     schema = artifact.model_json_schema(mode="serialization")
@@ -70,10 +88,27 @@ def schema_of(artifact: Published) -> JsonSchemaValue:
     return schema
 
 
+def predicate_schema(predicate: type[Predicate]) -> JsonSchemaValue:
+    """JSON Schema of what a signed statement says about its subject; its id is the predicate's type.
+
+    As it is read: an absent field has its default.
+    """
+    schema = predicate.model_json_schema(mode="validation", by_alias=True)
+    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+    schema["$id"] = predicate.predicate_type()
+    return schema
+
+
 def schemas() -> dict[str, str]:
     """File name -> text of every published schema."""
     published: tuple[Published, ...] = (*ARTIFACTS, *BESIDE_RELEASES)
-    return {f"{artifact.KIND}.v1.schema.json": _text(schema_of(artifact)) for artifact in published}
+    return {
+        **{f"{artifact.KIND}.v1.schema.json": _text(schema_of(artifact)) for artifact in published},
+        **{
+            f"predicate_{predicate.KIND.replace('-', '_')}.v1.schema.json": _text(predicate_schema(predicate))
+            for predicate in PREDICATES
+        },
+    }
 
 
 def write_schemas(directory: Path) -> None:

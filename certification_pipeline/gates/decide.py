@@ -42,6 +42,7 @@ from certification_pipeline.gates.levels.writing import write_levels
 from certification_pipeline.gates.release_summary import release_summary
 from certification_pipeline.gates.seal import seal_decisions, seal_evidence
 from certification_pipeline.gates.verification import SealedPlan, provenance_of, read_plan
+from certification_pipeline.gates.verifiers import Verifiers
 
 
 @dataclass(frozen=True)
@@ -91,8 +92,9 @@ def decide(
         verifiers=verifiers,
     )
     suite = _write_suite(directory, suite)
-    # From disk once more: what is remembered above was true when it was read.
-    index, summary = write_summary(directory, run_id, require=require, signer=signer, trusted=trusted)
+    index, summary = write_summary(
+        directory, run_id, require=require, signer=signer, trusted=trusted, verifiers=verifiers
+    )
     return Decided(report, strategy, evidence, suite, index, summary)
 
 
@@ -214,14 +216,16 @@ def write_summary(
     require: Collection[ItemName] = (),
     signer: Signer | None = None,
     trusted: Collection[PublicKey] = (),
+    verifiers: Verifiers = VERIFIERS,
 ) -> tuple[ArtifactIndex, ReleaseSummary]:
     """Seal the evidence, index every file, chain them, decide on what lies on disk, grant levels, seal that.
 
-    What cannot be sealed or chained (no plan, a file that may not be there, a chain that was touched) makes
-    the summary red.
+    ``verifiers`` say what families are worth in the seal, and may remember it from deciding; the summary
+    itself verifies everything from disk once more. What cannot be sealed or chained (no plan, a file that may
+    not be there, a chain that was touched) makes the summary red.
     """
     with _red_in_the_summary():
-        seal_evidence(directory, signer)
+        seal_evidence(directory, signer, verifiers=verifiers)
     index = artifact_index(directory, stamp(run_id))
     index = directory.write(index, markdown(index))
     with _red_in_the_summary():

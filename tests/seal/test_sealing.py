@@ -6,22 +6,28 @@ import json
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 
 from certification_pipeline.evidence import layout
 from certification_pipeline.evidence.errors import EvidenceError
+from certification_pipeline.evidence.schema import PREDICATES, predicate_schema
 from certification_pipeline.evidence.seal.dsse import read_envelope, sign, verified_by
 from certification_pipeline.evidence.seal.keys import Signer
 from certification_pipeline.evidence.seal.lines import Line, parse_line, read_lines, signing_key_id
+from certification_pipeline.evidence.seal.production import ProductionPredicate
+from certification_pipeline.evidence.seal.statement import ResourceDescriptor
+from certification_pipeline.evidence.seal.vsa import VSA_TYPE, Decided, verification_summary
 from certification_pipeline.evidence.subject_dir import SubjectDir
 from certification_pipeline.gates.decide import write_summary
 from certification_pipeline.gates.seal import seal_evidence
-from tests.evidence.builders import SMALL, SUBJECT, cell, row_judgement
+from tests.evidence.builders import PRODUCER, SMALL, START, SUBJECT, cell, row_judgement
 from tests.gates.releases import decided_release
 from tests.gates.releases import release as undecided_release
 from tests.seal.canary import SIGNER
 
 OTHER = Signer.generate()
+SUBJECT_ALONE = ResourceDescriptor(digest={"sha256": "0" * 64})
 
 
 def statements(directory: SubjectDir, path: str = layout.ATTESTATIONS) -> list[dict[str, Any]]:
@@ -104,6 +110,56 @@ def test_plan_cells_and_families_each_have_a_statement_about_the_artifact(direct
         assert signing_key_id(directory, path) == SIGNER.key_id
         for line in read_lines(directory, path):
             assert verified_by(line, [SIGNER.public_key])
+
+
+def test_every_statement_obeys_the_published_schema_of_its_predicate(sealed: SubjectDir) -> None:
+    by_type = {predicate.predicate_type(): predicate_schema(predicate) for predicate in PREDICATES}
+    seen = set()
+    for made in (*statements(sealed), *statements(sealed, layout.DECISIONS)):
+        assert made["_type"] == "https://in-toto.io/Statement/v1"
+        kind = made["predicateType"]
+        if kind == VSA_TYPE:
+            continue
+        jsonschema.validate(made["predicate"], by_type[kind])
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate({**made["predicate"], "surprise": 1}, by_type[kind])
+        seen.add(kind)
+    assert seen == by_type.keys() - {ProductionPredicate.predicate_type()}
+
+
+def test_a_decision_is_a_verification_summary_of_slsa(sealed: SubjectDir) -> None:
+    """Required fields of SLSA v1.1, and its rules for levels."""
+    decided = [made for made in statements(sealed, layout.DECISIONS) if made["predicateType"] == VSA_TYPE]
+    for made in decided:
+        predicate = made["predicate"]
+        assert predicate["verifier"]["id"]
+        assert predicate["timeVerified"].endswith("Z")
+        assert predicate["resourceUri"].startswith("urn:certification-pipeline:engine:reference:0.1.0:")
+        assert predicate["policy"]["uri"]
+        assert all(each["digest"] for each in predicate["inputAttestations"])
+        assert not any(level.startswith("SLSA_") for level in predicate["verifiedLevels"])
+    assert len({made["predicate"]["resourceUri"] for made in decided}) == len(decided)
+
+
+def test_what_was_not_passed_is_failed_and_grants_nothing() -> None:
+    plan = ResourceDescriptor(uri="plan", digest={"sha256": "0" * 64})
+    decided = Decided(
+        subject=SUBJECT,
+        resource="release:r",
+        policy=plan,
+        inputs=(),
+        plan=plan,
+        passed=False,
+        levels=("RELEASE_PASSED",),
+        decided_at=START,
+        producer=PRODUCER,
+    )
+    for told in (decided, decided.model_copy(update={"passed": True, "levels": ()})):
+        made = json.loads(verification_summary(told).spelled())["predicate"]
+        assert (made["verificationResult"], made["verifiedLevels"]) == ("FAILED", ["FAILED"])
+    for wrong in ({"levels": ("SLSA_BUILD_LEVEL_3",)}, {"levels": ("FAILED",)}, {"policy": SUBJECT_ALONE}):
+        with pytest.raises(ValueError, match=r"SLSA|uri"):
+            verification_summary(decided.model_copy(update=wrong))
 
 
 def test_what_a_cell_says_of_itself_is_not_what_is_signed(tmp_path: Path) -> None:

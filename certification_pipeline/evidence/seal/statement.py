@@ -172,9 +172,6 @@ class FilesPredicate(Predicate):
     engine: str | None = Field(None, description="absent: files about all engines of the release")
 
 
-PREDICATES: tuple[type[Predicate], ...] = (PlanPredicate, CellPredicate, FamilyPredicate, FilesPredicate)
-
-
 def digest_set(digest: Digest) -> DigestSet:
     """``sha256:<hex>`` as in-toto spells it."""
     return {"sha256": digest.removeprefix("sha256:")}
