@@ -13,6 +13,7 @@ from certification_pipeline.cli import (
     calibrate,
     chain,
     chain_proof,
+    claims,
     compare,
     connectors,
     dbt_lineage,
@@ -84,6 +85,7 @@ app.command()(badges.badges)
 app.command()(export.export)
 app.command("publish-pages")(publish_pages.publish_pages)
 app.command()(foreign.dpone)
+app.command()(claims.claims)
 app.command()(look.doctor)
 app.add_typer(findings.findings_app, name="findings")
 app.add_typer(replay.replay_app, name="replay")

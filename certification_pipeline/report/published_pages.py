@@ -16,6 +16,7 @@ from certification_pipeline.evidence.plan import Selection
 from certification_pipeline.evidence.published import PublishedRecord
 from certification_pipeline.report.badge_svg import Colour
 from certification_pipeline.report.badges import CALIBRATION, GUARANTEE, RELEASE, Badge, badges
+from certification_pipeline.report.claims import CLAIMS, claims_page
 from certification_pipeline.report.matrix_page import (
     BADGES,
     CONNECTORS,
@@ -57,6 +58,7 @@ def pages(records: Sequence[PublishedRecord]) -> dict[str, bytes]:
     made = {
         f"docs/{CONNECTORS}": connectors_page(records).encode(),
         f"docs/{ROUTES}": routes_page(records).encode(),
+        f"docs/{CLAIMS}": claims_page(records).encode(),
     }
     for record in records:
         for badge in _drawn(record):
