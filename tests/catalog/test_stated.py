@@ -1,4 +1,4 @@
-"""Vendors' statements as data: they speak of engines, levels, rows and scenarios there are; no verdict in them."""
+"""What vendors say, as data: it speaks of engines, levels, rows and scenarios there are, and holds no verdict."""
 
 from __future__ import annotations
 
