@@ -1,4 +1,4 @@
-"""What vendors say, as data: it speaks of engines, levels, rows and scenarios there are, and holds no verdict."""
+"""What vendors say, as data: it names engines, levels, rows and scenarios there are, and holds no verdict."""
 
 from __future__ import annotations
 
