@@ -30,6 +30,7 @@ def claims(
         claims_frame,
         claims_outcome,
         judged,
+        ledger_levels,
         newest,
         seen_in_view,
     )
@@ -52,7 +53,7 @@ def claims(
         else:
             view = newest(store, name)
         if view is not None:
-            seen[name] = seen_in_view(view)
+            seen[name] = seen_in_view(view, ledger_levels(store, view))
     findings = load_findings(catalog)
     found = [
         one

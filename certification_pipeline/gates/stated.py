@@ -21,7 +21,7 @@ from certification_pipeline.catalog.engines import Engine
 from certification_pipeline.catalog.findings import Finding
 from certification_pipeline.catalog.stated import StatedGuarantee, StatedLevel, Statement
 from certification_pipeline.catalog.vocabulary import Guarantee, Outcome, Support
-from certification_pipeline.gates.stated_seen import CellSeen, GuaranteeSeen, Seen
+from certification_pipeline.gates.stated_seen import CellSeen, GuaranteeSeen, LevelSeen, Seen
 
 WHOLE = "*"
 """The scenario of a finding's pattern that names none in particular."""
@@ -266,13 +266,23 @@ def _level(stated: StatedLevel, asked: Asked) -> Part:
     part = _scenarios(Wanted(patterns, unit=stated.unit), asked)
     if part.verdict is ClaimVerdict.DISPROVED:
         return part
+    refuted = next(
+        (told for level, told in (found.refuted if found else ()) if order.index(level) <= wanted), None
+    )
+    if refuted is not None:
+        return Part(ClaimVerdict.DISPROVED, refuted)
+    return Part(ClaimVerdict.NOT_TESTED, _ungranted(stated, found, part, asked))
+
+
+def _ungranted(stated: StatedLevel, found: LevelSeen | None, part: Part, asked: Asked) -> str:
+    """Why a level that nothing speaks against is not shown: it asks for more than cells."""
     if found is not None:
-        return Part(ClaimVerdict.NOT_TESTED, f"`{found.level or 'no level'}` is granted: {found.why}")
+        return f"`{found.level or 'no level'}` is granted: {found.why}"
     if asked.seen is not None and not any(_within(cell, stated.unit) for cell in asked.seen.cells):
-        return Part(ClaimVerdict.NOT_TESTED, _unclaimed(stated.unit, asked))
-    if part.verdict is ClaimVerdict.SUPPORTED:  # a level asks for more than cells
-        return Part(ClaimVerdict.NOT_TESTED, f"no level was computed; {part.because}")
-    return part
+        return _unclaimed(stated.unit, asked)
+    if part.verdict is ClaimVerdict.SUPPORTED:
+        return f"no level was computed; {part.because}"
+    return part.because
 
 
 def _guarantee(stated: StatedGuarantee, asked: Asked) -> Part:

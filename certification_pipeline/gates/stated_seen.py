@@ -54,6 +54,8 @@ class LevelSeen:
     policy: str
     level: str | None
     why: str
+    refuted: tuple[tuple[str, str], ...] = ()
+    """(level, what was seen to fail) of requirements that are refuted."""
 
 
 @dataclass(frozen=True)

@@ -17,10 +17,14 @@ from certification_pipeline.catalog.findings import Finding, load_findings
 from certification_pipeline.catalog.loading import load_catalog
 from certification_pipeline.catalog.stated import Statement, VendorStatements, load_stated
 from certification_pipeline.catalog.vocabulary import Outcome
+from certification_pipeline.evidence.artifact import utc_now
 from certification_pipeline.evidence.cell import CheckJudgement
 from certification_pipeline.evidence.delivery import ENOUGH
+from certification_pipeline.evidence.errors import EvidenceError, ProblemKind
+from certification_pipeline.evidence.levels import ConnectorLevels, RequirementState, Standing
 from certification_pipeline.evidence.published import PublishedRecord
 from certification_pipeline.evidence.store import EvidenceStore
+from certification_pipeline.gates.levels.writing import levels_of, levels_refused
 from certification_pipeline.gates.stated import Asked, ClaimVerdict, Judged, delivers, judge, shown_by
 from certification_pipeline.gates.stated_seen import CellSeen, GuaranteeSeen, LevelSeen, Seen
 from certification_pipeline.report.guarantees import observed
@@ -45,7 +49,46 @@ _TOLD = 160
 """Characters of a document's line in the table; the page has them whole."""
 
 
-def seen_in_view(view: SubjectView) -> Seen:
+def levels_seen(levels: ConnectorLevels) -> tuple[LevelSeen, ...]:
+    """What a ledger grants; nothing when the ledger itself does not hold."""
+    if levels_refused(levels):
+        return ()
+    return tuple(
+        LevelSeen(
+            unit=one.name.partition("/")[2],
+            policy=one.policy,
+            level=one.level,
+            why=one.why,
+            refuted=tuple(
+                (requirement.level, f"{requirement.text} {'; '.join(_failed(requirement))}")
+                for requirement in one.requirements
+                if requirement.standing is Standing.REFUTED
+            ),
+        )
+        for one in levels.connectors
+    )
+
+
+def _failed(requirement: RequirementState) -> list[str]:
+    return [
+        proof.missing[0]
+        for proof in requirement.proofs
+        if proof.standing is Standing.REFUTED and proof.missing
+    ]
+
+
+def ledger_levels(store: EvidenceStore, view: SubjectView) -> tuple[LevelSeen, ...]:
+    """Levels of that subject as of now, worked out from its ledger; none while nothing of it is chained."""
+    try:
+        levels, _ = levels_of(store, view.subject.engine, utc_now(), subject=view.subject)
+    except EvidenceError as error:
+        if error.kind is ProblemKind.MISSING:
+            return ()
+        raise
+    return levels_seen(levels)
+
+
+def seen_in_view(view: SubjectView, levels: tuple[LevelSeen, ...] = ()) -> Seen:
     """All that a release's evidence shows of one engine."""
     ended = [
         load.record
@@ -85,6 +128,7 @@ def seen_in_view(view: SubjectView) -> Seen:
             )
             for one in observed(view)
         ),
+        levels=levels,
         records={name: (count, len(ended)) for name, count in stated.items()} if ended else None,
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from certification_pipeline.report.claims import (
     claims_frame,
     claims_outcome,
     judged,
+    ledger_levels,
     newest,
     seen_in_view,
 )
@@ -46,6 +48,27 @@ def test_a_release_on_disk_speaks(evidence: Path, release: str, engine: str, ver
     assert release in frame.loc[0, "evidence"]
     if verdict is ClaimVerdict.DISPROVED:
         assert frame.loc[0, "counter-example"]
+
+
+def test_levels_come_from_the_ledger(evidence: Path) -> None:
+    store = EvidenceStore(evidence)
+    view = newest(store, "reference")
+    assert view is not None
+    levels = ledger_levels(store, view)
+    assert {one.unit for one in levels} >= {"postgres", "postgres_to_duckdb"}
+    assert {one.policy for one in levels} == {"dpone", "krishiv"}
+    assert all("/" not in one.unit for one in levels)
+    assert seen_in_view(view, levels).levels == levels
+
+
+def test_a_ledger_that_does_not_hold_grants_nothing(evidence: Path, tmp_path: Path) -> None:
+    root = Path(shutil.copytree(evidence, tmp_path / "evidence"))
+    for entry in (root / "chain/reference").glob("*__*.json"):
+        entry.write_text(entry.read_text().replace("embedded", "embeded"))
+    store = EvidenceStore(root)
+    view = newest(store, "reference")
+    assert view is not None
+    assert ledger_levels(store, view) == ()
 
 
 def test_no_release_is_no_evidence(evidence: Path) -> None:

@@ -99,6 +99,16 @@ def test_a_level_rests_on_the_level_that_is_granted() -> None:
     assert granted(None).verdict is NOT_TESTED
 
 
+def test_a_level_is_disproved_by_what_the_ledger_saw_fail() -> None:
+    def refuted(level: str) -> Judged:
+        granted = LevelSeen("postgres", "dpone", None, "nothing", refuted=((level, "types.matrix failed"),))
+        return put(BETA, seen(*HOLD, levels=(granted,)))
+
+    assert refuted("beta").verdict is DISPROVED
+    assert refuted("experimental").verdict is DISPROVED
+    assert refuted("production-certified").verdict is NOT_TESTED
+
+
 def test_a_level_is_disproved_by_a_cell_it_asks_for_and_never_granted_by_cells_alone() -> None:
     failing = cell("types.matrix", Outcome.FAILED, seen="c_array")
     assert put(BETA, seen(failing)).verdict is DISPROVED
