@@ -31,12 +31,15 @@ def compare(
     from certification_pipeline.cli.output import console, emit, show  # noqa: PLC0415
     from certification_pipeline.cli.progress import RunProgress  # noqa: PLC0415
     from certification_pipeline.cli.run import cancelled_by_signals  # noqa: PLC0415
+    from certification_pipeline.gates.attested_pages import ReleaseDir  # noqa: PLC0415
+    from certification_pipeline.gates.seal import seal_pages  # noqa: PLC0415
     from certification_pipeline.report.comparison import speed_line, speed_table, write_comparison  # noqa: PLC0415
     from certification_pipeline.report.loading import load_release  # noqa: PLC0415
     from certification_pipeline.settings import load_settings  # noqa: PLC0415
 
     store, chosen, names = open_release(evidence_dir, release_id, engine)
     settings = load_settings(evidence_dir=store.root, release_id=chosen)
+    signer = settings.signer()
     from certification_pipeline.families.benchmark.pairs import Interrupted  # noqa: PLC0415 - heavy
     from certification_pipeline.pipeline.comparison import compare_engines  # noqa: PLC0415
 
@@ -49,6 +52,7 @@ def compare(
             typer.echo(f"Stopped: {error}", err=True)
             raise typer.Exit(INTERRUPTED) from None
     write_comparison(load_release(store, chosen), store)
+    seal_pages(ReleaseDir.of(store, chosen), signer)
     if form is Format.JSON:
         emit(made.model_dump(mode="json"))
     else:

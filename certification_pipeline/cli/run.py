@@ -125,7 +125,9 @@ def matrix(
 def _certified(settings: RunSettings, form: Format, *, report: bool, open_: bool) -> NoReturn:
     """Do what the settings ask for, show it, and exit as its verdict says."""
     from certification_pipeline.evidence.store import EvidenceStore  # noqa: PLC0415 - lazy on purpose
+    from certification_pipeline.gates.attested_pages import ReleaseDir  # noqa: PLC0415
     from certification_pipeline.gates.exit_code import exit_code  # noqa: PLC0415
+    from certification_pipeline.gates.seal import seal_pages  # noqa: PLC0415
     from certification_pipeline.report.loading import load_release  # noqa: PLC0415
     from certification_pipeline.report.pages import write_pages  # noqa: PLC0415
 
@@ -135,6 +137,8 @@ def _certified(settings: RunSettings, form: Format, *, report: bool, open_: bool
     page = store.release_path(settings.release_id) / "report.html" if report else None
     if page is not None:
         write_pages(release, done.catalog, store, page, signer=settings.signer())
+    else:
+        seal_pages(ReleaseDir.of(store, settings.release_id), settings.signer())
     _answer(release, page, form)
     if done.cancelled:
         _say_how_to_go_on(settings, done.finished)

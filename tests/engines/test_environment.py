@@ -328,6 +328,9 @@ def test_nothing_of_our_environment_leaks_into_a_driver(monkeypatch: pytest.Monk
     dropped = {
         "AWS_SECRET_ACCESS_KEY": "canary",
         "CERTIFY_POSTGRES_DSN": "canary",
+        "CERTIFY_SIGNING_KEY": "canary",
+        "CERTIFY_SIGNING_KEY_FILE": "/canary",
+        "CERTIFY_SIGNING_KEY_PASSPHRASE": "canary",
         "PGPASSWORD": "canary",
         "PYTHONPATH": "/p",
         "PYTHONSTARTUP": "/p",
