@@ -77,7 +77,8 @@ def pull(
     key: options.Keys = None,
     anchor: options.Anchor = None,
     set_aside: Annotated[
-        bool, typer.Option("--set-aside", help="Move a chain here that went another way to DIR/set-aside/.")
+        bool,
+        typer.Option("--set-aside", help="Move a chain that went another way out of DIR, beside it."),
     ] = False,
     form: options.Formatted = Format.TABLE,
 ) -> None:

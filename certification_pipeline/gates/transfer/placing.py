@@ -22,8 +22,6 @@ from certification_pipeline.evidence.subject_dir import SubjectDir
 from certification_pipeline.gates.chain_checkpoint import see_checkpoint, settle
 from certification_pipeline.gates.chain_links import Links, read_links
 
-SET_ASIDE = "set-aside"
-
 
 @dataclass(frozen=True)
 class Arriving:
@@ -105,9 +103,13 @@ def _inside(directory: SubjectDir, path: str) -> Path:
 def _set_aside(target: Place, links: Links) -> Iterator[str]:
     """Move the local chain away; its releases stay, and can be appended after what was pulled."""
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
-    away = target.store.root / SET_ASIDE / f"chain-{target.chain.engine}-{stamp}"
-    away.parent.mkdir(parents=True, exist_ok=True)
-    target.chain.path.rename(away)  # whole or not at all, and the lock with it
+    root = target.store.root
+    away = root.with_name(f"{root.name}-set-aside") / f"chain-{target.chain.engine}-{stamp}"
+    try:
+        away.parent.mkdir(parents=True, exist_ok=True)
+        target.chain.path.rename(away)  # whole or not at all, and the lock with it
+    except OSError as error:
+        raise EvidenceError.from_os(str(away), error, "write") from None
     yield f"the chain that was here is in {away}"
     pulled = {entry.release_id for entry in links.entries}
     for release_id in sorted({name.release_id for name in target.names} - pulled):

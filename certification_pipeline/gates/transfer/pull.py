@@ -1,7 +1,7 @@
 """Pull an engine's chain and its releases: everything is verified before any of it is put in place.
 
-What was fetched is kept in ``<root>/.pull/<engine>/`` until all of it is there, so that a pull that was
-stopped goes on. Releases that are in no chain are left alone; local changes are never written over.
+What was fetched is kept beside the evidence, in ``.<name>.pull/<engine>/``, until all of it is there, so that
+a pull that was stopped goes on. Releases in no chain are left alone; local changes are never written over.
 """
 
 from __future__ import annotations
@@ -34,7 +34,6 @@ from certification_pipeline.gates.transfer.push import disagreement, forked
 from certification_pipeline.gates.transfer.remote_chain import RemoteChain, RemoteDecision, blob_key
 
 _SIDE_BY_SIDE = 8
-_STAGING = ".pull"
 
 Progress = Callable[[int], None]
 """Told how many files more are here."""
@@ -64,10 +63,10 @@ def pull(
     """Fetch, verify, then put in place: files, then entries, checkpoint and head.
 
     ``keys``: one of them must have signed the checkpoint; ``anchor``: the chain must be the anchored one.
-    ``set_aside``: a local chain that went another way is moved to ``<root>/set-aside/`` and not refused.
+    ``set_aside``: a local chain that went another way is moved out of the evidence, and not refused.
     Raises ``EvidenceError`` when anything does not verify or would be written over; nothing is changed then.
     """
-    staging = store.root / _STAGING / ChainDir(store.root, engine).engine
+    staging = store.root.with_name(f".{store.root.name}.pull") / ChainDir(store.root, engine).engine
     try:
         with writing(staging):
             pulled = _Pull(remote, store, engine, staging, progress).run(keys, anchor, set_aside=set_aside)
