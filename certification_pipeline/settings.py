@@ -24,10 +24,11 @@ from certification_pipeline.catalog.catalog import Catalog
 from certification_pipeline.catalog.engines import VERSION_MARK, unversioned
 from certification_pipeline.catalog.vocabulary import Family, Strategy
 from certification_pipeline.evidence.cell import CellKey
+from certification_pipeline.evidence.plan import Trigger
 from certification_pipeline.evidence.suite import ItemName
 
 if TYPE_CHECKING:
-    from certification_pipeline.evidence.seal.keys import Signer
+    from certification_pipeline.evidence.seal.keys import PublicKey, Signer
 
 ENV_PREFIX = "CERTIFY_"
 MAX_ROWS = 100_000_000
@@ -99,6 +100,12 @@ class RunSettings(BaseSettings):
         Path(".certification"), validate_default=True, description="where evidence is written; made absolute"
     )
     resume: bool = Field(False, description="only cells that have no verdict yet")
+    trigger: Trigger = Field(
+        Trigger.MANUAL, description="who begins the release: 'schedule' for a timetable's, else 'manual'"
+    )
+    trusted_keys: Globs = Field(
+        (), description="public keys, or files with them, whose statements about deployments count"
+    )
     require_benchmark: bool = False
     require_lineage: bool = False
     require_dbt_lineage: bool = False
@@ -114,7 +121,9 @@ class RunSettings(BaseSettings):
         # What CI systems make of a secret that is not there.
         return None if value == "" else value
 
-    @field_validator("engines", "routes", "strategies", "scenarios", "families", mode="before")
+    @field_validator(
+        "engines", "routes", "strategies", "scenarios", "families", "trusted_keys", mode="before"
+    )
     @classmethod
     def _split_commas(cls, value: object) -> object:
         if isinstance(value, str):
@@ -154,6 +163,14 @@ class RunSettings(BaseSettings):
             passphrase.get_secret_value() if passphrase else None,
             outside=self.evidence_dir,
         )
+
+    def trusted(self) -> tuple[PublicKey, ...]:
+        """Whose statements from outside count. Raises ``SigningKeyError`` for what is no public key."""
+        if not self.trusted_keys:
+            return ()
+        from certification_pipeline.evidence.seal.keys import read_public_keys  # noqa: PLC0415 - as above
+
+        return read_public_keys(self.trusted_keys)
 
     def chosen_engines(self, catalog: Catalog) -> tuple[str, ...]:
         """Engines that take part, in the catalogue's order: those that match, else the profile's.

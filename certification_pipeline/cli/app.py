@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from certification_pipeline.cli import (
+    attest,
     badges,
     benchmark,
     bundles,
@@ -25,6 +26,7 @@ from certification_pipeline.cli import (
     foreign,
     guarantees,
     keys,
+    levels,
     lineage,
     look,
     publish_pages,
@@ -80,6 +82,7 @@ app.command()(decide.suite)
 app.command("release-summary")(decide.release_summary)
 app.command()(verify.verify)
 app.command()(calibrate.calibrate)
+app.command()(levels.levels)
 app.command()(guarantees.guarantees)
 app.command()(badges.badges)
 app.command()(export.export)
@@ -92,6 +95,7 @@ app.add_typer(replay.replay_app, name="replay")
 chain.chain_app.command("anchor")(chain_proof.chain_anchor)
 chain.chain_app.command("prove")(chain_proof.chain_prove)
 chain.chain_app.command("check-proof")(chain_proof.chain_check_proof)
+app.add_typer(attest.attest_app, name="attest")
 app.add_typer(chain.chain_app, name="chain")
 app.add_typer(keys.keys_app, name="keys")
 app.command()(stores.push)

@@ -143,7 +143,7 @@ def release_summary(
         require_strategy_certification,
         require_evidence,
     )
-    signer = settings.signer()
+    signer, trusted = settings.signer(), settings.trusted()
     decisions: list[Decision] = []
     replaced: list[str] = []
     for directory in subject_dirs(evidence_dir, release_id, engine):
@@ -156,6 +156,7 @@ def release_summary(
             require=settings.required,
             paths=paths,
             signer=signer,
+            trusted=trusted,
         )
         decisions.append(decided.summary)
         _copy(directory, _DECISIONS, output_dir)

@@ -27,6 +27,14 @@ NamedRelease = Annotated[
 Resume = Annotated[
     bool, typer.Option("--resume", help="With --release-id: only cells that have no verdict yet.")
 ]
+Triggered = Annotated[
+    str | None,
+    typer.Option(
+        "--trigger",
+        metavar="schedule|manual",
+        help="Who begins the release; only a timetable's count for a soak. [manual]",
+    ),
+]
 Report = Annotated[bool, typer.Option("--report/--no-report", help="Write the HTML report.")]
 Open = Annotated[bool, typer.Option("--open", help="Open the HTML report when done.")]
 
@@ -43,6 +51,7 @@ def run(
     seed: options.Seed = None,
     release_id: NamedRelease = None,
     resume: Resume = False,
+    trigger: Triggered = None,
     workers: options.Workers = None,
     evidence_dir: options.EvidenceDir = None,
     require_benchmark: options.RequireBenchmark = False,
@@ -71,6 +80,7 @@ def run(
         seed=seed,
         release_id=release_id,
         resume=resume or None,
+        trigger=trigger,
         workers=workers,
         evidence_dir=evidence_dir,
         require_benchmark=require_benchmark or None,

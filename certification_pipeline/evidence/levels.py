@@ -5,6 +5,7 @@ Computed from the ledger alone (``gates/levels``). No chain entry holds it: it r
 
 from __future__ import annotations
 
+from datetime import date
 from enum import StrEnum
 from typing import ClassVar
 
@@ -75,6 +76,25 @@ class RequirementState(Model):
     proofs: tuple[Proof, ...]
 
 
+class Seen(StrEnum):
+    """What a day looked like for a connector, worst first."""
+
+    RED = "red"
+    FLAKY = "flaky"
+    GREEN = "green"
+    """A scheduled run, whole and green."""
+    UNSCHEDULED = "unscheduled"
+    """Green, but begun by hand or of a part: it counts for no soak."""
+    INCONCLUSIVE = "inconclusive"
+
+
+class SoakDay(Model):
+    """One day (UTC) with at least one run; days without are not listed."""
+
+    day: date
+    seen: Seen
+
+
 class Streak(Model):
     """Green scheduled runs in a row, up to now."""
 
@@ -87,6 +107,7 @@ class Streak(Model):
     enough_at: AwareDatetime | None = Field(None, description="when it will do, if every run stays green")
     broken_at: AwareDatetime | None = Field(None, description="when the streak before it ended")
     broken_by: str | None = None
+    days: tuple[SoakDay, ...] = Field((), description="the last weeks, oldest first")
 
 
 class LevelChange(Model):

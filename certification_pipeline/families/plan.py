@@ -22,7 +22,7 @@ from certification_pipeline.catalog.scenarios import Scenario
 from certification_pipeline.catalog.vocabulary import Family, Outcome, ReasonCode, Strategy, Support
 from certification_pipeline.evidence.artifact import Environment, Producer, Subject, utc_now
 from certification_pipeline.evidence.cell import CellKey
-from certification_pipeline.evidence.plan import CertificationPlan, PlannedCell, Selection
+from certification_pipeline.evidence.plan import CertificationPlan, PlannedCell, Selection, Trigger
 from certification_pipeline.families.obstacles import Obstacles
 from certification_pipeline.harness.services.provider import Availability
 
@@ -68,6 +68,7 @@ def build_plan(
     families: Sequence[Family] = (),
     only_families: Sequence[str] = (),
     one_of_many: bool = False,
+    trigger: Trigger = Trigger.MANUAL,
     created_at: datetime | None = None,
     digest: str | None = None,
 ) -> CertificationPlan:
@@ -109,6 +110,7 @@ def build_plan(
         environment=environment,
         subject=subject,
         profile=scope.id,
+        trigger=trigger,
         # A plan is an intention: nothing has been tested yet, and nothing passes by being planned.
         outcome=Outcome.UNTESTED,
         passed=False,

@@ -34,7 +34,7 @@ def certify(
     is missing. Raises ``PlanError`` while another process writes the release, and ``SigningKeyError``,
     before anything runs, for a key that cannot be used.
     """
-    signer = settings.signer()
+    signer, trusted = settings.signer(), settings.trusted()
     with alone(settings):
         if settings.narrowed and (planned := _planned_engines(settings, catalog)):
             release = reopen_release(settings, catalog, planned, on_event)
@@ -53,6 +53,7 @@ def certify(
                 release.run_id,
                 require=settings.required,
                 signer=signer,
+                trusted=trusted,
             )
             for engine in release.plans
         }

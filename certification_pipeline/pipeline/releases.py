@@ -79,6 +79,7 @@ def seal_plans(settings: RunSettings, catalog: Catalog, on_event: OnEvent) -> Se
                 families=settings.chosen_families(name, catalog),
                 only_families=settings.families,
                 one_of_many=len(names) > 1,
+                trigger=settings.trigger,
             )
         except PlanError as error:
             # A filter may fit one engine and not another; only one that fits none is a mistake.

@@ -43,6 +43,7 @@ def test_the_module_runs_too() -> None:
         "replay",
         "suite",
         "release-summary",
+        "attest",
         "chain",
         "report",
         "matrix",
@@ -52,6 +53,7 @@ def test_the_module_runs_too() -> None:
         "catalog",
         "doctor",
         "guarantees",
+        "levels",
         "keys",
     ],
 )

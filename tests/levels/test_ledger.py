@@ -24,22 +24,9 @@ from certification_pipeline.gates.decide import decide, write_summary
 from certification_pipeline.gates.levels.attestations import Deployment, attest, read_attestations
 from certification_pipeline.gates.levels.reading import read_ledger
 from certification_pipeline.gates.levels.writing import levels_of, verify_levels
-from tests.evidence.builders import ENGINE, SMALL, START, SUBJECT, cell, plan, row_judgement
+from tests.evidence.builders import ENGINE, SMALL, START, SUBJECT, cell, plan
 from tests.gates.releases import write_json
-
-
-def released(root: Path, number: int = 0, *, red: bool = False, **changes: Any) -> SubjectDir:
-    """A decided release, so many days after the first."""
-    name = f"release-{number:02}"
-    directory = EvidenceStore(root).release(name, ENGINE)
-    selection = changes.pop("selection", Selection())
-    made = plan(SMALL, number * 1440, selection).model_copy(update={"release_id": name, **changes})
-    sealed = directory.seal_plan(made)
-    for index, each in enumerate(SMALL[:2]):
-        lost = (row_judgement(lost=3),) if red and index == 0 else None
-        directory.write(cell(sealed, each, lost, minutes=number * 1440 + 10))
-    decide(directory, "run-1")
-    return directory
+from tests.levels.ledgers import released
 
 
 def read(directory: SubjectDir) -> ConnectorLevels:

@@ -182,7 +182,9 @@ def _item(check: CheckSpec, standing: Standing, unit: Certified, known: Known) -
     if standing is Standing.PROVEN:
         return found._replace(missing=(), more_missing=0, next_step=None)
     again = shlex.join(["certify", "connectors", "--engine", known.state.engine])
-    return found._replace(next_step=f"{found.next_step or check.remedy}; then: {again}")
+    tested = any((name, check.item) in known.state.items for name in unit.connectors)
+    remedy = found.next_step or (check.remedy if tested else None)
+    return found._replace(next_step=f"{remedy.rstrip('.')}; then: {again}" if remedy else again)
 
 
 def _item_state(item: ChecklistItem, unit: Certified, known: Known) -> Explained:

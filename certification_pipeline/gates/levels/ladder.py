@@ -166,6 +166,7 @@ def _streaks(policy: LevelPolicy, unit: Certified, known: Known) -> Iterable[Str
             enough_at=seen.enough_at if seen else None,
             broken_at=seen.broken_at if seen else None,
             broken_by=seen.broken_by if seen else None,
+            days=streak.last_days(known.at) if streak else (),
         )
 
 

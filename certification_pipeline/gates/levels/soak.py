@@ -6,16 +6,24 @@ it was tried again, ends the streak at once, whoever began it (correctness).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
 from certification_pipeline.catalog.policies import SoakRule, Span
 from certification_pipeline.evidence.artifact import Subject
-from certification_pipeline.evidence.levels import Standing
+from certification_pipeline.evidence.levels import Seen, SoakDay, Standing
 from certification_pipeline.evidence.plan import Trigger
 from certification_pipeline.gates.levels.history import Said
 from certification_pipeline.gates.levels.picture import RunVerdict
 from certification_pipeline.gates.levels.state import UNPROVEN, Proven
+
+CALENDAR_DAYS = 35
+_SEEN = {
+    RunVerdict.RED: Seen.RED,
+    RunVerdict.FLAKY: Seen.FLAKY,
+    RunVerdict.GREEN: Seen.GREEN,
+    RunVerdict.VOID: Seen.INCONCLUSIVE,
+}
 
 
 @dataclass(eq=False, slots=True)
@@ -30,12 +38,15 @@ class StreakState:
     until: datetime | None = None
     broken_at: datetime | None = None
     broken_by: str | None = None
+    days: dict[date, Seen] = field(default_factory=dict)
 
     def take(self, said: Said, verdict: RunVerdict) -> None:
         """One more release, in order of time."""
+        counts = said.trigger is Trigger.SCHEDULE and said.whole
+        self._note(said.at, _SEEN[verdict] if counts or verdict is not RunVerdict.GREEN else Seen.UNSCHEDULED)
         if verdict in (RunVerdict.RED, RunVerdict.FLAKY):
             self._break(said.at, f"release {said.release_id} was {verdict}")
-        elif verdict is RunVerdict.GREEN and said.trigger is Trigger.SCHEDULE and said.whole:
+        elif verdict is RunVerdict.GREEN and counts:
             self._green(said.at)
 
     def forget(self, at: datetime, why: str) -> None:
@@ -54,9 +65,8 @@ class StreakState:
         if self.last is None or now - self.last <= self.rule.longest_gap:
             return self
         why = f"no green scheduled run since {_minute(self.last)}"
-        return StreakState(
-            self.rule, until=self.until, broken_at=self.last + self.rule.longest_gap, broken_by=why
-        )
+        ended = self.last + self.rule.longest_gap
+        return StreakState(self.rule, until=self.until, broken_at=ended, broken_by=why, days=self.days)
 
     @property
     def enough_at(self) -> datetime | None:
@@ -65,6 +75,17 @@ class StreakState:
             return None
         by_runs = self.last + timedelta(days=max(0, self.rule.runs - self.runs))
         return max(self.started + timedelta(days=self.rule.days), by_runs)
+
+    def last_days(self, now: datetime) -> tuple[SoakDay, ...]:
+        """What the calendar shows: five weeks up to ``now``."""
+        first = (now - timedelta(days=CALENDAR_DAYS - 1)).astimezone(UTC).date()
+        return tuple(SoakDay(day=day, seen=seen) for day, seen in sorted(self.days.items()) if day >= first)
+
+    def _note(self, at: datetime, seen: Seen) -> None:
+        """A day is as good as the worst that was seen on it; an inconclusive run takes no green away."""
+        day = at.astimezone(UTC).date()
+        known = self.days.get(day, seen)
+        self.days[day] = min(known, seen, key=list(Seen).index)
 
     def _green(self, at: datetime) -> None:
         if self.last is not None and at - self.last > self.rule.longest_gap:

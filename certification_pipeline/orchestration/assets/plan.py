@@ -9,7 +9,7 @@ from pydantic import Field
 
 from certification_pipeline.catalog.catalog import Catalog
 from certification_pipeline.catalog.profiles import Profile
-from certification_pipeline.evidence.plan import CertificationPlan
+from certification_pipeline.evidence.plan import CertificationPlan, Trigger
 from certification_pipeline.orchestration.events import log_to
 from certification_pipeline.orchestration.failures import told_plainly
 from certification_pipeline.orchestration.names import OWNERS, PLAN
@@ -17,6 +17,9 @@ from certification_pipeline.orchestration.render import table
 from certification_pipeline.orchestration.resources import CertificationResource
 from certification_pipeline.pipeline.releases import seal_plans
 from certification_pipeline.settings import MAX_ROWS, MIN_ROWS
+
+_SCHEDULE_TAG = "dagster/schedule_name"
+"""Dagster tags every run that one of its schedules began."""
 
 
 class PlanConfig(dg.Config):
@@ -50,7 +53,7 @@ def plan_asset(catalog: Catalog, profile: Profile) -> dg.AssetsDefinition:
         with told_plainly():
             settings = certification.settings(
                 certification.planned_by(context.run), config.rows, config.seed, config.families
-            )
+            ).model_copy(update={"trigger": _trigger(context.run)})
             settings.check(catalog)
             settings.signer()  # a key that cannot be used is told now, not when all the work is done
             sealed = seal_plans(settings, catalog, log_to(context.log))
@@ -70,6 +73,12 @@ def plan_asset(catalog: Catalog, profile: Profile) -> dg.AssetsDefinition:
         )
 
     return plan
+
+
+def _trigger(run: dg.DagsterRun) -> Trigger:
+    """A run that a schedule began; one that a person started again is that person's."""
+    scheduled = _SCHEDULE_TAG in run.tags and run.parent_run_id is None
+    return Trigger.SCHEDULE if scheduled else Trigger.MANUAL
 
 
 def _engine(plan: CertificationPlan) -> dict[str, object]:

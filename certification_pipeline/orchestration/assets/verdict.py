@@ -181,7 +181,9 @@ def _chain_and_summary(catalog: Catalog, engine: Engine, profile: Profile) -> dg
             directory = certification.directory(context.run, engine.id)
             settings = certification.settings()
             required, signer = settings.required, settings.signer()
-            _, decision = write_summary(directory, context.run.run_id, require=required, signer=signer)
+            _, decision = write_summary(
+                directory, context.run.run_id, require=required, signer=signer, trusted=settings.trusted()
+            )
             store = certification.store()
             release = load_release(store, directory.release_id, require=required)
             html = store.release_path(directory.release_id) / "report.html"
