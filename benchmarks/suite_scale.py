@@ -16,103 +16,11 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from certification_pipeline.catalog.vocabulary import Outcome, Strategy
-from certification_pipeline.evidence.artifact import Subject, utc_now
-from certification_pipeline.evidence.canonical import render
-from certification_pipeline.evidence.cell import (
-    CellEvidence,
-    CellKey,
-    CheckJudgement,
-    Fingerprint,
-    LoadEvidence,
-    RowJudgement,
-    ServiceUse,
-)
-from certification_pipeline.evidence.plan import CertificationPlan, PlannedCell
+from benchmarks.synthetic import cells_of
 from certification_pipeline.evidence.provenance import stamp
-from certification_pipeline.evidence.store import EvidenceStore, SubjectDir
+from certification_pipeline.evidence.store import SubjectDir
 from certification_pipeline.gates.certification_suite import certification_suite
 from certification_pipeline.gates.decide import write_report
-
-SUBJECT = Subject(engine="reference", version="0.1.0", artifact_digest="sha256:" + "ab" * 32)
-DIGEST = "sha256:" + "cd" * 32
-RECORD = {
-    name: index for index, name in enumerate(("extracted_rows", "staged_rows", "loaded_rows", "final_rows"))
-}
-
-
-def planned_cells(count: int) -> tuple[PlannedCell, ...]:
-    strategies = tuple(Strategy)
-    return tuple(
-        PlannedCell(
-            key=CellKey(
-                engine="reference",
-                source="postgres",
-                sink=f"sink{at // 1000}",
-                strategy=strategies[at % len(strategies)],
-                scenario=f"scale.s{at}",
-            ),
-            scenario_version=1,
-            rows=10_000,
-            seed=at,
-            required=True,
-            disposition="run",
-        )
-        for at in range(count)
-    )
-
-
-def evidence(plan: CertificationPlan, planned: PlannedCell) -> CellEvidence:
-    now = utc_now()
-    side = Fingerprint(rows=10_000, digest=DIGEST)
-    rows = tuple(RowJudgement(step=f"load {n}", expected=side, actual=side, anomalies={}) for n in (1, 2, 3))
-    checks = tuple(
-        CheckJudgement(step="load 3", name=name, expected=0, observed=0) for name in ("inserted", "updated")
-    )
-    return CellEvidence(
-        **stamp("run").header(CellEvidence, plan.release_id, SUBJECT, plan.profile),
-        outcome=Outcome.PASSED,
-        passed=True,
-        key=planned.key,
-        scenario_version=1,
-        plan_digest=plan.plan_digest,
-        seed=planned.seed,
-        rows=planned.rows,
-        services=tuple(
-            ServiceUse.model_validate(
-                {"system": system, "role": role, "provider": "p", "fidelity": "real", "version": "1"}
-            )
-            for role, system in (("source", planned.key.source), ("sink", planned.key.sink))
-        ),
-        loads=tuple(
-            LoadEvidence(step=f"load {n}", run_id=f"l{n}", ended="result", record=dict(RECORD), seconds=0.1)
-            for n in (1, 2, 3)
-        ),
-        judgements=(*rows, *checks),
-        started_at=now,
-        finished_at=now,
-        seconds=0.5,
-    )
-
-
-def prepare(root: Path, count: int) -> SubjectDir:
-    directory = EvidenceStore(root).release(f"scale-{count}", "reference")
-    cells = planned_cells(count)
-    plan = CertificationPlan(
-        **stamp("run").header(CertificationPlan, directory.release_id, SUBJECT, "embedded"),
-        outcome=Outcome.PASSED,
-        passed=True,
-        catalog_digest=DIGEST,
-        rows=10_000,
-        seed=1,
-        cells=cells,
-        plan_digest=CertificationPlan.digest_of(DIGEST, "embedded", "reference", cells),
-    )
-    directory.seal_plan(plan)
-    (directory.path / "cells").mkdir()
-    for planned in cells:  # without the store's fsync: what is measured is reading
-        directory.cell_path(planned.key.cell_id).write_bytes(render(evidence(plan, planned)))
-    return directory
 
 
 def best_of_three(work: Callable[[], object]) -> tuple[float, float]:
@@ -139,7 +47,7 @@ def main() -> None:
     measured = {}
     try:
         for count in (largest // 10, largest):
-            directory = prepare(root, count)
+            directory = cells_of(root, f"scale-{count}", count)
             write_report(directory, "run")
             measured[count] = best_of_three(partial(suite_over, directory))
             wall, processor = measured[count]
