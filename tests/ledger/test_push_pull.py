@@ -7,6 +7,7 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -15,14 +16,16 @@ from certification_pipeline.evidence.anchor import CheckpointAnchor
 from certification_pipeline.evidence.chain_dir import ChainDir
 from certification_pipeline.evidence.checkpoint import make_checkpoint
 from certification_pipeline.evidence.errors import EvidenceError, ProblemKind
+from certification_pipeline.evidence.seal.keys import Signer
 from certification_pipeline.evidence.store import EvidenceStore
 from certification_pipeline.evidence.stores.directory import DirectoryStore
 from certification_pipeline.evidence.stores.remote import Conditions, measure
+from certification_pipeline.gates.levels.attestations import Deployment, attest, read_attestations
 from certification_pipeline.gates.transfer.pull import Pulled, pull
 from certification_pipeline.gates.transfer.push import Pushed, push
 from certification_pipeline.gates.transfer.remote_chain import RemoteChain, blob_key, remote_engines
 from certification_pipeline.gates.transfer.status import Standing, status
-from tests.evidence.builders import ENGINE
+from tests.evidence.builders import ENGINE, SUBJECT
 from tests.ledger.chains import Pen
 from tests.ledger.releases import files, problems, release
 
@@ -138,6 +141,32 @@ def test_a_decision_made_later_is_pushed_and_ones_own_is_kept(
     assert not (away / "releases/r2" / ENGINE / "connector_levels.md").exists(), "it has its own decision"
     pulled(remote, tmp_path / "fresh")
     assert (tmp_path / "fresh/releases/r2" / ENGINE / "connector_levels.md").read_text() == "later"
+
+
+def test_production_attestations_travel_and_replace_nothing(
+    root: Path, remote: DirectoryStore, tmp_path: Path
+) -> None:
+    signer = Signer.generate()
+    since = datetime(2026, 1, 1, tzinfo=UTC)
+    what = Deployment("postgres_to_duckdb", "shop", "owner@example.org", since, since + timedelta(days=90))
+    path = attest(root, SUBJECT, what, signer)
+    assert pushed(root, remote).files > 0
+    assert pushed(root, remote).files == 0
+    away = tmp_path / "away"
+    pulled(remote, away)
+    [believed] = read_attestations(away, ENGINE, [signer.public_key]).trusted
+    assert believed.deployment == "shop"
+    mine = away / path.relative_to(root)
+    assert mine.read_bytes() == path.read_bytes()
+    mine.write_bytes(b"mine")
+    [note] = [note for note in pulled(remote, away).notes if "attestations" in note]
+    assert "left as it is" in note
+    [note] = [note for note in pushed(away, remote).notes if "attestations" in note]
+    assert "was left as it is" in note
+    assert mine.read_bytes() == b"mine"
+    (tmp_path / "shared" / path.relative_to(root)).write_bytes(b"{}")
+    [note] = [note for note in pulled(remote, tmp_path / "fresh").notes if "no attestation" in note]
+    assert not (tmp_path / "fresh" / path.relative_to(root)).exists()
 
 
 # --- who may not ------------------------------------------------------------------------------------------

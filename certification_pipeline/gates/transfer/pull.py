@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from certification_pipeline.evidence import layout
@@ -29,6 +29,7 @@ from certification_pipeline.gates.chain_anchor import departure
 from certification_pipeline.gates.chain_checkpoint import see_checkpoint, signature
 from certification_pipeline.gates.chain_files import chained_paths, hashed
 from certification_pipeline.gates.chain_links import Links, read_links
+from certification_pipeline.gates.transfer.beside import pull_attestations
 from certification_pipeline.gates.transfer.placing import Arriving, Place, place
 from certification_pipeline.gates.transfer.push import disagreement, forked
 from certification_pipeline.gates.transfer.remote_chain import RemoteChain, RemoteDecision, blob_key
@@ -70,6 +71,8 @@ def pull(
     try:
         with writing(staging):
             pulled = _Pull(remote, store, engine, staging, progress).run(keys, anchor, set_aside=set_aside)
+            beside = pull_attestations(store, remote, engine)
+            pulled = replace(pulled, notes=(*pulled.notes, *beside.notes))
             shutil.rmtree(staging, ignore_errors=True)
     except Held as held:
         problem = f"process {held.pid or 'unknown'} is pulling {engine}"

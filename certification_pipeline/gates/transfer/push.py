@@ -25,6 +25,7 @@ from certification_pipeline.gates.chain_anchor import departure
 from certification_pipeline.gates.chain_files import changed_files, hashed
 from certification_pipeline.gates.chain_keeping import SoundChain, sound_chain
 from certification_pipeline.gates.chain_links import Links
+from certification_pipeline.gates.transfer.beside import push_attestations
 from certification_pipeline.gates.transfer.remote_chain import (
     RemoteChain,
     RemoteDecision,
@@ -97,6 +98,8 @@ def push(
     for entry in missing:
         _append(chain, entry, overwrite=upload.overwrite)
     _push_checkpoint(chain, sound, conditions)
+    beside = push_attestations(store, remote, engine, conditions)
+    files, notes = files + beside.files, (*notes, *beside.notes)
     superseded = sum(newest[entry.release_id] is not entry for entry in missing)
     if superseded:
         notes = (*notes, f"{superseded} entries of releases that were run again went without their files")
