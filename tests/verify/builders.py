@@ -6,6 +6,7 @@ Plans come from the packaged catalogue and decisions from the real gates; only t
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 
 from certification_pipeline.catalog.catalog import Catalog
@@ -39,7 +40,8 @@ SMALL = {
 """What the plan is narrowed to: two cells that run, and some that nobody claims."""
 
 
-def make_plan(release_id: str, **selection: Sequence[str]) -> CertificationPlan:
+def make_plan(release_id: str, *, minutes: float = 0, **selection: Sequence[str]) -> CertificationPlan:
+    """Sealed ``minutes`` after :data:`START`."""
     return build_plan(
         CATALOG,
         SUBJECT.engine,
@@ -52,20 +54,23 @@ def make_plan(release_id: str, **selection: Sequence[str]) -> CertificationPlan:
         availability=dict.fromkeys(CATALOG.systems, Availability(ok=True, detail="")),
         producer=producer(),
         environment=environment(),
-        created_at=START,
+        created_at=START + timedelta(minutes=minutes),
         **selection,  # type: ignore[arg-type]
     )
 
 
-def write_release(root: Path, release_id: str, *, lost: int = 0, **selection: Sequence[str]) -> SubjectDir:
+def write_release(
+    root: Path, release_id: str, *, lost: int = 0, minutes: float = 0, **selection: Sequence[str]
+) -> SubjectDir:
     """Sealed, every cell recorded (the first one ``lost`` rows short), nothing decided yet."""
     directory = EvidenceStore(root).release(release_id, SUBJECT.engine)
-    plan = directory.seal_plan(make_plan(release_id, **(selection or SMALL)), "# The plan\n")
+    plan = directory.seal_plan(make_plan(release_id, minutes=minutes, **(selection or SMALL)), "# The plan\n")
     running = [one for one in plan.cells if one.disposition == "run"]
     assert running
     for number, one in enumerate(running):
         short = lost if number == 0 else 0
-        directory.write(cell(plan, one, (row_judgement(lost=short), row_judgement("load 2"))))
+        judged = (row_judgement(lost=short), row_judgement("load 2"))
+        directory.write(cell(plan, one, judged, minutes=minutes + 10))
     EvidenceStore(root).set_latest(release_id)
     return directory
 
@@ -83,7 +88,7 @@ def make_evidence(root: Path) -> Path:
     again = next(one for one in plan.cells if one.disposition == "run")
     first.write(cell(plan, again, run_id="run-2", minutes=20))
     decide(first, "run-2")
-    second, made = decided(root, "r2")
+    second, made = decided(root, "r2", minutes=60)
     assert made.summary.passed
     publish(store, second, "run-1")
     for release in ("r1", "r2"):

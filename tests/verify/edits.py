@@ -410,7 +410,7 @@ NAMES: tuple[bytes, ...] = (
     b"report.HTML",
     b"caf\xc3\xa9.json",
     b"$(reboot).json",
-    b"[bold]red[/bold]",
+    b"[bold]red.json",
 )
 
 

@@ -89,7 +89,7 @@ def _trials(directory: SubjectDir, found: Calibration, where: str) -> Iterator[F
             yield of_error(error, shown_path).model_copy(update={"remedy": _AGAIN})
             continue
         key = (trial.defect, trial.cell, trial.repetition)
-        seen.add(key)
+        seen |= {key} if path == _path(trial) else set()
         if path != _path(trial):
             yield Finding(
                 kind=Kind.EDITED,

@@ -46,7 +46,6 @@ def look_at_engine(
     found = LookedAt()
     seen = _chain(store, engine, release_id, found)
     of_links = [finding for finding in found.findings if not _release_of(finding.path)]
-    newest = seen.entries[-1].release_id if seen is not None and seen.entries else None
     for release in _releases(store, engine, release_id, found):
         on_release(release)
         place = f"{layout.RELEASES}/{release}/{engine}"
@@ -60,10 +59,23 @@ def look_at_engine(
             found.findings.append(of_error(error, place, Kind.ADDED))
             continue
         looked = look_at(directory, look, [*changed, *of_links])
-        counts = release == (release_id or newest or release)
-        found.releases.append(looked.release.model_copy(update={"counts": counts}))
+        found.releases.append(looked.release)
         found.findings += looked.findings
+    found.releases = list(_counted(found, release_id))
     return found
+
+
+def _counted(found: LookedAt, release_id: str | None) -> Iterator[VerifiedRelease]:
+    """Mark what the verdict is about: the release that was asked for; else what was sealed or decided last.
+
+    Both, as deciding an old green release again would otherwise put it before a red one that is newer.
+    """
+    sealed = [(one.sealed_at, one.release_id) for one in found.releases if one.sealed_at is not None]
+    newest = {max(sealed)[1]} if sealed else set()
+    newest |= {found.links[-1].release_id} if found.links else set()
+    for one in found.releases:
+        counts = one.release_id in ({release_id} if release_id else newest) or not newest
+        yield one.model_copy(update={"counts": counts})
 
 
 def _chain(

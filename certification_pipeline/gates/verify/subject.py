@@ -115,7 +115,8 @@ def _decision(
     if size > EXPLAINED:
         yield Finding(kind=Kind.EDITED, path=where, message=f"it has {size} bytes: no decision is that long")
         return
-    decide(release_summary(directory, now, verifiers=verifiers))
+    decided = release_summary(directory, now, verifiers=verifiers)
+    decide(decided)
     word, problems = disagreements(directory, now, verifiers=verifiers)
     if not problems or any(
         not disagreements(directory, now, require=require, verifiers=verifiers)[1]
@@ -129,8 +130,19 @@ def _decision(
         missing = Finding(kind=Kind.DELETED, path=where, message=told)
         yield missing if word == "missing" else of_error(error, where)
         return
-    found = [*disagreeing(where, problems), *_below(directory, sealed, verifiers, now, place)]
+    found = [
+        *_verdict(summary, decided, where),
+        *disagreeing(where, problems),
+        *_below(directory, sealed, verifiers, now, place),
+    ]
     yield from contradicted(found, where, summary.producer, look.here)
+
+
+def _verdict(says: ReleaseSummary, is_: ReleaseSummary, where: str) -> Iterator[Finding]:
+    """The verdict comes first: of other differences only some are told."""
+    if says.outcome is not is_.outcome:
+        told = f"says {says.outcome.value!r}, is {is_.outcome.value!r}"
+        yield Finding(kind=Kind.FORGED, path=where, field="outcome", message=told)
 
 
 def _required(directory: SubjectDir, sealed: SealedPlan) -> Iterator[frozenset[ItemName]]:
