@@ -20,6 +20,14 @@ def verify(
     directory: Annotated[
         Path, typer.Argument(metavar="DIR", help="The evidence: what holds releases/ and chain/.")
     ],
+    key: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--key",
+            metavar="KEY|FILE",
+            help="The public key of who made it; what it did not sign is red. Repeatable.",
+        ),
+    ] = None,
     anchor: Annotated[
         list[str] | None,
         typer.Option(
@@ -50,6 +58,7 @@ def verify(
 
     from certification_pipeline.catalog.loading import load_catalog  # noqa: PLC0415
     from certification_pipeline.cli.output import console, emit  # noqa: PLC0415
+    from certification_pipeline.evidence.seal.keys import read_public_keys  # noqa: PLC0415
     from certification_pipeline.gates.exit_code import exit_code  # noqa: PLC0415
     from certification_pipeline.gates.verify.evidence import Asked, Step, verify_evidence  # noqa: PLC0415
     from certification_pipeline.pipeline.verify import planned_from  # noqa: PLC0415
@@ -61,6 +70,7 @@ def verify(
         engines=tuple(engine or ()),
         release_id=release_id,
         anchors=tuple(_anchor(given) for given in anchor or ()),
+        keys=read_public_keys(key or ()),
         part=part,
     )
     screen = Console(stderr=True)

@@ -32,7 +32,8 @@ MOST_TOLD = 1000
 _SHOWN = 5
 _MOST_KINDS = 20
 _AGAIN = "Restore it from a copy; if the change is meant, decide again: certify release-summary"
-_WHOSE = "Give the key of who made the release (--key), or do not trust it"
+WHOSE = "Give the key of who made the release (--key), or do not trust it"
+"""The remedy of every problem with a signature, and of no other."""
 
 
 def check_seal(
@@ -138,7 +139,7 @@ class _Lines:
             where = f"line {shown}" if many == 1 else f"lines {shown}"
             if many == self.total and asked:
                 where = f"all {many} lines"
-            remedy = _AGAIN if what in {_MISSPELLED, _TWICE} else _WHOSE
+            remedy = _AGAIN if what in {_MISSPELLED, _TWICE} else WHOSE
             yield Problem(ProblemKind.UNREADABLE, path, where, what, remedy)
 
     def _tell(self, what: str, number: int) -> None:

@@ -18,11 +18,14 @@ from certification_pipeline.evidence.canonical import sha256
 from certification_pipeline.evidence.markdown import markdown
 from certification_pipeline.evidence.plan import CertificationPlan
 from certification_pipeline.evidence.provenance import environment, producer
+from certification_pipeline.evidence.seal.keys import Signer
 from certification_pipeline.evidence.store import EvidenceStore
 from certification_pipeline.evidence.subject_dir import SubjectDir
 from certification_pipeline.families.plan import build_plan
+from certification_pipeline.gates.attested_pages import ReleaseDir
 from certification_pipeline.gates.decide import Decided, decide
 from certification_pipeline.gates.publish import publish
+from certification_pipeline.gates.seal import seal_pages
 from certification_pipeline.gates.verify.evidence import Asked, verify_evidence
 from certification_pipeline.gates.verify.result import VerifiedEvidence
 from certification_pipeline.harness.services.provider import Availability
@@ -75,20 +78,22 @@ def write_release(
     return directory
 
 
-def decided(root: Path, release_id: str, **options: object) -> tuple[SubjectDir, Decided]:
+def decided(
+    root: Path, release_id: str, *, signer: Signer | None = None, **options: object
+) -> tuple[SubjectDir, Decided]:
     directory = write_release(root, release_id, **options)  # type: ignore[arg-type]
-    return directory, decide(directory, "run-1")
+    return directory, decide(directory, "run-1", signer=signer)
 
 
-def make_evidence(root: Path) -> Path:
+def make_evidence(root: Path, signer: Signer | None = None) -> Path:
     """Two releases, the first decided twice, with pages; a publication, a pin and a calibration."""
     store = EvidenceStore(root)
-    first, _ = decided(root, "r1")
+    first, _ = decided(root, "r1", signer=signer)
     plan = first.read(first.plan_path, CertificationPlan)
     again = next(one for one in plan.cells if one.disposition == "run")
     first.write(cell(plan, again, run_id="run-2", minutes=20))
-    decide(first, "run-2")
-    second, made = decided(root, "r2", minutes=60)
+    decide(first, "run-2", signer=signer)
+    second, made = decided(root, "r2", minutes=60, signer=signer)
     assert made.summary.passed
     publish(store, second, "run-1")
     for release in ("r1", "r2"):
@@ -96,6 +101,7 @@ def make_evidence(root: Path) -> Path:
         place.joinpath("report.html").write_text(f"<!doctype html><title>{release}</title><p>green\n")
         place.joinpath("comparison.json").write_text('{\n  "ratio": 1.25\n}\n')
         place.joinpath("harness.log").write_text("what the bench said\n")
+        seal_pages(ReleaseDir.of(store, release), signer)
     artefact = b"PK\x05\x06" + bytes(18)
     pin = PinnedBaseline(
         engine=SUBJECT.engine,

@@ -20,7 +20,7 @@ from certification_pipeline.evidence.canonical import seal
 Touched = tuple[str, ...] | None
 Edit = Callable[[Path, str, random.Random], Touched]
 
-NOT_EVIDENCE = (".lock", "harness.log", "report.html", "comparison.json", "decisions.intoto.jsonl")
+NOT_EVIDENCE = (".lock", "harness.log")
 """A lock's content is a process id, a log is for the bench's maintainers: nothing rests on either."""
 
 

@@ -44,8 +44,8 @@ def look_at_engine(
 ) -> LookedAt:
     """Verify its chain, then recompute every release of it, or the one that is named."""
     found = LookedAt()
-    seen = _chain(store, engine, release_id, found)
-    of_links = [finding for finding in found.findings if not _release_of(finding.path)]
+    seen = _chain(store, engine, release_id, look, found)
+    of_links = [one for one in found.findings if not _release_of(one.path) and one.kind is not Kind.UNSIGNED]
     for release in _releases(store, engine, release_id, found):
         on_release(release)
         place = f"{layout.RELEASES}/{release}/{engine}"
@@ -79,10 +79,10 @@ def _counted(found: LookedAt, release_id: str | None) -> Iterator[VerifiedReleas
 
 
 def _chain(
-    store: EvidenceStore, engine: str, release_id: str | None, found: LookedAt
+    store: EvidenceStore, engine: str, release_id: str | None, look: Look, found: LookedAt
 ) -> ChainVerification | None:
     try:
-        seen = chain.verify(store, engine, release_id=release_id)
+        seen = chain.verify(store, engine, keys=look.keys, release_id=release_id)
     except EvidenceError as error:
         where = f"{layout.CHAIN}/{engine}"
         gone = error.kind is ProblemKind.MISSING

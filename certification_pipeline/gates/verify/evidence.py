@@ -22,6 +22,7 @@ from certification_pipeline.evidence.checkpoint import origin_of
 from certification_pipeline.evidence.errors import EvidenceError, ProblemKind
 from certification_pipeline.evidence.files import safe_segment
 from certification_pipeline.evidence.provenance import producer
+from certification_pipeline.evidence.seal.keys import PublicKey
 from certification_pipeline.evidence.store import EvidenceStore
 from certification_pipeline.gates.chain_anchor import departure
 from certification_pipeline.gates.chain_links import read_links
@@ -32,6 +33,7 @@ from certification_pipeline.gates.verify.finding import Finding, Kind, guarded, 
 from certification_pipeline.gates.verify.inventory import strange
 from certification_pipeline.gates.verify.judge import Planned
 from certification_pipeline.gates.verify.result import VerifiedEvidence, VerifiedRelease
+from certification_pipeline.gates.verify.seals import pages
 from certification_pipeline.gates.verify.subject import Look, verdict_of
 
 NO_KEY = (
@@ -65,6 +67,8 @@ class Asked:
     engines: tuple[str, ...] = ()
     release_id: str | None = None
     anchors: tuple[Anchor, ...] = ()
+    keys: tuple[PublicKey, ...] = ()
+    """Whatever none of these signed is a finding."""
     part: bool = False
     """Accept a release that was narrowed to some of its cells as what it is."""
 
@@ -78,7 +82,7 @@ def verify_evidence(asked: Asked, on_step: OnStep = lambda _: None) -> VerifiedE
     """Look at everything; reads only. Raises ``EvidenceError`` when there is no evidence to look at."""
     store = EvidenceStore(asked.root)
     engines = _engines(store, asked)
-    look = Look(asked.planned, producer(), uuid.uuid4().hex, part=asked.part)
+    look = Look(asked.planned, producer(), uuid.uuid4().hex, part=asked.part, keys=asked.keys)
     on_step(Step("every name", 0, len(engines)))
     found, notes = _split(strange(store.root))
     looked: dict[str, LookedAt] = {}
@@ -139,6 +143,9 @@ def _beside(
     store: EvidenceStore, asked: Asked, looked: dict[str, LookedAt], releases: list[VerifiedRelease]
 ) -> Iterator[Finding]:
     links = {engine: one.links for engine, one in looked.items()}
+    for release in sorted({one.release_id for one in releases}):
+        place = f"{layout.RELEASES}/{release}"
+        yield from guarded(place, lambda release=release: pages(store, release, asked.keys))  # type: ignore[misc]
     if asked.whole:
         sealed: dict[str, datetime] = {}
         for one in releases:
@@ -188,7 +195,8 @@ def _departed(store: EvidenceStore, anchor: Anchor, engine: str) -> Iterator[Fin
 
 
 def _not_proved(asked: Asked, looked: Mapping[str, LookedAt]) -> Iterator[str]:
-    yield NO_KEY
+    if not asked.keys:
+        yield NO_KEY
     if not asked.anchors:
         yield NO_ANCHOR
         return

@@ -16,6 +16,7 @@ from certification_pipeline.evidence.index import ArtifactIndex
 from certification_pipeline.evidence.plan import CertificationPlan, Selection
 from certification_pipeline.evidence.provenance import Provenance, stamp
 from certification_pipeline.evidence.report import CertificationReport
+from certification_pipeline.evidence.seal.keys import PublicKey
 from certification_pipeline.evidence.subject_dir import SubjectDir
 from certification_pipeline.evidence.suite import CertificationSuite, ItemName
 from certification_pipeline.evidence.summary import ReleaseSummary
@@ -40,6 +41,7 @@ from certification_pipeline.gates.verify.finding import (
 )
 from certification_pipeline.gates.verify.judge import Planned, complete, contradicted
 from certification_pipeline.gates.verify.result import VerifiedRelease
+from certification_pipeline.gates.verify.seals import decisions_gone, subject_seals
 
 EXPLAINED = 16 << 20
 """Bytes: a larger file that was changed is named, and not read for what was changed in it."""
@@ -58,6 +60,8 @@ class Look:
     run_id: str
     part: bool = False
     """Accept a release that was narrowed as what it is."""
+    keys: tuple[PublicKey, ...] = ()
+    """One of them must have signed."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +83,7 @@ def look_at(directory: SubjectDir, look: Look, bytes_changed: Iterable[Finding])
     decision = {f"{place}/{name}" for name in _DECISION}
     if any(one.path not in decision for one in changed):
         found = [finding for one in changed for finding in _explained(directory, place, one)]
+        found += decisions_gone(directory, place)
         return Looked(_unverified(directory, found), tuple(found))
     return _recomputed(directory, look, place)
 
@@ -96,6 +101,7 @@ def _recomputed(directory: SubjectDir, look: Look, place: str) -> Looked:
     found += guarded(place, lambda: complete(plan, look.planned, place))
     decided: list[ReleaseSummary] = []
     found += guarded(place, lambda: _decision(directory, sealed, look, place, decided.append))
+    found += guarded(f"{place}/{layout.ATTESTATIONS}", lambda: _seals(directory, sealed, look, place))
     if plan.selection != Selection() and not look.part:
         found.append(_part(plan, place))
     return Looked(_release(directory, sealed, decided[0] if decided else None, found), tuple(found))
@@ -136,6 +142,14 @@ def _decision(
         *_below(directory, sealed, verifiers, now, place),
     ]
     yield from contradicted(found, where, summary.producer, look.here)
+
+
+def _seals(directory: SubjectDir, sealed: SealedPlan, look: Look, place: str) -> Iterator[Finding]:
+    """Signatures mean the same to every version; what the statements say is recomputed."""
+    seals = subject_seals(directory, look.keys, VERIFIERS.remembering(), place)
+    yield from seals.signed
+    where = f"{place}/{layout.ATTESTATIONS}"
+    yield from contradicted(seals.said, where, sealed.plan.producer, look.here)
 
 
 def _verdict(says: ReleaseSummary, is_: ReleaseSummary, where: str) -> Iterator[Finding]:

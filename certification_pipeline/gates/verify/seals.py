@@ -1,0 +1,135 @@
+"""Signed statements: do they say what the files say, and did somebody sign them whose key was given?"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+
+from pydantic import TypeAdapter, ValidationError
+
+from certification_pipeline.catalog.vocabulary import Outcome
+from certification_pipeline.evidence import layout
+from certification_pipeline.evidence.artifact import Digest
+from certification_pipeline.evidence.canonical import parse_value, sha256
+from certification_pipeline.evidence.errors import EvidenceError, Problem, ProblemKind
+from certification_pipeline.evidence.files import read_no_follow
+from certification_pipeline.evidence.seal.keys import PublicKey
+from certification_pipeline.evidence.seal.lines import read_lines
+from certification_pipeline.evidence.seal.statement import ResourceDescriptor
+from certification_pipeline.evidence.store import EvidenceStore
+from certification_pipeline.evidence.subject_dir import SubjectDir
+from certification_pipeline.gates.attested_pages import ReleaseDir
+from certification_pipeline.gates.chain_files import shown
+from certification_pipeline.gates.seal_check import WHOSE, check_decisions, check_pages, check_seal
+from certification_pipeline.gates.verifiers import Verifiers
+from certification_pipeline.gates.verify.finding import Finding, Kind, of_error
+
+Keys = Collection[PublicKey]
+_SUBJECTS = TypeAdapter(tuple[ResourceDescriptor, ...])
+_PAGES_AGAIN = "Write the pages anew from evidence that was verified: certify report --release-id {}"
+
+
+@dataclass(frozen=True)
+class Sealed:
+    """What is wrong with the statements of one subject: what they say, and who signed them."""
+
+    said: tuple[Finding, ...]
+    signed: tuple[Finding, ...]
+
+
+def subject_seals(directory: SubjectDir, keys: Keys, verifiers: Verifiers, place: str) -> Sealed:
+    """Statements on plan, cells and families, and on what was decided.
+
+    A release that was made without any is as unsigned as one with unsigned statements: wrong only when a
+    key was given. Its chain would list them.
+    """
+    there = any((directory.path / path).exists() for path in (layout.ATTESTATIONS, layout.DECISIONS))
+    problems: list[Problem] = []
+    if keys or there:
+        problems += check_seal(directory, keys, verifiers=verifiers)
+        problems += check_decisions(directory, keys)
+    return Sealed(
+        tuple(_finding(problem, place) for problem in problems if problem.remedy != WHOSE),
+        tuple(_finding(problem, place, Kind.UNSIGNED) for problem in problems if problem.remedy == WHOSE),
+    )
+
+
+def decisions_gone(directory: SubjectDir, place: str) -> Iterator[Finding]:
+    """That what no chain holds is not there: for who looks no further."""
+    there = directory.path / layout.ATTESTATIONS
+    if there.exists() and not (directory.path / layout.DECISIONS).exists():
+        told = f"{layout.ATTESTATIONS} is there: whoever writes one writes both"
+        yield Finding(kind=Kind.DELETED, path=f"{place}/{layout.DECISIONS}", message=told)
+
+
+def _finding(problem: Problem, place: str, kind: Kind = Kind.FORGED) -> Finding:
+    path = f"{place}/{problem.path}"
+    if problem.kind is ProblemKind.MISSING and problem.field is None:
+        return Finding(kind=Kind.DELETED, path=path, message=problem.problem, remedy=problem.remedy)
+    return Finding(kind=kind, path=path, field=problem.field, message=problem.problem, remedy=problem.remedy)
+
+
+def pages(store: EvidenceStore, release_id: str, keys: Keys) -> Iterator[Finding]:
+    """What lies beside the engines of a release against its statement: each page that differs by name."""
+    release = ReleaseDir.of(store, release_id)
+    place = f"{layout.RELEASES}/{release_id}"
+    again = _PAGES_AGAIN.format(release_id)
+    there = release.pages()
+    if not _exists(release) and not keys:
+        for name in (layout.PAGES, *there) if there else ():
+            yield Finding(
+                kind=Kind.UNVOUCHED,
+                path=f"{place}/{shown(name)}",
+                message=f"no {layout.PAGES} says what it was when it was written",
+                remedy=again,
+                outcome=Outcome.CANT_TELL,
+            )
+        return
+    problems = check_pages(release, keys)
+    named = list(_named(release, there, place)) if problems else []
+    for finding in named:
+        yield finding.model_copy(update={"remedy": again})
+    for problem in problems:
+        if problem.remedy == WHOSE:
+            yield _finding(problem, place, Kind.UNSIGNED)
+        elif not named:
+            yield _finding(problem, place, Kind.EDITED)
+
+
+def _named(release: ReleaseDir, there: Iterable[str], place: str) -> Iterator[Finding]:
+    """Which page is not as the statement has it; nothing where the statement itself cannot be read."""
+    try:
+        listed = dict(_listed(release))
+    except (EvidenceError, ValidationError):
+        return
+    if not listed:
+        return
+    for name in sorted(listed.keys() - set(there)):
+        path = f"{place}/{shown(name)}"
+        yield Finding(kind=Kind.DELETED, path=path, message=f"{layout.PAGES} lists it")
+    for name in there:
+        path = f"{place}/{shown(name)}"
+        if name not in listed:
+            yield Finding(kind=Kind.ADDED, path=path, message=f"{layout.PAGES} does not list it")
+            continue
+        try:
+            digest = sha256(read_no_follow(release.path / name, path, layout.LARGEST_ARTIFACT))
+        except EvidenceError as error:
+            yield of_error(error, path)
+            continue
+        if digest != listed[name]:
+            told = f"has the digest {digest}, {layout.PAGES} says {listed[name]}"
+            yield Finding(kind=Kind.EDITED, path=path, message=told)
+
+
+def _listed(release: ReleaseDir) -> Iterator[tuple[str, Digest]]:
+    for line in read_lines(release, layout.PAGES):
+        statement = parse_value(line.statement, layout.PAGES)
+        subjects = statement.get("subject") if isinstance(statement, dict) else None
+        for one in _SUBJECTS.validate_python(subjects):
+            yield one.name or "", f"sha256:{one.digest['sha256']}"
+
+
+def _exists(release: ReleaseDir) -> bool:
+    path = release.path / layout.PAGES
+    return path.exists() or path.is_symlink()
