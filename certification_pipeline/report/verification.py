@@ -8,7 +8,7 @@ from rich.text import Text
 
 from certification_pipeline.catalog.vocabulary import Outcome
 from certification_pipeline.gates.verify.finding import Finding
-from certification_pipeline.gates.verify.result import VerifiedEvidence, VerifiedRelease
+from certification_pipeline.gates.verify.result import VerifiedEvidence, VerifiedLevel, VerifiedRelease
 from certification_pipeline.report.tally import SYMBOL, VERDICT
 from certification_pipeline.report.terminal import STYLE, frame_table
 from certification_pipeline.report.visible import visible
@@ -37,6 +37,10 @@ def print_verification(console: Console, found: VerifiedEvidence) -> None:
     if found.releases:
         console.print()
         console.print(frame_table(_table(found.releases), index=False))
+    levels = [(one, level) for one in found.releases for level in one.levels]
+    if levels:
+        console.print()
+        console.print(frame_table(_levels(levels), index=False))
     why = [one for one in found.releases if one.counts and one.blockers and one.verified is Outcome.PASSED]
     for release in why[:FEW]:
         _blockers(console, release)
@@ -115,6 +119,21 @@ def _table(releases: tuple[VerifiedRelease, ...]) -> pd.DataFrame:
                 "counts": "yes" if one.counts else "history",
             }
             for one in shown
+        ]
+    )
+
+
+def _levels(levels: list[tuple[VerifiedRelease, VerifiedLevel]]) -> pd.DataFrame:
+    return pd.DataFrame(
+        [
+            {
+                "connector": level.connector,
+                "policy": level.policy,
+                "level": level.level or "none",
+                "expires": f"{level.expires_at:%Y-%m-%d}" if level.expires_at else "",
+                "stated": "the same" if level.stated == level.level else level.stated or "none",
+            }
+            for _, level in levels[:SHOWN]
         ]
     )
 

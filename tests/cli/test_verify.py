@@ -21,6 +21,7 @@ def copy(made: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(made, tmp_path / "somewhere else"))
 
 
+@pytest.mark.nightly
 def test_green_says_what_it_does_not_prove(certify: Certify, copy: Path) -> None:
     answer = certify("verify", copy, "--part")
     assert answer.code == 0, answer.out + answer.err
@@ -54,6 +55,7 @@ def test_an_edit_is_told_by_file_field_and_both_values(certify: Certify, copy: P
     assert "releases/r2/reference/certification_suite.json" in screen
 
 
+@pytest.mark.nightly
 def test_red_and_untouched_is_not_called_tampering(certify: Certify, tmp_path: Path) -> None:
     decided(tmp_path / "red", "r1", lost=3)
     answer = certify("verify", tmp_path / "red", "--part")
@@ -62,6 +64,7 @@ def test_red_and_untouched_is_not_called_tampering(certify: Certify, tmp_path: P
     assert "certification_suite.not_passed" in answer.out
 
 
+@pytest.mark.nightly
 def test_an_anchor_finds_a_tail_cut_off_with_its_head(certify: Certify, copy: Path) -> None:
     chain = copy / "chain/reference"
     anchor = copy.parent / "kept.json"
@@ -94,6 +97,7 @@ def test_wrong_usage_names_what_there_is(
     assert said in answer.err
 
 
+@pytest.mark.nightly
 def test_one_release_counts_when_it_is_named(certify: Certify, copy: Path) -> None:
     answer = certify(
         "verify", copy, "--part", "--release-id", "r1", "--engine", "reference", "--format", "json"

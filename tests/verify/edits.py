@@ -22,12 +22,14 @@ Edit = Callable[[Path, str, random.Random], Touched]
 
 NOT_EVIDENCE = (".lock", "harness.log")
 """A lock's content is a process id, a log is for the bench's maintainers: nothing rests on either."""
+CACHE = "cache/"
+"""Worked out from evidence, and read by nobody who verifies."""
 
 
 def files(root: Path) -> list[str]:
     """Every file that is evidence, or vouched for by it."""
     found = [path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file()]
-    return sorted(path for path in found if not path.endswith(NOT_EVIDENCE))
+    return sorted(path for path in found if not path.endswith(NOT_EVIDENCE) and not path.startswith(CACHE))
 
 
 def _bytes(change: Callable[[bytes, random.Random], bytes]) -> Edit:
@@ -249,7 +251,10 @@ def _raw_json(change: Callable[[str, random.Random], str]) -> Edit:
         before = (root / path).read_bytes()
         if not path.endswith(".json") or not before.startswith(b"{"):
             return None
-        (root / path).write_bytes(change(before.decode(), chance).encode())
+        after = change(before.decode(), chance).encode()
+        if after == before:
+            return None
+        (root / path).write_bytes(after)
         return (path,)
 
     return edit
@@ -279,7 +284,13 @@ def _beyond_a_float(text: str, _: random.Random) -> str:
     return text.replace("{", '{"number": 1e999,', 1)
 
 
+NOTHING_REMEMBERS = ("published/", "baselines/", "calibration/")
+"""What may be there or not: that it was taken away whole shows nowhere, and turns nothing green."""
+
+
 def delete(root: Path, path: str, _: random.Random) -> Touched:
+    if path.startswith("published/"):
+        return None
     (root / path).unlink()
     return (path,)
 
@@ -312,7 +323,7 @@ def rename(root: Path, path: str, chance: random.Random) -> Touched:
     file = root / path
     name = chance.choice((file.name.swapcase(), file.name + "~", file.name + ".bak", "_" + file.name))
     file.rename(file.with_name(name))
-    return (path,)
+    return (f"{path.removesuffix(file.name)}{name}",)
 
 
 def link_to_a_copy(root: Path, path: str, _: random.Random) -> Touched:
@@ -436,7 +447,7 @@ def add_release(root: Path, path: str, chance: random.Random) -> Touched:
 
 def delete_directory(root: Path, path: str, _: random.Random) -> Touched:
     folder = (root / path).parent
-    if folder == root:
+    if folder == root or path.startswith(NOTHING_REMEMBERS):
         return None
     shutil.rmtree(folder)
     return (folder.relative_to(root).as_posix(),)

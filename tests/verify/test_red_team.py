@@ -199,7 +199,13 @@ DECIDED_AGAIN: dict[str, Callable[[SubjectDir], None]] = {
 }
 
 
-@pytest.mark.parametrize("how", DECIDED_AGAIN)
+FEW = ("left out", "untested and not required")
+"""Of these by day, of all by night."""
+
+
+@pytest.mark.parametrize(
+    "how", [pytest.param(how, marks=() if how in FEW else pytest.mark.nightly) for how in DECIDED_AGAIN]
+)
 def test_evidence_doctored_and_decided_on_again_is_never_green(
     root: Path, directory: SubjectDir, how: str
 ) -> None:
@@ -214,6 +220,7 @@ def test_evidence_doctored_and_decided_on_again_is_never_green(
         assert any(one.path.startswith("releases/r2/") for one in found.findings), said(found)
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("how", DECIDED_AGAIN)
 def test_the_same_with_the_green_decision_of_before_is_found(
     root: Path, directory: SubjectDir, how: str
@@ -236,6 +243,7 @@ def test_a_plan_that_asks_for_less_is_told_cell_by_cell(root: Path, directory: S
     assert "says False, is True" in one.message
 
 
+@pytest.mark.nightly
 def test_narrowed_to_what_is_green_and_saying_so_is_told_to_be_a_part(
     root: Path, directory: SubjectDir
 ) -> None:
@@ -251,6 +259,7 @@ def test_narrowed_to_what_is_green_and_saying_so_is_told_to_be_a_part(
     assert "scenarios: incr.noop" in said(found)
 
 
+@pytest.mark.nightly
 def test_another_catalogue_is_never_green(root: Path, directory: SubjectDir) -> None:
     """What this certify cannot hold a plan to, it does not vouch for."""
     failed = failed_cell(directory)
@@ -283,6 +292,7 @@ def test_a_summary_typed_by_hand_with_its_digest_right_is_forged(root: Path, dir
     assert any(one.field == "outcome" and "says 'passed', is 'failed'" in one.message for one in about)
 
 
+@pytest.mark.nightly
 def test_nor_does_it_help_to_claim_another_version(root: Path, directory: SubjectDir) -> None:
     producer = {"name": "certification_pipeline", "version": "9.9", "git_revision": None, "git_dirty": None}
     _summary(directory, producer=producer)
@@ -297,6 +307,7 @@ def test_three_fields_are_no_summary(root: Path, directory: SubjectDir) -> None:
     assert verified(root).verified is Outcome.FAILED
 
 
+@pytest.mark.nightly
 def test_a_green_release_under_a_new_name(root: Path) -> None:
     shutil.copytree(root / "releases/r1", root / "releases/r3")
     found = verified(root)
@@ -304,6 +315,7 @@ def test_a_green_release_under_a_new_name(root: Path) -> None:
     assert any(one.path.startswith("releases/r3") for one in found.findings)
 
 
+@pytest.mark.nightly
 def test_even_chained_it_is_another_releases(root: Path) -> None:
     shutil.copytree(root / "releases/r1", root / "releases/r3")
     with_chain = EvidenceStore(root).release("r3", ENGINE)
@@ -312,6 +324,7 @@ def test_even_chained_it_is_another_releases(root: Path) -> None:
     assert verified(root).verified is Outcome.FAILED
 
 
+@pytest.mark.nightly
 def test_a_green_release_in_the_place_of_a_red_one(root: Path) -> None:
     shutil.rmtree(root / "releases/r2")
     shutil.copytree(root / "releases/r1", root / "releases/r2")
@@ -319,6 +332,7 @@ def test_a_green_release_in_the_place_of_a_red_one(root: Path) -> None:
     assert found.verified is Outcome.FAILED
 
 
+@pytest.mark.nightly
 def test_a_link_to_a_green_release(root: Path) -> None:
     shutil.rmtree(root / "releases/r2")
     (root / "releases/r2").symlink_to("r1", target_is_directory=True)
@@ -334,6 +348,7 @@ def test_latest_that_names_an_older_green_one(root: Path) -> None:
     assert "says 'r1', the newest release is 'r2'" in found.findings[0].message
 
 
+@pytest.mark.nightly
 def test_an_older_green_release_decided_again_hides_no_newer_red_one(root: Path) -> None:
     decide(EvidenceStore(root).release("r1", ENGINE), "again")
     (root / "latest").write_text("r1\n")
@@ -342,6 +357,7 @@ def test_an_older_green_release_decided_again_hides_no_newer_red_one(root: Path)
     assert {one.release_id for one in found.releases if one.counts} == {"r1", "r2"}
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("of", ["r1", "r2"])
 def test_a_publication_typed_by_hand(root: Path, of: str) -> None:
     """Green over the red release; or of the green one, but said to be the red one."""
@@ -357,6 +373,7 @@ def test_a_publication_typed_by_hand(root: Path, of: str) -> None:
     assert any(one.path == f"published/{ENGINE}.json" for one in found.findings)
 
 
+@pytest.mark.nightly
 def test_a_flaky_pass_whose_failure_was_taken_out(tmp_path: Path) -> None:
     root = tmp_path / "evidence"
     directory, first = decided(root, "r1", lost=3)
@@ -372,6 +389,7 @@ def test_a_flaky_pass_whose_failure_was_taken_out(tmp_path: Path) -> None:
     assert any(one.path.endswith(path.name) for one in found.findings)
 
 
+@pytest.mark.nightly
 def test_a_family_that_is_required_is_not_taken_out_of_the_plan(tmp_path: Path) -> None:
     root = tmp_path / "evidence"
     everything = {"families": ("calibration",), **SMALL}

@@ -53,13 +53,15 @@ def levels_of(
     trusted: Collection[PublicKey] = (),
     policies: Mapping[str, LevelPolicy] | None = None,
     subject: Subject | None = None,
+    keep: bool = True,
 ) -> tuple[ConnectorLevels, Ledger]:
     """Levels of an engine at a moment, of its newest subject by then unless another is named; reads only.
 
+    ``keep``: but for what was worked out of the ledger, which is kept beside it. Who verifies keeps nothing.
     Raises ``EvidenceError`` when its chain holds no release sealed by then.
     """
     signed = read_attestations(store.root, engine, trusted)
-    ledger = read_ledger(store, engine, attested=signed.trusted)
+    ledger = read_ledger(store, engine, attested=signed.trusted, keep=keep)
     sealed = [said for said in ledger.history.in_order() if said.at <= as_of]
     if not sealed:
         told = ledger.problems[0].message if ledger.problems else "holds no release that was sealed by then"

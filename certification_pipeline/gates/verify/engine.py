@@ -8,14 +8,17 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
+from certification_pipeline.catalog.vocabulary import Outcome
 from certification_pipeline.evidence import layout
 from certification_pipeline.evidence.artifact import Digest
 from certification_pipeline.evidence.errors import EvidenceError, ProblemKind
 from certification_pipeline.evidence.store import EvidenceStore
+from certification_pipeline.evidence.subject_dir import SubjectDir
 from certification_pipeline.gates import chain
 from certification_pipeline.gates.chain import ChainVerification
-from certification_pipeline.gates.verify.finding import Finding, Kind, of_chain, of_error
-from certification_pipeline.gates.verify.result import VerifiedChain, VerifiedRelease
+from certification_pipeline.gates.verify.finding import Finding, Kind, guarded, of_chain, of_error
+from certification_pipeline.gates.verify.granted import levels_now, regranted
+from certification_pipeline.gates.verify.result import VerifiedChain, VerifiedLevel, VerifiedRelease
 from certification_pipeline.gates.verify.subject import Look, look_at
 
 
@@ -61,8 +64,33 @@ def look_at_engine(
         looked = look_at(directory, look, [*changed, *of_links])
         found.releases.append(looked.release)
         found.findings += looked.findings
-    found.releases = list(_counted(found, release_id))
+    found.releases = [_with_levels(store, one, look, found) for one in _counted(found, release_id)]
     return found
+
+
+def _with_levels(store: EvidenceStore, one: VerifiedRelease, look: Look, found: LookedAt) -> VerifiedRelease:
+    """Levels rest on the whole ledger: they are granted again for what counts, where nothing was touched."""
+    if not one.counts or one.verified is Outcome.FAILED:
+        return one
+    place = f"{layout.RELEASES}/{one.release_id}/{one.engine}"
+    directory = store.release(one.release_id, one.engine)
+    told = guarded(
+        f"{place}/{layout.CONNECTOR_LEVELS}",
+        lambda: regranted(store, directory, look.keys, look.here, place),
+    )
+    found.findings += told
+    levels: list[VerifiedLevel] = []
+    found.findings += guarded(place, lambda: _levels(store, directory, look, levels))
+    worst = Outcome.worst([one.verified, *(finding.outcome for finding in told)])
+    outcome = Outcome.worst([one.outcome, worst])
+    return one.model_copy(update={"levels": tuple(levels), "verified": worst, "outcome": outcome})
+
+
+def _levels(
+    store: EvidenceStore, directory: SubjectDir, look: Look, into: list[VerifiedLevel]
+) -> tuple[Finding, ...]:
+    into += levels_now(store, directory, look.keys)
+    return ()
 
 
 def _counted(found: LookedAt, release_id: str | None) -> Iterator[VerifiedRelease]:

@@ -11,6 +11,16 @@ from certification_pipeline.evidence.artifact import Blocker, Digest, Model, Pro
 from certification_pipeline.gates.verify.finding import Finding
 
 
+class VerifiedLevel(Model):
+    """One connector under one policy."""
+
+    connector: str
+    policy: str
+    stated: str | None = Field(description="what the release says it was when it was decided")
+    level: str | None = Field(description="what it is now, recomputed; None: not even the lowest")
+    expires_at: AwareDatetime | None = None
+
+
 class VerifiedRelease(Model):
     """One engine of one release. ``outcome`` is recomputed here from its evidence, never read."""
 
@@ -26,7 +36,7 @@ class VerifiedRelease(Model):
     required_cells: int = 0
     passed_cells: int = 0
     planned_cells: int = 0
-    guarantees: dict[str, str] = Field({}, description="route and strategy -> what its broken loads showed")
+    levels: tuple[VerifiedLevel, ...] = Field((), description="of the engine as of now, where this counts")
     blockers: tuple[Blocker, ...] = ()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from pydantic import TypeAdapter, ValidationError
@@ -15,7 +15,7 @@ from certification_pipeline.evidence.errors import EvidenceError, Problem, Probl
 from certification_pipeline.evidence.files import read_no_follow
 from certification_pipeline.evidence.seal.keys import PublicKey
 from certification_pipeline.evidence.seal.lines import read_lines
-from certification_pipeline.evidence.seal.statement import ResourceDescriptor
+from certification_pipeline.evidence.seal.statement import ResourceDescriptor, statement_name
 from certification_pipeline.evidence.store import EvidenceStore
 from certification_pipeline.evidence.subject_dir import SubjectDir
 from certification_pipeline.gates.attested_pages import ReleaseDir
@@ -25,16 +25,19 @@ from certification_pipeline.gates.verifiers import Verifiers
 from certification_pipeline.gates.verify.finding import Finding, Kind, of_error
 
 Keys = Collection[PublicKey]
+_BESIDE_THE_CHAIN = sorted(layout.LEFT_OUT_OF_CHAIN - {layout.DECISIONS})
 _SUBJECTS = TypeAdapter(tuple[ResourceDescriptor, ...])
 _PAGES_AGAIN = "Write the pages anew from evidence that was verified: certify report --release-id {}"
 
 
 @dataclass(frozen=True)
 class Sealed:
-    """What is wrong with the statements of one subject: what they say, and who signed them."""
+    """What is wrong with the statements of one subject."""
 
     said: tuple[Finding, ...]
-    signed: tuple[Finding, ...]
+    """They do not say what is recomputed."""
+    held: tuple[Finding, ...]
+    """Files are not as they say, or nobody signed them whose key was given: no matter which version looks."""
 
 
 def subject_seals(directory: SubjectDir, keys: Keys, verifiers: Verifiers, place: str) -> Sealed:
@@ -48,10 +51,15 @@ def subject_seals(directory: SubjectDir, keys: Keys, verifiers: Verifiers, place
     if keys or there:
         problems += check_seal(directory, keys, verifiers=verifiers)
         problems += check_decisions(directory, keys)
-    return Sealed(
-        tuple(_finding(problem, place) for problem in problems if problem.remedy != WHOSE),
-        tuple(_finding(problem, place, Kind.UNSIGNED) for problem in problems if problem.remedy == WHOSE),
-    )
+    files = [name for name in _BESIDE_THE_CHAIN if (directory.path / name).exists()]
+    named = tuple(_named(directory, layout.DECISIONS, files, place)) if problems else ()
+    said = [
+        _finding(problem, place)
+        for problem in problems
+        if problem.remedy != WHOSE and not (named and problem.path == layout.DECISIONS)
+    ]
+    signed = [_finding(problem, place, Kind.UNSIGNED) for problem in problems if problem.remedy == WHOSE]
+    return Sealed(tuple(said), (*named, *signed))
 
 
 def decisions_gone(directory: SubjectDir, place: str) -> Iterator[Finding]:
@@ -86,7 +94,7 @@ def pages(store: EvidenceStore, release_id: str, keys: Keys) -> Iterator[Finding
             )
         return
     problems = check_pages(release, keys)
-    named = list(_named(release, there, place)) if problems else []
+    named = list(_named(release, layout.PAGES, there, place)) if problems else []
     for finding in named:
         yield finding.model_copy(update={"remedy": again})
     for problem in problems:
@@ -96,37 +104,44 @@ def pages(store: EvidenceStore, release_id: str, keys: Keys) -> Iterator[Finding
             yield _finding(problem, place, Kind.EDITED)
 
 
-def _named(release: ReleaseDir, there: Iterable[str], place: str) -> Iterator[Finding]:
-    """Which page is not as the statement has it; nothing where the statement itself cannot be read."""
+def _named(
+    directory: ReleaseDir | SubjectDir, bundle: str, there: Collection[str], place: str
+) -> Iterator[Finding]:
+    """Which file is not as the bundle says; nothing where that cannot be read, or is of another release."""
     try:
-        listed = dict(_listed(release))
+        listed = dict(_listed(directory, bundle))
     except (EvidenceError, ValidationError):
         return
     if not listed:
         return
     for name in sorted(listed.keys() - set(there)):
         path = f"{place}/{shown(name)}"
-        yield Finding(kind=Kind.DELETED, path=path, message=f"{layout.PAGES} lists it")
+        yield Finding(kind=Kind.DELETED, path=path, message=f"{bundle} lists it")
     for name in there:
         path = f"{place}/{shown(name)}"
         if name not in listed:
-            yield Finding(kind=Kind.ADDED, path=path, message=f"{layout.PAGES} does not list it")
+            yield Finding(kind=Kind.ADDED, path=path, message=f"{bundle} does not list it")
             continue
         try:
-            digest = sha256(read_no_follow(release.path / name, path, layout.LARGEST_ARTIFACT))
+            digest = sha256(read_no_follow(directory.path / name, path, layout.LARGEST_ARTIFACT))
         except EvidenceError as error:
             yield of_error(error, path)
             continue
         if digest != listed[name]:
-            told = f"has the digest {digest}, {layout.PAGES} says {listed[name]}"
+            told = f"has the digest {digest}, {bundle} says {listed[name]}"
             yield Finding(kind=Kind.EDITED, path=path, message=told)
 
 
-def _listed(release: ReleaseDir) -> Iterator[tuple[str, Digest]]:
-    for line in read_lines(release, layout.PAGES):
-        statement = parse_value(line.statement, layout.PAGES)
-        subjects = statement.get("subject") if isinstance(statement, dict) else None
-        for one in _SUBJECTS.validate_python(subjects):
+def _listed(directory: ReleaseDir | SubjectDir, bundle: str) -> Iterator[tuple[str, Digest]]:
+    """Names and digests out of the bundle's statement over files of this very release."""
+    for line in read_lines(directory, bundle):
+        statement = parse_value(line.statement, bundle)
+        if not isinstance(statement, dict) or statement_name(statement) != "files":
+            continue
+        predicate = statement.get("predicate")
+        if not isinstance(predicate, dict) or predicate.get("releaseId") != directory.release_id:
+            continue
+        for one in _SUBJECTS.validate_python(statement.get("subject")):
             yield one.name or "", f"sha256:{one.digest['sha256']}"
 
 

@@ -39,6 +39,7 @@ from certification_pipeline.gates.verify.finding import (
     guarded,
     of_error,
 )
+from certification_pipeline.gates.verify.granted import read_levels
 from certification_pipeline.gates.verify.judge import Planned, complete, contradicted
 from certification_pipeline.gates.verify.result import VerifiedRelease
 from certification_pipeline.gates.verify.seals import decisions_gone, subject_seals
@@ -101,6 +102,7 @@ def _recomputed(directory: SubjectDir, look: Look, place: str) -> Looked:
     found += guarded(place, lambda: complete(plan, look.planned, place))
     decided: list[ReleaseSummary] = []
     found += guarded(place, lambda: _decision(directory, sealed, look, place, decided.append))
+    found += guarded(f"{place}/{layout.CONNECTOR_LEVELS}", lambda: read_levels(directory, place))
     found += guarded(f"{place}/{layout.ATTESTATIONS}", lambda: _seals(directory, sealed, look, place))
     if plan.selection != Selection() and not look.part:
         found.append(_part(plan, place))
@@ -147,7 +149,7 @@ def _decision(
 def _seals(directory: SubjectDir, sealed: SealedPlan, look: Look, place: str) -> Iterator[Finding]:
     """Signatures mean the same to every version; what the statements say is recomputed."""
     seals = subject_seals(directory, look.keys, VERIFIERS.remembering(), place)
-    yield from seals.signed
+    yield from seals.held
     where = f"{place}/{layout.ATTESTATIONS}"
     yield from contradicted(seals.said, where, sealed.plan.producer, look.here)
 
