@@ -173,3 +173,24 @@ def test_whatever_is_put_anywhere_nothing_crashes_and_no_claim_of_success_is_pas
     for artifact in report.artifacts:
         if artifact.says == "passed":
             assert artifact.outcome is not Outcome.PASSED, artifact
+
+
+@pytest.mark.parametrize(
+    "change",
+    [setting("actual_rows", to=[]), setting("actual_checksum", to="garbage"), setting("passed", to=False)],
+)
+@pytest.mark.parametrize("report", [REPORT, MATRIX])
+def test_a_case_that_contradicts_itself_contradicts_both_reports(
+    real: Spoilt, change: Callable[[dict[str, Any]], None], report: str
+) -> None:
+    """dpone's own report compares counts only: two of these stay green there."""
+    real.edit(CASE, change)
+    (real.root / CASE.replace("matrix/", "evidence/")).unlink()
+    assert any(name.startswith("results[postgres_to_postgres") for name in real.contradicted(report))
+
+
+def test_of_two_files_that_differ_nobody_can_say_which_was_meant(real: Spoilt) -> None:
+    real.edit(CASE, setting("actual_rows", to=[]))
+    claim = real.claims(MATRIX)["behaviour files"]
+    assert claim.outcome is Outcome.CANT_TELL
+    assert "nobody says which is meant" in claim.why

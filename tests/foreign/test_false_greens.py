@@ -8,7 +8,7 @@ import json
 import pytest
 
 from certification_pipeline.catalog.vocabulary import Outcome
-from certification_pipeline.evidence.foreign.dpone.models import ChainEntry
+from certification_pipeline.evidence.foreign.dpone.decided import ChainEntry
 from certification_pipeline.gates.foreign.dpone.chain import chain_hash
 from tests.foreign.conftest import Spoilt
 

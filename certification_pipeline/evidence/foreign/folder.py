@@ -87,6 +87,17 @@ class Folder:
         """A file with that content, wherever it lies."""
         return self._by_digest.get(digest)
 
+    def called(self, name: str) -> tuple[str, ...]:
+        """Every file of that name, wherever it lies."""
+        return tuple(self._by_name.get(name, ()))
+
+    @cached_property
+    def _by_name(self) -> dict[str, list[str]]:
+        named: dict[str, list[str]] = {}
+        for path in self.files:
+            named.setdefault(path.rpartition("/")[2], []).append(path)
+        return named
+
     @cached_property
     def _known(self) -> frozenset[str]:
         return frozenset(self.files)

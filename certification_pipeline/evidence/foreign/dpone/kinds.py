@@ -8,30 +8,32 @@ from fnmatch import fnmatchcase
 from pydantic import JsonValue, ValidationError
 
 from certification_pipeline.evidence.errors import EvidenceError
-from certification_pipeline.evidence.foreign.dpone.models import (
+from certification_pipeline.evidence.foreign.dpone.decided import (
     ArtifactIndex,
-    Behavior,
-    Benchmark,
     ChainEntry,
     ChainIndex,
     ConnectorMatrix,
     DataContract,
+    OpsBundle,
+    Plan,
+    ReleaseSummary,
+    StrategyBundle,
+    Suite,
+    SuiteIndex,
+)
+from certification_pipeline.evidence.foreign.dpone.models import (
+    Behavior,
+    Benchmark,
     DbtGraph,
     Dpone,
     LineageEvent,
     LineageEvents,
     MatrixReport,
     MockReport,
-    OpsBundle,
-    Plan,
-    ReleaseSummary,
     ReplayDone,
     ReplayEvidence,
     RunEntry,
     RunIndex,
-    StrategyBundle,
-    Suite,
-    SuiteIndex,
 )
 
 OURS = "certification_pipeline."

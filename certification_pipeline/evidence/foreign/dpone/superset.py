@@ -14,17 +14,14 @@ from pydantic.json_schema import JsonSchemaValue
 from certification_pipeline.evidence.artifact import Artifact
 from certification_pipeline.evidence.benchmark import BenchmarkBaseline
 from certification_pipeline.evidence.bundle import OpsEvidenceBundle, StrategyCertificationBundle
-from certification_pipeline.evidence.foreign.dpone.models import (
-    Benchmark,
-    Dpone,
-    MatrixReport,
-    MockReport,
+from certification_pipeline.evidence.foreign.dpone.decided import (
     OpsBundle,
     ReleaseSummary,
     StrategyBundle,
     Suite,
     SuiteIndex,
 )
+from certification_pipeline.evidence.foreign.dpone.models import Benchmark, Dpone, MatrixReport, MockReport
 from certification_pipeline.evidence.report import CertificationReport
 from certification_pipeline.evidence.suite import CertificationSuite, CertificationSuiteIndex
 from certification_pipeline.evidence.summary import ReleaseSummary as OurReleaseSummary

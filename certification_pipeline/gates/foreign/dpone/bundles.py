@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from certification_pipeline.evidence.foreign.claims import ForeignClaim
-from certification_pipeline.evidence.foreign.dpone.models import (
+from certification_pipeline.evidence.foreign.dpone.decided import (
     ConnectorMatrix,
     DataContract,
-    MatrixReport,
-    MockReport,
     OpsBundle,
     StrategyBundle,
     Suite,
     SuiteIndex,
     SuiteItem,
 )
+from certification_pipeline.evidence.foreign.dpone.models import MatrixReport, MockReport
 from certification_pipeline.gates.foreign.claiming import (
     agrees,
     contradicts,

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from certification_pipeline.evidence.foreign.claims import ForeignClaim
-from certification_pipeline.evidence.foreign.dpone.models import (
+from certification_pipeline.evidence.foreign.dpone.decided import (
     ArtifactIndex,
     ChainEntry,
     ChainIndex,

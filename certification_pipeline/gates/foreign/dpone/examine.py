@@ -14,6 +14,19 @@ from certification_pipeline.catalog.vocabulary import Outcome
 from certification_pipeline.evidence.errors import EvidenceError, ProblemKind
 from certification_pipeline.evidence.foreign.claims import ForeignArtifact, ForeignClaim, ForeignReport
 from certification_pipeline.evidence.foreign.dpone import MEASURED
+from certification_pipeline.evidence.foreign.dpone.decided import (
+    ArtifactIndex,
+    ChainEntry,
+    ChainIndex,
+    ConnectorMatrix,
+    DataContract,
+    OpsBundle,
+    Plan,
+    ReleaseSummary,
+    StrategyBundle,
+    Suite,
+    SuiteIndex,
+)
 from certification_pipeline.evidence.foreign.dpone.kinds import (
     Kind,
     kind_of,
@@ -22,30 +35,19 @@ from certification_pipeline.evidence.foreign.dpone.kinds import (
     named_like_one,
 )
 from certification_pipeline.evidence.foreign.dpone.models import (
-    ArtifactIndex,
     Behavior,
     Benchmark,
-    ChainEntry,
-    ChainIndex,
-    ConnectorMatrix,
-    DataContract,
     DbtGraph,
     Dpone,
     LineageEvent,
     LineageEvents,
     MatrixReport,
     MockReport,
-    OpsBundle,
-    Plan,
-    ReleaseSummary,
     Replay,
     ReplayDone,
     ReplayEvidence,
     RunEntry,
     RunIndex,
-    StrategyBundle,
-    Suite,
-    SuiteIndex,
 )
 from certification_pipeline.evidence.foreign.folder import Folder
 from certification_pipeline.evidence.foreign.loose_json import LooseJson, parse_loosely
@@ -157,7 +159,8 @@ class Examination:
             outcome=Outcome.worst(claim.outcome for claim in claims),
             claims=claims,
         )
-        return Examined(artifact, model, says)
+        kept = model.without_rows() if isinstance(model, Behavior) else model
+        return Examined(artifact, kept, says)
 
     def _unreadable(self, path: str, error: EvidenceError) -> Examined | None:
         if not named_like_one(path):
