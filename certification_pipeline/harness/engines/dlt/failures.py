@@ -74,6 +74,7 @@ _BY_TEXT: tuple[tuple[str, str, bool], ...] = (
     ("could not set lock", "conflict", True),
     ("database is locked", "conflict", True),
     ("disk is full", "resource", False),
+    ("disk i/o error", "resource", False),  # SQLite, when the system refuses a write: a file size limit
     ("no space left", "resource", False),
     ("could not connect", "connectivity", True),
     ("connection refused", "connectivity", True),
