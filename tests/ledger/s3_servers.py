@@ -36,6 +36,7 @@ def _command(server: str, port: int, where: Path) -> list[str]:
     if binary is None:
         pytest.skip(f"{server} is not installed")
     return {
+        "minio": [binary, "server", "--quiet", "--address", f"127.0.0.1:{port}", str(where)],
         "versitygw": [binary, "--port", f"127.0.0.1:{port}", "posix", str(where)],
         "gofakes3": [binary, "-backend", "memory", "-host", f"127.0.0.1:{port}", "-initialbucket", BUCKET],
         "s3rver": [
@@ -57,7 +58,8 @@ def running(server: str, where: Path, secret: str) -> Iterator[str]:
     """Its endpoint, with the bucket there; it and whatever it started are gone after that."""
     (where / BUCKET).mkdir(parents=True)
     port = free_port()
-    keys = {"ROOT_ACCESS_KEY": "S3RVER", "ROOT_SECRET_KEY": secret}
+    keys = {"ROOT_ACCESS_KEY": "S3RVER", "ROOT_SECRET_KEY": secret}  # versitygw's, then MinIO's
+    keys |= {"MINIO_ROOT_USER": "S3RVER", "MINIO_ROOT_PASSWORD": secret}
     log = (where.parent / f"{server}.log").open("wb")
     process = subprocess.Popen(
         _command(server, port, where),

@@ -31,7 +31,7 @@ CHECKOUT = Path(__file__).parents[2]
 SECRET = "canary-4f6b2d8e1c"
 PEN = Pen()
 BOTH, NEITHER = Conditions(create=True, replace=True), Conditions(create=False, replace=False)
-HONOURS = {"moto": BOTH, "versitygw": BOTH, "gofakes3": BOTH, "s3rver": NEITHER}
+HONOURS = {"moto": BOTH, "minio": BOTH, "versitygw": BOTH, "gofakes3": BOTH, "s3rver": NEITHER}
 
 
 @pytest.fixture(scope="module", params=HONOURS)
@@ -201,7 +201,7 @@ def test_a_push_that_was_killed_is_completed(
 def test_what_the_server_refuses_is_told_without_secrets(
     server: tuple[str, str], url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if server[0] == "versitygw":  # the one that looks at signatures
+    if server[0] in {"minio", "versitygw"}:  # those that look at signatures
         monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong-canary")
         with pytest.raises(EvidenceError) as caught:
             measure(open_store(url))
