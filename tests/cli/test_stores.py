@@ -50,6 +50,7 @@ def test_what_is_not_there_and_what_is_no_store_are_told(
     assert "dlt, reference" in unknown.err
 
 
+@pytest.mark.nightly
 def test_a_fork_is_red_and_says_how_to_go_on(certify: Certify, copy: Path, tmp_path: Path) -> None:
     shared, other = tmp_path / "shared", shutil.copytree(copy, tmp_path / "other")
     for root in (copy, other):

@@ -79,7 +79,7 @@ def test_cosignatures_of_others_are_passed_over_and_a_wrong_one_of_ours_is_not()
     assert not parse_checkpoint(note.render() + f"{line}\n".encode(), "c").signed_by(mine.public_key)
 
 
-@settings(max_examples=300, deadline=None, database=None)
+@settings(max_examples=100, deadline=None, database=None)
 @given(data=st.data())
 def test_no_altered_byte_of_a_signed_checkpoint_passes(data: st.DataObject) -> None:
     at = data.draw(st.integers(0, len(SIGNED) - 1))

@@ -116,7 +116,7 @@ def distinct(count: int) -> list[Hash]:
     return [leaf_hash(at.to_bytes(4, "big")) for at in range(count)]
 
 
-many = settings(max_examples=60, deadline=None, database=None)
+many = settings(max_examples=40, deadline=None, database=None)
 sizes = st.integers(1, 400)
 
 

@@ -40,15 +40,13 @@ def anchor(store: EvidenceStore, entries: bool = False) -> CheckpointAnchor:
     return anchor_of(checkpoint, read_links(ChainDir(store.root, ENGINE)).leaves)
 
 
-@pytest.mark.parametrize("release_id", SIX)
-def test_every_release_is_proved_from_a_file_alone(
-    store: EvidenceStore, tmp_path: Path, release_id: str
-) -> None:
+def test_every_release_is_proved_from_a_file_alone(store: EvidenceStore, tmp_path: Path) -> None:
     path = tmp_path / "proof.json"
-    path.write_bytes(render(prove(store, ENGINE, release_id)))
-    checked = check_proof(read_proof(path), [Pen(9).public_key, PEN.public_key])
-    assert (checked.problems, checked.notes) == ((), ())
-    assert checked.proof.entry.release_id == release_id
+    for release_id in SIX:
+        path.write_bytes(render(prove(store, ENGINE, release_id)))
+        checked = check_proof(read_proof(path), [Pen(9).public_key, PEN.public_key])
+        assert (checked.problems, checked.notes) == ((), ())
+        assert checked.proof.entry.release_id == release_id
 
 
 def test_without_a_key_it_says_that_nobody_vouches_for_the_checkpoint(

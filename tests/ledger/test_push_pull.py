@@ -372,11 +372,11 @@ def start(program: str, here: Path, shared: Path, at: int = 0) -> subprocess.Pop
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=CHECKOUT)
 
 
-def test_of_several_machines_that_push_at_once_one_wins_each_number(
+def test_of_two_machines_that_push_at_once_one_wins_the_number(
     root: Path, remote: DirectoryStore, tmp_path: Path
 ) -> None:
     pushed(root, remote)
-    machines = [Path(shutil.copytree(root, tmp_path / f"machine{number}")) for number in range(3)]
+    machines = [Path(shutil.copytree(root, tmp_path / f"machine{number}")) for number in range(2)]
     for number, machine in enumerate(machines):
         release(machine, f"of-{number}", pen=PEN)
     program = """
@@ -397,7 +397,7 @@ def test_of_several_machines_that_push_at_once_one_wins_each_number(
         child.stdin.flush()
     said = [child.communicate()[0].strip() for child in children]
     assert said.count("1") == 1, said
-    assert sum("another entry 4" in each for each in said) == 2, said
+    assert sum("another entry 4" in each for each in said) == 1, said
     winner = said.index("1")
     assert pulled(remote, tmp_path / "away", keys=[PEN.public_key]).size == 4
     assert (tmp_path / f"away/releases/of-{winner}").is_dir()
@@ -479,8 +479,9 @@ def test_a_pull_killed_before_any_write_is_completed_by_the_next_one(
         assert not away.with_name(f".{away.name}.pull").exists()
 
 
+@pytest.mark.nightly
 def test_a_push_killed_before_its_entry_and_one_before_its_checkpoint(root: Path, tmp_path: Path) -> None:
-    """The two places that matter, by day; every other by night."""
+    """The two places that matter most, with nothing between that could hide what is left."""
     program = """
     def die(*_, **__):
         print("dying", flush=True)
