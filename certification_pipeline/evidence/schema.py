@@ -22,6 +22,7 @@ from certification_pipeline.evidence.comparison import EngineComparison
 from certification_pipeline.evidence.connectors import ConnectorCertification
 from certification_pipeline.evidence.dbt_lineage import DbtLineage
 from certification_pipeline.evidence.files import write_atomically
+from certification_pipeline.evidence.foreign.claims import ForeignReport
 from certification_pipeline.evidence.index import ArtifactIndex
 from certification_pipeline.evidence.levels import ConnectorLevels
 from certification_pipeline.evidence.openlineage import OpenLineageReport
@@ -64,9 +65,11 @@ ARTIFACTS: tuple[type[Artifact], ...] = (
 )
 
 
-Published = type[Artifact] | type[EngineComparison] | type[ChainProof]
-BESIDE_RELEASES: tuple[type[EngineComparison] | type[ChainProof], ...] = (EngineComparison, ChainProof)
-"""No gate's evidence: about all engines of a release; what somebody without the evidence is given."""
+Beside = type[EngineComparison] | type[ChainProof] | type[ForeignReport]
+Published = type[Artifact] | Beside
+BESIDE_RELEASES: tuple[Beside, ...] = (EngineComparison, ChainProof, ForeignReport)
+"""No gate's evidence: about all engines of a release; what somebody without the evidence is given; what
+became of another tool's claims."""
 
 
 PREDICATES: tuple[type[Predicate], ...] = (

@@ -27,6 +27,8 @@ WHOLE = "*"
 """The scenario of a finding's pattern that names none in particular."""
 FIELDS = "obs.fields"
 """The scenario that holds an engine to the fields it reports."""
+_SHOWN = 3
+"""Scenarios told by name."""
 _DONE = frozenset({Support.FULL, Support.PARTIAL})
 _DEFECTS = ("engine", "library")
 """Causes of findings that speak against a document; a declared limit is what the document says."""
@@ -167,7 +169,7 @@ def _scenarios(wanted: Wanted, asked: Asked) -> Part:
         rest = f"; not shown: {_reasons(cells)}" if len(cells) > len(passed) else ""
         return Part(ClaimVerdict.SUPPORTED, f"{len(passed)} cells passed on {routes}{rest}")
     open_ = [cell for cell in meant if matches_any(cell.scenario, missing)]
-    why = f"{', '.join(missing)}: {_reasons(open_)}"
+    why = f"{_few(missing)}: {_reasons(open_)}"
     names = dict.fromkeys(name for cell in failed for name in cell.findings)
     return Part(ClaimVerdict.NOT_TESTED, why, findings=tuple(names))
 
@@ -342,6 +344,11 @@ def places(source: str, sink: str) -> tuple[str, str, str]:
 def matches_any(name: str, patterns: Iterable[str]) -> bool:
     """By fnmatch."""
     return any(fnmatchcase(name, pattern) for pattern in patterns)
+
+
+def _few(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:_SHOWN])
+    return f"{shown} and {len(names) - _SHOWN} more" if len(names) > _SHOWN else shown
 
 
 def _within(cell: CellSeen, unit: str | None) -> bool:

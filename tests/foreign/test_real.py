@@ -9,11 +9,13 @@ import json
 import os
 from pathlib import Path
 
+import jsonschema
 import pytest
 
 from certification_pipeline.catalog.loading import load_catalog
 from certification_pipeline.catalog.vocabulary import Outcome
 from certification_pipeline.evidence.foreign.claims import ForeignReport
+from certification_pipeline.evidence.schema import schema_of
 from certification_pipeline.gates.foreign.dpone.examine import EXAMINERS, dpone_claims
 from certification_pipeline.harness.engines.environment import prepare
 from tests.foreign.conftest import REAL, Spoilt
@@ -34,6 +36,15 @@ def test_every_claim_gets_the_answer_it_got_before() -> None:
     if os.environ.get("UPDATE_GOLDEN"):
         LIST.write_text(json.dumps(made, indent=1, ensure_ascii=False) + "\n")
     assert made == json.loads(LIST.read_text())
+
+
+def test_the_answer_obeys_its_published_schema() -> None:
+    value = dpone_claims(REAL).model_dump(mode="json")
+    schema = schema_of(ForeignReport)
+    jsonschema.validate(value, schema)
+    for wrong in ({**value, "surprise": 1}, {**value, "schema_version": "v0"}, {**value, "outcome": "green"}):
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(wrong, schema)
 
 
 def test_nothing_that_says_it_passed_is_passed() -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from certification_pipeline.catalog.findings import load_findings
 from certification_pipeline.catalog.loading import load_catalog
@@ -211,3 +213,27 @@ def test_the_worst_part_decides() -> None:
     evidence = seen(cell("obs.counts"), records={"run_id": (8, 8)})
     assert put(both, evidence).verdict is SUPPORTED
     assert put(both, replace(evidence, cells=())).verdict is NOT_TESTED
+
+
+OUTCOMES = st.sampled_from(list(Outcome))
+CELLS = st.lists(
+    st.builds(
+        CellSeen,
+        st.just("postgres"),
+        st.sampled_from(["postgres", "duckdb"]),
+        st.just("incremental_merge"),
+        st.sampled_from(["idem.rerun", "incr.noop", "rec.kill"]),
+        OUTCOMES,
+        shows=st.none() | st.just(("duplicate",)) | st.just(("corrupt",)),
+    ),
+    max_size=6,
+)
+
+
+@given(CELLS, CELLS)
+def test_more_evidence_never_takes_a_counter_example_back(some: list[CellSeen], more: list[CellSeen]) -> None:
+    before, after = put(RERUNS, seen(*some)).verdict, put(RERUNS, seen(*some, *more)).verdict
+    if before is DISPROVED:
+        assert after is DISPROVED
+    held = {one.scenario for one in some if one.outcome is Outcome.PASSED}
+    assert before is not SUPPORTED or held >= {"idem.rerun", "incr.noop"}

@@ -8,7 +8,7 @@ says so.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, JsonValue
 
@@ -47,6 +47,8 @@ class ForeignArtifact(Model):
 class ForeignReport(Model):
     """A directory of another tool's artifacts."""
 
+    KIND: ClassVar[str] = "foreign_claims"
+
     schema_version: Literal["certification_pipeline.foreign_claims.v1"] = SCHEMA_VERSION
     tool: str
     measured: str = Field(description="the version whose artifacts the models were measured on")
@@ -56,3 +58,8 @@ class ForeignReport(Model):
     artifacts: tuple[ForeignArtifact, ...]
     other_files: int = Field(description="files that are none of the tool's JSON artifacts")
     left_out: dict[str, str] = Field({}, description="path -> why it was not looked at")
+
+    @classmethod
+    def schema_name(cls) -> str:
+        """``certification_pipeline.foreign_claims.v1``."""
+        return SCHEMA_VERSION
