@@ -26,9 +26,12 @@ def dpone(
     from certification_pipeline.cli.output import console, emit, show  # noqa: PLC0415 - lazy on purpose
     from certification_pipeline.gates.exit_code import exit_code  # noqa: PLC0415
     from certification_pipeline.gates.foreign.dpone.examine import dpone_claims  # noqa: PLC0415
-    from certification_pipeline.report.foreign import artifacts_frame, contradictions, in_one_line  # noqa: PLC0415
+    from certification_pipeline.redaction import Redactor  # noqa: PLC0415
+    from certification_pipeline.report.foreign import artifacts_frame, contradictions, in_one_line, left_out  # noqa: PLC0415
 
+    # Commands, paths and messages of somebody else's may hold a password: what is shown of them does not.
     report = dpone_claims(directory)
+    report = type(report).model_validate(Redactor().redact(report.model_dump()))
     if form is Format.JSON:
         emit(report.model_dump(mode="json"))
     else:
@@ -36,7 +39,7 @@ def dpone(
         screen = console()
         for line in contradictions(report):
             screen.print(f"✗ {line}", markup=False, highlight=False, soft_wrap=True)
-        for path, why in report.left_out.items():
-            screen.print(f"? {path}: {why}", markup=False, highlight=False, soft_wrap=True)
+        for line in left_out(report):
+            screen.print(f"? {line}", markup=False, highlight=False, soft_wrap=True)
         screen.print(in_one_line(report), markup=False, highlight=False, soft_wrap=True)
     raise typer.Exit(exit_code(report.outcome))

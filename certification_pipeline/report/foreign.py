@@ -49,9 +49,9 @@ def in_one_line(report: ForeignReport) -> str:
 
 
 def contradictions(report: ForeignReport) -> list[str]:
-    """Every contradicted claim as a line."""
+    """Every contradicted claim as a line; names and values come from files of anybody's."""
     return [
-        f"{artifact.path}: {claim.claim} says {_value(claim)}: {claim.why}"
+        visible(f"{artifact.path}: {claim.claim} says {_value(claim)}: {claim.why}")
         for artifact in report.artifacts
         for claim in artifact.claims
         if claim.outcome is Outcome.FAILED
@@ -86,6 +86,11 @@ def _row(group: list[ForeignArtifact]) -> tuple[object, ...]:
     )
 
 
+def left_out(report: ForeignReport) -> list[str]:
+    """What was not looked at, and why, a line each."""
+    return [visible(f"{path}: {reason}") for path, reason in report.left_out.items()]
+
+
 def _value(claim: ForeignClaim) -> str:
-    text = visible(str(claim.stated))
-    return text if claim.recomputed is None else f"{text}, recomputed {visible(str(claim.recomputed))}"
+    again = "" if claim.recomputed is None else f", recomputed {claim.recomputed}"
+    return f"{claim.stated}{again}"

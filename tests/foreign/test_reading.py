@@ -138,6 +138,24 @@ def test_the_command(certify: Certify, real: Spoilt, tmp_path: Path) -> None:
         assert "Name the folder" in answer.err
 
 
+@pytest.mark.parametrize("form", ["table", "json"])
+def test_neither_a_password_nor_a_control_character_gets_through(
+    certify: Certify, real: Spoilt, form: str
+) -> None:
+    secret = "postgres://me:hunter2hunter2@db/x --partitions"
+    real.edit("replay/resync_run_02.json", lambda replay: replay.update(commands=[secret]))
+    real.edit("chain/v1__evidence_chain.json", lambda entry: entry.update(release="\x1b[2Jv2\x07"))
+    real.edit(
+        "registry/run_01__run_registry.json",
+        lambda entry: entry["artifacts"][0].update(name="\x1b[31mred", sha256="1" * 64),
+    )
+    answer = certify("dpone", real.root, "--format", form)
+    assert answer.code == 1
+    assert "hunter2" not in answer.out
+    assert "\x1b" not in answer.out
+    assert "\x07" not in answer.out
+
+
 def test_what_only_cannot_be_shown_is_inconclusive(certify: Certify, real: Spoilt, tmp_path: Path) -> None:
     (real.root / "matrix").rename(tmp_path / "matrix")
     answer = certify("dpone", tmp_path / "matrix")
