@@ -8,7 +8,10 @@ from typing import Any
 
 import jsonschema
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from certification_pipeline.catalog.vocabulary import ReasonCode
 from certification_pipeline.evidence import layout
 from certification_pipeline.evidence.errors import EvidenceError
 from certification_pipeline.evidence.schema import PREDICATES, predicate_schema
@@ -48,6 +51,31 @@ def test_a_line_is_an_envelope_that_verifies_with_the_public_key_alone() -> None
     assert not verified_by(line, [])
     assert not verified_by(sign(b'{"a": 1}', None), [SIGNER.public_key])
     assert not verified_by(Line.of(b'{"a": 2}', line.signatures), [SIGNER.public_key])
+
+
+def test_the_format_of_a_signed_line_is_pinned() -> None:
+    """By the canary's key; anybody's Ed25519 and DSSE must give these bytes."""
+    sig = "9JQymjJqlnmj/ErsvMYOuLDVoLANiO+detxkSNdg372rVnob78vm2M/iQvpw/lqmAkuF0grgF8BKYEw1ubjxAw=="
+    key_id = "63d00ee3cf4f5c61ad94efa696c68f13b608fe56ecea13fb144a6fd18e9235b9"
+    assert sign(b'{"a":1}', SIGNER).spelled().decode() == (
+        '{"payload":"eyJhIjoxfQ==","payloadType":"application/vnd.in-toto+json",'
+        f'"signatures":[{{"keyid":"{key_id}","sig":"{sig}"}}]}}\n'
+    )
+
+
+@settings(max_examples=200, deadline=None)
+@given(payload=st.binary(max_size=200), signed=st.booleans(), at=st.integers(0), put=st.binary(max_size=3))
+def test_whatever_is_read_as_a_line_is_spelled_like_it(
+    payload: bytes, signed: bool, at: int, put: bytes
+) -> None:
+    spelled = sign(payload, SIGNER if signed else None).spelled()
+    line = parse_line(spelled)
+    assert line is not None
+    assert (line.statement, line.spelled()) == (payload, spelled)
+    at %= len(spelled)
+    edited = spelled[:at] + put + spelled[at + 1 :]
+    found = parse_line(edited)
+    assert found is None or found.spelled() == edited.removesuffix(b"\n") + b"\n"
 
 
 def test_a_line_in_another_spelling_is_none() -> None:
@@ -173,6 +201,20 @@ def test_what_a_cell_says_of_itself_is_not_what_is_signed(tmp_path: Path) -> Non
     seal_evidence(directory, SIGNER)
     predicate = statements(directory)[1]["predicate"]
     assert (predicate["outcome"], predicate["verified"]) == ("failed", False)
+
+
+def test_all_five_outcomes_can_be_said_each_without_a_verdict_with_its_reason(tmp_path: Path) -> None:
+    directory, sealed = undecided_release(tmp_path, without=SMALL[0].key.cell_id)
+    directory.write(cell(sealed, SMALL[1], (), reason=ReasonCode.SERVICE_DIED, detail="it died"))
+    seal_evidence(directory, None)
+    predicates = [made["predicate"] for made in statements(directory)[1:-1]]
+    assert [(each["outcome"], each.get("reason"), each["verified"]) for each in predicates] == [
+        ("untested", "no_outcome", False),
+        ("cantTell", "service_died", True),
+        ("inapplicable", "not_declared", True),
+        ("untested", "service_unavailable", True),
+    ]
+    assert "evidence" not in predicates[0]
 
 
 def test_an_engine_that_could_not_be_installed_has_no_digest_made_up(tmp_path: Path) -> None:
