@@ -51,9 +51,11 @@ def push(
     from certification_pipeline.evidence.stores.opening import open_store  # noqa: PLC0415
     from certification_pipeline.evidence.stores.remote import measure  # noqa: PLC0415
     from certification_pipeline.gates.transfer.push import push as push_chain  # noqa: PLC0415
+    from certification_pipeline.gates.transfer.remote_chain import refuse_evidence  # noqa: PLC0415
 
     remote = open_store(url)
     store, names = chains(evidence_dir, engine)
+    refuse_evidence(remote, store.root)
     conditions = measure(remote)
     rows: list[JsonValue] = []
     for name in names:

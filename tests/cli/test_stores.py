@@ -43,6 +43,8 @@ def test_what_is_not_there_and_what_is_no_store_are_told(
     assert nothing.code == 2
     assert "certify push" in nothing.err
     assert certify("push", "ftp://user:canary@host/x", "--evidence-dir", copy).code == 2
+    assert certify("push", "s3:/bucket", "--evidence-dir", copy).code == 2
+    assert certify("push", copy, "--evidence-dir", copy).code == 2
     shared = tmp_path / "shared"
     assert certify("push", shared, "--evidence-dir", copy).code == 0
     unknown = certify("pull", shared, tmp_path / "away", "--engine", "nobody")

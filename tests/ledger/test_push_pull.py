@@ -68,7 +68,7 @@ def standing(root: Path, remote: DirectoryStore) -> Standing:
 def test_what_was_pushed_comes_back_to_the_byte(root: Path, remote: DirectoryStore, tmp_path: Path) -> None:
     done = pushed(root, remote)
     assert (done.size, done.entries) == (3, 3)
-    assert done.notes == ("1 entries of releases that were run again went without their files",)
+    assert done.notes == ("superseded by a later run, and pushed without their files: 1",)
     assert remote_engines(remote) == (ENGINE,)
     away = tmp_path / "away"
     back = pulled(remote, away, keys=[PEN.public_key])
@@ -170,6 +170,16 @@ def test_production_attestations_travel_and_replace_nothing(
 
 
 # --- who may not ------------------------------------------------------------------------------------------
+
+
+def test_a_store_is_apart_from_evidence(root: Path, tmp_path: Path) -> None:
+    other = Path(shutil.copytree(root, tmp_path / "other"))
+    before = files(tmp_path)
+    for place, told in ((root, "apart"), (root / "store", "apart"), (tmp_path, "apart"), (other, "no store")):
+        for ask in (pushed, lambda here, there: pulled(there, here)):
+            with pytest.raises(EvidenceError, match=told):
+                ask(root, DirectoryStore(place))
+    assert files(tmp_path) == before
 
 
 def test_evidence_that_was_touched_is_not_pushed(root: Path, remote: DirectoryStore, tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ class DirectoryStore:
     """Objects as files. Creating is atomic by the file system, replacing by a lock file at the root."""
 
     def __init__(self, root: Path) -> None:
-        self._root = root.absolute()
+        self._root = self.root = root.absolute()
         self.shown = str(root)
 
     def read(self, key: str, largest: int) -> Fetched | None:

@@ -17,6 +17,9 @@ def open_store(given: str) -> RemoteStore:
     Raises ``EvidenceError`` for another kind of URL, without what it could hold of a password.
     """
     scheme, mark, _ = given.partition("://")
+    if not mark and given.partition(":")[0] in (*SCHEMES, "file"):
+        remedy = "Write it with two slashes, e.g. s3://bucket/prefix"
+        raise EvidenceError(given[:80], None, "is neither a URL nor a directory", remedy, ProblemKind.MISSING)
     if not mark:
         return DirectoryStore(Path(given).expanduser())
     if scheme == "file":

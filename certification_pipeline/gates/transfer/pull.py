@@ -32,7 +32,12 @@ from certification_pipeline.gates.chain_links import Links, read_links
 from certification_pipeline.gates.transfer.beside import pull_attestations
 from certification_pipeline.gates.transfer.placing import Arriving, Place, place
 from certification_pipeline.gates.transfer.push import disagreement, forked
-from certification_pipeline.gates.transfer.remote_chain import RemoteChain, RemoteDecision, blob_key
+from certification_pipeline.gates.transfer.remote_chain import (
+    RemoteChain,
+    RemoteDecision,
+    blob_key,
+    refuse_evidence,
+)
 
 _SIDE_BY_SIDE = 8
 
@@ -67,6 +72,7 @@ def pull(
     ``set_aside``: a local chain that went another way is moved out of the evidence, and not refused.
     Raises ``EvidenceError`` when anything does not verify or would be written over; nothing is changed then.
     """
+    refuse_evidence(remote, store.root)
     staging = store.root.with_name(f".{store.root.name}.pull") / ChainDir(store.root, engine).engine
     try:
         with writing(staging):

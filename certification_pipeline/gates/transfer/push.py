@@ -31,6 +31,7 @@ from certification_pipeline.gates.transfer.remote_chain import (
     RemoteDecision,
     RemoteDecisions,
     blob_key,
+    refuse_evidence,
 )
 
 _SIDE_BY_SIDE = 8
@@ -78,6 +79,7 @@ def push(
     Raises ``EvidenceError`` when the local chain or a file to be pushed does not verify, when the store's
     chain is not the beginning of ours, and (``REFUSED``) when the store cannot be used.
     """
+    refuse_evidence(remote, store.root)
     notes = refuse_unsafe(remote, conditions, single_writer=single_writer)
     sound, chain = sound_chain(store, engine), RemoteChain(remote, engine)
     there = _beginning_there(chain, sound)
@@ -102,7 +104,7 @@ def push(
     files, notes = files + beside.files, (*notes, *beside.notes)
     superseded = sum(newest[entry.release_id] is not entry for entry in missing)
     if superseded:
-        notes = (*notes, f"{superseded} entries of releases that were run again went without their files")
+        notes = (*notes, f"superseded by a later run, and pushed without their files: {superseded}")
     return Pushed(engine, len(sound.links.entries), len(missing), files, notes)
 
 

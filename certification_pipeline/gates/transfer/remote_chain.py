@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
@@ -14,9 +15,10 @@ from certification_pipeline.evidence.artifact import DIGEST_PATTERN, Digest, Mod
 from certification_pipeline.evidence.canonical import parse, render
 from certification_pipeline.evidence.chain import ChainedArtifact, EvidenceChainEntry
 from certification_pipeline.evidence.checkpoint import Checkpoint, parse_checkpoint
-from certification_pipeline.evidence.errors import EvidenceError
+from certification_pipeline.evidence.errors import EvidenceError, ProblemKind
 from certification_pipeline.evidence.files import SEGMENT_PATTERN, safe_segment
 from certification_pipeline.evidence.merkle import Hash, leaf_hash
+from certification_pipeline.evidence.stores.directory import DirectoryStore
 from certification_pipeline.evidence.stores.remote import RemoteStore, Version
 
 _ENTRY = re.compile(rf"chain/({SEGMENT_PATTERN})/entries/([0-9]{{6,18}})\.json")
@@ -142,6 +144,20 @@ class RemoteChain:
                 high = probe - 1
             probe = (low + high + 1) // 2
         return low
+
+
+def refuse_evidence(remote: RemoteStore, evidence: Path) -> None:
+    """``EvidenceError`` when a directory to push to or pull from is, holds or lies in evidence itself."""
+    if not isinstance(remote, DirectoryStore):
+        return
+    there, here = remote.root.resolve(), evidence.resolve()
+    problem = ""
+    if there.is_relative_to(here) or here.is_relative_to(there):
+        problem = f"is not apart from the evidence in {evidence}"
+    elif (there / layout.RELEASES).exists():
+        problem = "is an evidence directory, and no store"
+    if problem:
+        raise EvidenceError(remote.shown, None, problem, "Name another directory", ProblemKind.MISSING)
 
 
 def blob_key(digest: Digest) -> str:
