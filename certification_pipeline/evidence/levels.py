@@ -72,8 +72,9 @@ class RequirementState(Model):
     level: str
     text: str
     standing: Standing
+    for_next: Standing = Field(description="as the next level asks it: on better services, perhaps")
     expires_at: AwareDatetime | None = None
-    proofs: tuple[Proof, ...]
+    proofs: tuple[Proof, ...] = Field(description="as the next level asks for them")
 
 
 class Seen(StrEnum):

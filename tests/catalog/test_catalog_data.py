@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
 from certification_pipeline.catalog.catalog import Catalog
+from certification_pipeline.catalog.checklist import ChecklistItem, TestMarker
 from certification_pipeline.catalog.loading import catalog_digest, load_catalog
-from certification_pipeline.catalog.vocabulary import DriftKind, Guarantee, Strategy, Support
+from certification_pipeline.catalog.vocabulary import DriftKind, Fidelity, Guarantee, Strategy, Support
 from certification_pipeline.harness.engines.protocol import RunRecord
 from certification_pipeline.harness.workload.spec import LogicalType
 
@@ -38,6 +40,39 @@ DPONE_REQUIREMENTS = {
         "Observability fields verified.",
         "Backward compatibility policy documented.",
     ],
+}
+
+DPONE_CHECKLIST = [
+    "Documentation page.",
+    "Example manifest.",
+    "Credential model.",
+    "Offline unit tests.",
+    "Optional dependency smoke test.",
+    "Integration test profile.",
+    "Live test instructions.",
+    "Known limitations.",
+    "Changelog entry when level changes.",
+]
+
+DPONE_MARKERS = [
+    "`unit`: default tests that require no external services.",
+    "`integration`: local disposable infrastructure.",
+    "`integration_live`: real vendor services and real credentials.",
+    "`nightly`: scheduled broad validation.",
+]
+
+DPONE_MEANINGS = [
+    "Use for connectors that are useful for development but not guaranteed for production.",
+    "Use for connectors that are suitable for controlled workloads.",
+    "Use for connectors approved for unattended production pipelines.",
+]
+
+KRISHIV_LABELS = {
+    "Certified": "Passes the full certification.rs suite. Has a confirmed production deployment. "
+    "Documented in this guide.",
+    "Preview": "Code works, certification suite has run, but no production deployment yet. "
+    "The API may change.",
+    "Experimental": "Early-stage. May be incomplete. The API will change.",
 }
 
 KRISHIV_SIX = [
@@ -155,6 +190,41 @@ class TestPolicies:
         levels = catalog.policies["dpone"].levels
         assert {level.id: [r.text for r in level.requirements] for level in levels} == DPONE_REQUIREMENTS
         assert [level.id for level in levels] == ["experimental", "beta", "production-certified"]
+
+    def test_dpone_holds_every_other_line_of_its_document(self, catalog: Catalog) -> None:
+        policy = catalog.policies["dpone"]
+        assert [line.text for line in policy.checklist] == DPONE_CHECKLIST
+        assert {line.item for line in policy.checklist} == set(ChecklistItem) - {ChecklistItem.LIVE_TESTS}
+        assert [line.text for line in policy.markers] == DPONE_MARKERS
+        assert [line.marker for line in policy.markers] == list(TestMarker)
+        assert [level.includes for level in policy.levels] == [
+            None,
+            "All experimental requirements.",
+            "All beta requirements.",
+        ]
+        assert [level.meaning for level in policy.levels] == DPONE_MEANINGS
+        assert (
+            catalog.policies["dpone"].levels[-1].also[0].text.startswith("Promote after recurring CDC/XMin")
+        )
+
+    def test_krishivs_labels_are_the_documents_words(self, catalog: Catalog) -> None:
+        assert {level.title: level.meaning for level in catalog.policies["krishiv"].levels} == KRISHIV_LABELS
+
+    def test_every_proof_is_of_something_that_exists(self, catalog: Catalog) -> None:
+        """Scenarios and checks are held by the catalogue itself; documents lie in this checkout."""
+        docs = Path(__file__).parents[2]
+        for policy in catalog.policies.values():
+            lines = [line for level in policy.levels for line in level.everything]
+            for template in {document for line in lines for document in line.documents}:
+                for connector in ("reference/postgres", "reference/duckdb", "dlt/sqlite"):
+                    path, _, anchor = template.format(connector=connector).partition("#")
+                    titles = re.findall(r"^## +(.+?)\s*$", (docs / path).read_text(), re.MULTILINE)
+                    anchors = {re.sub(r"[^\w\- ]", "", one.lower()).replace(" ", "-") for one in titles}
+                    assert not anchor or anchor in anchors, template
+
+    def test_the_highest_levels_need_real_services(self, catalog: Catalog) -> None:
+        for policy in catalog.policies.values():
+            assert set(policy.levels[-1].fidelity) == {Fidelity.VENDOR, Fidelity.REAL}
 
     def test_krishiv_has_the_canonical_six(self, catalog: Catalog) -> None:
         levels = catalog.policies["krishiv"].levels

@@ -14,7 +14,7 @@ from pathlib import Path
 from certification_pipeline.catalog.catalog import Catalog
 from certification_pipeline.catalog.claims import Claim, RouteClaims, TypeRule
 from certification_pipeline.catalog.loading import load_catalog
-from certification_pipeline.catalog.vocabulary import Support
+from certification_pipeline.catalog.vocabulary import DriftKind, Support
 from certification_pipeline.evidence.files import write_atomically
 from certification_pipeline.families.connector_live.packages import allowed
 
@@ -27,6 +27,7 @@ SECTIONS = (
     "Credentials",
     "Type mapping",
     "Load strategies and guarantees",
+    "Schema drift",
     "Known limitations",
     "Live tests",
     "Troubleshooting",
@@ -137,6 +138,27 @@ def _types(connector: str, catalog: Catalog) -> str:
     return _table(("logical type", "permitted in the sink", "declared loss"), rows)
 
 
+def _drift(connector: str, catalog: Catalog) -> str:
+    """Drift and declared behaviour, with the strategies and routes that behave so."""
+    found: dict[tuple[str, str], dict[str, list[str]]] = {}
+    for route in claims_of(connector, catalog):
+        for strategy, claim in route.strategies.items():
+            for kind in DriftKind if claim.support in _CLAIMED else ():
+                if (behaviour := route.drift_behaviour(strategy, kind)) is not None:
+                    where = f"{route.source} → {route.sink}"
+                    routes = found.setdefault((kind.value, behaviour.value), {})
+                    routes.setdefault(strategy.value, []).append(where)
+    if not found:
+        return "The engine declares nothing about changed schemas: `schema.*` proves nothing here."
+    rows: list[tuple[str, ...]] = []
+    for (drift, happens), strategies in found.items():
+        together: dict[str, list[str]] = {}
+        for strategy_id, routes_of in strategies.items():
+            together.setdefault(", ".join(routes_of), []).append(strategy_id)
+        rows += [(drift, happens, ", ".join(names), where) for where, names in together.items()]
+    return _table(("drift", "what happens", "strategies", "routes"), rows)
+
+
 def _packages(connector: str, catalog: Catalog) -> str:
     engine, _, system = connector.partition("/")
     return "Optional packages it may import: " + ", ".join(
@@ -149,6 +171,7 @@ BLOCKS: Mapping[str, Callable[[str, Catalog], str]] = {
     "limitations": _limitations,
     "types": _types,
     "packages": _packages,
+    "drift": _drift,
 }
 """Every table that is generated; each must stand in each page."""
 

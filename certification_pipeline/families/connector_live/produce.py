@@ -252,6 +252,7 @@ def _documents(docs: Path | None, scope: Collection[Connector]) -> dict[str, Dig
     files = [
         *(page_path(docs, connector.name) for connector in scope),
         *(file for engine in sorted(engines) for file in (docs / FOLDER / EXAMPLES).glob(f"{engine}-*.yaml")),
+        docs / "compatibility.md",
         docs.parent / "CHANGELOG.md",
     ]
     there = sorted(file for file in files if file.is_file())

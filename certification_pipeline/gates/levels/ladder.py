@@ -50,7 +50,7 @@ def _ladder(unit: Certified, track: Track, walked: Walked) -> ConnectorLevel:
     missing = [
         state
         for state in states
-        if following is not None and state.standing not in _HOLDS and _up_to(policy, state.level, after)
+        if following is not None and state.for_next not in _HOLDS and _up_to(policy, state.level, after)
     ]
     expires = track.reach[track.held].until if track.held >= 0 and track.reach else None
     in_notice = expires is not None and expires <= known.at
@@ -78,28 +78,39 @@ def _ladder(unit: Certified, track: Track, walked: Walked) -> ConnectorLevel:
 
 
 def _requirements(asking: Asking, after: int) -> list[RequirementState]:
-    """Each line; cells count on the services that the level to be reached asks for."""
-    policy = asking.policy
-    strict = policy.levels[min(after, len(policy.levels) - 1)].fidelity
+    """Each line as the level that is held asks it, and as the next one does."""
+    levels = asking.policy.levels
+    held = levels[after - 1].fidelity if after else ()
+    strict = levels[min(after, len(levels) - 1)].fidelity
     listed = []
-    for index, level in enumerate(policy.levels):
-        fidelity = frozenset(level.fidelity or (strict if index <= after else ()))
-        listed += [_requirement(asking, level.id, line, fidelity) for line in level.everything]
+    for index, level in enumerate(levels):
+        asked = (level.fidelity or held) if index < after else level.fidelity
+        better = (level.fidelity or strict) if index <= after else level.fidelity
+        pair = (frozenset(asked), frozenset(better))
+        listed += [_requirement(asking, level.id, line, pair) for line in level.everything]
     return listed
 
 
 def _requirement(
-    asking: Asking, level: str, line: Requirement, fidelity: frozenset[Fidelity]
+    asking: Asking, level: str, line: Requirement, fidelity: tuple[frozenset[Fidelity], frozenset[Fidelity]]
 ) -> RequirementState:
     known, notice = asking.walked.known, asking.policy.notice
-    named = list(named_by(asking.policy, line, asking.unit, known, fidelity))
+    now, better = fidelity
+    named = list(named_by(asking.policy, line, asking.unit, known, now))
+    wanted = named if better == now else list(named_by(asking.policy, line, asking.unit, known, better))
     standing, expires = standing_of(named, known.at, notice)
     proofs = tuple(
-        _proof(one, how := standing_at(one, known.at, notice), explain(asking, one, how, fidelity))
-        for one in named
+        _proof(one, how := standing_at(one, known.at, notice), explain(asking, one, how, better))
+        for one in wanted
     )
     return RequirementState(
-        id=line.id, level=level, text=line.text, standing=standing, expires_at=expires, proofs=proofs
+        id=line.id,
+        level=level,
+        text=line.text,
+        standing=standing,
+        for_next=standing_of(wanted, known.at, notice)[0],
+        expires_at=expires,
+        proofs=proofs,
     )
 
 
@@ -129,12 +140,12 @@ def _why(
     if in_notice and held is not None:
         late = [s.id for s in states if s.standing is Standing.NOTICE and _up_to(policy, s.level, track.held)]
         return f"{held} under notice: the proof of {_listed(late)} has expired"
-    refuted = [s.id for s in states if s.standing is Standing.REFUTED and s.level == following]
+    refuted = [s.id for s in states if s.for_next is Standing.REFUTED and s.level == following]
     if refuted:
         return f"{_listed(refuted)} was seen to fail"
     if following is None:
         return f"everything that {held} asks is proven"
-    open_ = [s.id for s in states if s.standing not in _HOLDS and _up_to(policy, s.level, track.held + 1)]
+    open_ = [s.id for s in states if s.for_next not in _HOLDS and _up_to(policy, s.level, track.held + 1)]
     proven = f"everything that {held} asks is proven; " if held else ""
     return f"{proven}{following} lacks {_listed(open_)}" if open_ else f"{proven}{following} is not reached"
 

@@ -75,6 +75,7 @@ def test_tables_of_the_page_are_the_catalogues(page: str, connector: Connector, 
     """Published equals computed: the generated tables are what the catalogue says now."""
     _same_block("strategies", page, connector, context)
     _same_block("types", page, connector, context)
+    _same_block("drift", page, connector, context)
     _same_block("packages", page, connector, context)
 
 
