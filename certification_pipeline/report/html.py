@@ -36,6 +36,7 @@ from certification_pipeline.report.guarantees import observed_frame
 from certification_pipeline.report.release import CellLine, ReleaseView, SubjectView
 from certification_pipeline.report.sections.comparison import compared_page
 from certification_pipeline.report.sections.crash import CrashPage, crash_page
+from certification_pipeline.report.sections.levels import levels_section
 from certification_pipeline.report.sections.page import FamiliesPage, counted, families_page
 from certification_pipeline.report.sections.samples import SampleView, sample_view
 from certification_pipeline.report.steps import split_step
@@ -202,6 +203,10 @@ def render_html(
     return environment.get_template("report.html.j2").render(
         release=release,
         subjects=[_subject_page(subject, catalog, budget, links, history) for subject in release.subjects],
+        granted={
+            name: levels_section(release.store, release.release_id, name)
+            for name in (subject.subject.engine for subject in release.subjects)
+        },
         steps=[
             (step.engine, step.why, split_step(str(step.do)))
             for step in next_steps(release).itertuples(index=False)
