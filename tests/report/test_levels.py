@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -16,7 +15,7 @@ from certification_pipeline.report.html import render_html
 from certification_pipeline.report.levels import DAYS, calendar, ladder_frame, requirement_frame
 from certification_pipeline.report.loading import load_release
 from certification_pipeline.report.sections.levels import levels_section
-from tests.evidence.builders import ENGINE, START
+from tests.evidence.builders import ENGINE
 from tests.levels.builders import day, history, ladder, said
 from tests.levels.ledgers import released
 
@@ -48,16 +47,14 @@ def test_without_levels_it_shows_none(root: Path, tmp_path: Path) -> None:
 def test_a_connectors_name_is_no_markup(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = EvidenceStore(root)
     levels = store.release("release-01", ENGINE).read(layout.CONNECTOR_LEVELS, ConnectorLevels)
-    evil = levels.connectors[1].model_copy(update={"name": '"><script>alert(1)</script>'})
-    forged = levels.model_copy(
-        update={"connectors": (evil,), "created_at": START + timedelta(days=1, hours=2)}
-    )
+    evil = ladder(history([said(0)]), 1).model_copy(update={"name": '"><script>alert(1)</script>'})
+    forged = levels.model_copy(update={"connectors": (evil,), "created_at": day(1)})
     monkeypatch.setattr("certification_pipeline.evidence.subject_dir.SubjectDir.read", lambda *_: forged)
     page = levels_section(store, "release-01", ENGINE)
     assert page is not None
     assert page.calendar
     assert all("<script>" not in drawn for _, drawn in page.calendar)
-    assert "2024-11-20: green</title>" in page.calendar[0][1]
+    assert "2025-01-01: green</title>" in page.calendar[0][1]
 
 
 def test_the_calendar_has_a_mark_a_day() -> None:
