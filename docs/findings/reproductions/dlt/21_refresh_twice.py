@@ -39,7 +39,6 @@ CASES = (
     ("staging-optimized", "sql", "killed", []),
     ("staging-optimized", "sql", "cut", []),
     ("truncate-and-insert", "parquet", "killed", TWICE),
-    ("truncate-and-insert", "parquet", "cut", TWICE),
 )
 JOBS = {"parquet": PostgresParquetCopyJob, "sql": SqlLoadJob}
 noted = PackageStorage.save_pending_transition
