@@ -16,10 +16,12 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
-from benchmarks.synthetic import ENGINE, cells_of, decide
+from benchmarks.synthetic import ENGINE, START, SUBJECT, cells_of, decide
+from certification_pipeline.catalog.loading import load_catalog
 from certification_pipeline.evidence.exports.junit import junit_xml
 from certification_pipeline.evidence.provenance import stamp
 from certification_pipeline.evidence.store import EvidenceStore, SubjectDir
@@ -27,6 +29,8 @@ from certification_pipeline.gates import chain
 from certification_pipeline.gates.certification_suite import certification_suite
 from certification_pipeline.gates.decide import read_matrix
 from certification_pipeline.gates.exported import exported
+from certification_pipeline.gates.levels.decision import decide_levels
+from certification_pipeline.gates.levels.reading import read_ledger
 from certification_pipeline.gates.release_summary import verify_release_summary
 from certification_pipeline.gates.verify.evidence import Asked, verify_evidence
 from certification_pipeline.report.published import read_published
@@ -69,6 +73,23 @@ def _verify(root: Path) -> None:
     assert found.outcome.value == "passed", found.findings[:3]
 
 
+def _levels(root: Path) -> None:
+    """From the raw cells of every release; nothing that was kept is used."""
+    at = START + timedelta(days=len(EvidenceStore(root).releases()))
+    ledger = read_ledger(EvidenceStore(root), ENGINE, keep=False)
+    policies = load_catalog().policies
+    decide_levels(
+        ledger.history,
+        policies,
+        SUBJECT,
+        stamp("run").model_copy(update={"created_at": at}),
+        release_id="r",
+        profile="embedded",
+        chain=ledger.link,
+        problems=ledger.problems,
+    )
+
+
 def _export(root: Path) -> None:
     junit_xml([exported(_directory(root), stamp("run"))])
 
@@ -83,13 +104,15 @@ IN_ONE_RELEASE: Mapping[str, Callable[[Path], None]] = {
     "release summary, verified": _summary,
     "chain verify": _chain_verify,
     "certify verify": _verify,
+    "levels": _levels,
     "export": _export,
     "published record": _record,
 }
 IN_ONE_LEDGER: Mapping[str, Callable[[Path], None]] = {
     "chain verify": _chain_verify,
-    "one release more": _append,
     "certify verify": _verify,
+    "levels": _levels,
+    "one release more": _append,  # last: its files go again, its entry stays
 }
 
 

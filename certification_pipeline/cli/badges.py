@@ -15,6 +15,7 @@ def badges(
     *,
     release_id: options.ReleaseId = None,
     engine: options.Engines = None,
+    key: options.Keys = None,
     evidence_dir: options.EvidenceDir = None,
     out: Annotated[
         Path | None,
@@ -22,7 +23,7 @@ def badges(
     ] = None,
     form: options.Formatted = Format.TABLE,
 ) -> None:
-    """Draw badges as SVG and as shields' endpoint JSON: release, routes, delivery guarantees, calibration.
+    """Draw badges as SVG and as shields' endpoint JSON: release, routes, levels, guarantees, calibration.
 
     Evidence that does not verify makes them red, evidence that is too old grey. Exits 1 when one is red.
     """
@@ -30,7 +31,7 @@ def badges(
 
     import pandas as pd  # noqa: PLC0415
 
-    from certification_pipeline.cli.evidence import open_release  # noqa: PLC0415
+    from certification_pipeline.cli.evidence import open_release, trusted_keys  # noqa: PLC0415
     from certification_pipeline.cli.output import show  # noqa: PLC0415
     from certification_pipeline.evidence.provenance import stamp  # noqa: PLC0415
     from certification_pipeline.report.badge_files import write_badges  # noqa: PLC0415
@@ -38,13 +39,17 @@ def badges(
     from certification_pipeline.report.current_badges import current_badges  # noqa: PLC0415
 
     store, chosen, names = open_release(evidence_dir, release_id, engine)
+    trusted = trusted_keys(evidence_dir, key)
     place = out or store.root / "badges"
     decided = stamp(str(uuid4()))
     made = [
         (name, badge)
         for name in names
         for badge in write_badges(
-            place, name, current_badges(store, chosen, name, place, decided), decided.created_at
+            place,
+            name,
+            current_badges(store, chosen, name, place, decided, trusted=trusted),
+            decided.created_at,
         )
     ]
     rows = [

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from certification_pipeline.evidence.anchor import Anchor
 from certification_pipeline.evidence.errors import EvidenceError, ProblemKind
+from certification_pipeline.evidence.seal.keys import PublicKey
 from certification_pipeline.evidence.store import EvidenceStore
 from certification_pipeline.evidence.subject_dir import SubjectDir
 from certification_pipeline.report.loading import chosen_release
@@ -62,6 +63,13 @@ def given_anchor(given: str | None) -> Anchor | None:
         return read_anchor(given)
     except EvidenceError as error:
         raise SettingsError(f"--anchor: {error.path}: {error.problem}", error.remedy) from None
+
+
+def trusted_keys(evidence_dir: Path | None, keys: list[str] | None) -> tuple[PublicKey, ...]:
+    """Whose statements about deployments count: the keys given or configured, and our own signer's."""
+    settings = load_settings(evidence_dir=evidence_dir, trusted_keys=tuple(keys) if keys else None)
+    signer = settings.signer()
+    return (*settings.trusted(), *((signer.public_key,) if signer else ()))
 
 
 Side = tuple[str, str]

@@ -65,7 +65,7 @@ counts cells: one scenario on one route under one strategy, judged row by row.
 
 
 def connectors_frame(record: PublishedRecord) -> pd.DataFrame:
-    """One row a connector and role that anything was tried of, or that has a level."""
+    """One row a connector and role of which anything was tried."""
     cells = [cell for cell in record.planned() if cell.outcome is not Outcome.INAPPLICABLE]
     tried = [cell for cell in cells if cell.outcome is not Outcome.UNTESTED]
     strategies = _strategies(tried)

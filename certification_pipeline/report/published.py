@@ -11,6 +11,7 @@ from certification_pipeline.evidence.artifact import Blocker, Digest, Producer
 from certification_pipeline.evidence.calibration import Calibration
 from certification_pipeline.evidence.canonical import sha256
 from certification_pipeline.evidence.errors import EvidenceError
+from certification_pipeline.evidence.levels import ConnectorLevel
 from certification_pipeline.evidence.provenance import Provenance
 from certification_pipeline.evidence.published import (
     PublishedCalibration,
@@ -22,9 +23,11 @@ from certification_pipeline.evidence.published import (
     PublishedRecord,
     PublishedService,
 )
+from certification_pipeline.evidence.seal.keys import PublicKey
 from certification_pipeline.evidence.store import EvidenceStore
 from certification_pipeline.evidence.summary import ReleaseSummary
 from certification_pipeline.gates.guarantees import ObservedGuarantee
+from certification_pipeline.gates.levels.writing import levels_of
 from certification_pipeline.report.families import CHAIN_FAMILY, MATRIX, FamilyView
 from certification_pipeline.report.guarantees import observed
 from certification_pipeline.report.in_short import in_short
@@ -65,7 +68,6 @@ def published_record(
     summary_sha256: Digest,
     decided: Provenance,
     *,
-    levels: Iterable[PublishedLevel] = (),
     fresh_days: int = FRESH_DAYS,
 ) -> PublishedRecord:
     """What may be said in public of one subject's release, from the gates' verdicts of this moment.
@@ -109,7 +111,7 @@ def published_record(
             if each.name not in (MATRIX, CHAIN_FAMILY)
         ),
         calibration=_calibration(view.families),
-        levels=tuple(levels),
+        levels=(),
         guarantees=tuple(_guarantee(each) for each in observed(view)),
         cells=tuple(_cell(line) for line in lines if not _is_gap(line)),
         gaps=_gaps(line for line in lines if _is_gap(line)),
@@ -202,10 +204,37 @@ def _guarantee(one: ObservedGuarantee) -> PublishedGuarantee:
 
 
 def read_published(
-    store: EvidenceStore, release_id: str, engine: str, decided: Provenance
+    store: EvidenceStore,
+    release_id: str,
+    engine: str,
+    decided: Provenance,
+    *,
+    trusted: Collection[PublicKey] = (),
 ) -> PublishedRecord:
-    """As :func:`published_record`, from one engine's release on disk, every verdict recomputed on the way."""
+    """As :func:`published_record`, from one engine's release on disk, every verdict recomputed on the way.
+
+    Levels are those of the ledger at the time of ``decided``; ``trusted``: whose attestations count for them.
+    """
     directory = store.release(release_id, engine)
     view = load_subject(directory, store=store)
     written = sha256(directory.read_bytes(layout.RELEASE_SUMMARY))
-    return published_record(view, written, decided)
+    record = published_record(view, written, decided)
+    granted, ledger = levels_of(store, engine, decided.created_at, trusted=trusted, subject=view.subject)
+    unread = [blocker for blocker in granted.blockers if blocker.code.startswith("ledger.")]
+    if untrue := [*ledger.problems, *unread]:
+        raise EvidenceError(f"{layout.CHAIN}/{engine}", None, untrue[0].message, untrue[0].next_step)
+    return record.model_copy(update={"levels": tuple(map(_level, granted.connectors))})
+
+
+def _level(one: ConnectorLevel) -> PublishedLevel:
+    return PublishedLevel(
+        connector=one.name.partition("/")[2],
+        roles=one.roles,
+        policy=one.policy,
+        level=one.level,
+        highest=one.level is not None and one.next_level is None,
+        why=one.why,
+        next_step=one.next_step,
+        # A level whose proof has expired is under notice, which is not fresh.
+        expires_at=one.expires_at,
+    )

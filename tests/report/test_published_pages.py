@@ -13,7 +13,7 @@ from certification_pipeline.catalog.vocabulary import Outcome
 from certification_pipeline.evidence.canonical import seal
 from certification_pipeline.evidence.errors import EvidenceError
 from certification_pipeline.evidence.plan import Selection
-from certification_pipeline.evidence.published import PublishedRecord
+from certification_pipeline.evidence.published import PublishedLevel, PublishedRecord
 from certification_pipeline.evidence.store import EvidenceStore
 from certification_pipeline.report.matrix_page import connectors_page, routes_page
 from certification_pipeline.report.published import read_published
@@ -153,8 +153,7 @@ def test_every_outcome_is_on_the_pages(tmp_path: Path) -> None:
         assert "certified** in release" in page
         assert "from 2024-11-19 03:51 UTC" in page
         assert "certification_pipeline 0.1.0 (c0ffee000000)" in page
-    assert "| duckdb | sink | not computed |" in connectors
-    assert "mend what fails: `certify show --by cell` (1 cells)".replace("`", "\\`") in connectors
+    assert "| duckdb | sink | none (dpone), experimental (krishiv) |" in connectors
     assert "| postgres → duckdb |" in routes
     assert "incr.cursor\\_ties | ✗ failed | load 2: loaded\\_rows: expected 10, observed 11 |" in routes
     assert "| ? flaky | passed now, after 1 failed attempt(s) with nothing changed |" in routes
@@ -173,6 +172,40 @@ def test_a_release_narrowed_to_a_part_says_so_and_is_not_in_the_readme(
     assert "reference" not in (repository / "README.md").read_text()
     page = (repository / "docs/connector-matrix.md").read_text()
     assert "**narrowed to a part**: `postgres_to_duckdb`" in page
+
+
+def test_levels_and_their_next_steps_are_on_the_page(material: tuple[Path, PublishedRecord]) -> None:
+    sink = PublishedLevel(
+        connector="duckdb",
+        roles=("sink",),
+        policy="dpone",
+        level="beta",
+        highest=False,
+        why="live runs are missing",
+        next_step="certify connectors --live",
+    )
+    route = sink.model_copy(
+        update={"connector": "postgres_to_duckdb", "roles": ("route",), "policy": "krishiv", "level": None}
+    )
+    page = connectors_page([material[1].model_copy(update={"levels": (sink, route)})])
+    row = next(line for line in page.splitlines() if line.startswith("| duckdb | sink |"))
+    assert row.startswith("| duckdb | sink | beta (dpone) |")
+    assert row.endswith("| certify connectors --live |")
+    assert (
+        "| postgres → duckdb | krishiv | none | live runs are missing | certify connectors --live |" in page
+    )
+    source = next(line for line in page.splitlines() if line.startswith("| postgres | source |"))
+    assert source.startswith("| postgres | source | not computed |")
+
+
+def test_levels_are_granted_from_the_ledger_at_that_time(material: tuple[Path, PublishedRecord]) -> None:
+    record = material[1]
+    assert {level.connector for level in record.levels} >= {"postgres", "duckdb"}
+    assert {level.policy for level in record.levels} == {"dpone", "krishiv"}
+    levels = {(level.policy, level.connector): level for level in record.levels}
+    assert (levels["dpone", "duckdb"].level, levels["krishiv", "duckdb"].level) == (None, "preview")
+    assert levels["krishiv", "duckdb"].expires_at is not None
+    assert all(level.next_step and not level.highest for level in record.levels)
 
 
 def test_nothing_published_says_so_and_a_readme_without_marks_is_refused() -> None:
