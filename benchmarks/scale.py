@@ -20,7 +20,7 @@ from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
-from benchmarks.synthetic import ENGINE, START, SUBJECT, cells_of, decide
+from benchmarks.synthetic import ENGINE, START, SUBJECT, cells_of, decide, remembered_links
 from certification_pipeline.catalog.loading import load_catalog
 from certification_pipeline.evidence.exports.junit import junit_xml
 from certification_pipeline.evidence.provenance import stamp
@@ -35,7 +35,7 @@ from certification_pipeline.gates.release_summary import verify_release_summary
 from certification_pipeline.gates.verify.evidence import Asked, verify_evidence
 from certification_pipeline.report.published import read_published
 
-LEDGER_CELLS = 20
+LEDGER_CELLS = 5
 """In each release of the ledger."""
 
 
@@ -121,8 +121,9 @@ def make_release(root: Path, cells: int) -> None:
 
 
 def make_ledger(root: Path, releases: int) -> None:
-    for day in range(releases):
-        decide(cells_of(root, f"r{day:05d}", LEDGER_CELLS, day), day)
+    with remembered_links():
+        for day in range(releases):
+            decide(cells_of(root, f"r{day:05d}", LEDGER_CELLS, day), day)
 
 
 def step(kind: str, name: str, root: Path) -> None:

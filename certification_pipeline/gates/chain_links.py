@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import groupby
+from pathlib import Path
 
 from certification_pipeline.evidence import layout
 from certification_pipeline.evidence.artifact import Digest
@@ -73,8 +76,33 @@ class Links:
         )
 
 
+@contextmanager
+def reading_once() -> Iterator[None]:
+    """While it lasts every chain is read once: who verifies a ledger asks about it for each of its releases.
+
+    Sound only where nobody waits for what is written in the meantime.
+    """
+    token = _read_once.set({})
+    try:
+        yield
+    finally:
+        _read_once.reset(token)
+
+
+_read_once: ContextVar[dict[Path, Links] | None] = ContextVar("links that were read", default=None)
+
+
 def read_links(chain: ChainDir) -> Links:
     """Read and check all entries and the head, not the artifacts. EvidenceError when there is no chain."""
+    known = _read_once.get()
+    if known is None:
+        return _read(chain)
+    if chain.path not in known:
+        known[chain.path] = _read(chain)
+    return known[chain.path]
+
+
+def _read(chain: ChainDir) -> Links:
     names, strangers = chain.listing()
     problems = [
         ChainProblem(Tampering.ADDED, f"{chain.shown}/{_shown(name)}", "it is no entry of a chain")
