@@ -145,7 +145,7 @@ def test_ids_stay_and_reports_differ(subject: ExportedSubject) -> None:
     assert [t["id"] for t in first["results"]["tests"]] == [t["id"] for t in second["results"]["tests"]]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(text=st.text(st.characters(exclude_categories=())))
 def test_any_text_gives_a_document_that_is_read_back(subject: ExportedSubject, text: str) -> None:
     read(saying(subject, text))

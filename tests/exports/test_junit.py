@@ -84,7 +84,7 @@ def test_the_evidence_of_a_test_is_named(subject: ExportedSubject) -> None:
             assert f"[[PROPERTY|sha256={row.sha256}]]" in text
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(text=st.text(st.characters(exclude_categories=())))
 def test_any_text_gives_a_document_that_is_read_back(subject: ExportedSubject, text: str) -> None:
     _well_formed(junit_xml([saying(subject, text)]))

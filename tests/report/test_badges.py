@@ -104,7 +104,7 @@ CELLS = st.builds(
 
 
 @given(cells=st.lists(CELLS, max_size=5))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=50, deadline=None)
 def test_a_route_is_green_only_when_all_that_was_asked_of_it_passed(
     green: PublishedRecord, cells: list[PublishedCell]
 ) -> None:
@@ -354,7 +354,7 @@ def test_a_badge_is_read_aloud_and_wide_enough(green: PublishedRecord) -> None:
 @given(
     label=st.text(st.characters(exclude_categories=())), message=st.text(st.characters(exclude_categories=()))
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_any_text_gives_a_drawing(label: str, message: str) -> None:
     ET.fromstring(badge_svg(label, message, Colour.RED, message))
     badge = Badge("x", label, message, Colour.RED, label)
