@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,6 +13,7 @@ from certification_pipeline.cli import options
 from certification_pipeline.cli.options import Format
 
 if TYPE_CHECKING:
+    from certification_pipeline.catalog.catalog import Catalog
     from certification_pipeline.evidence.anchor import Anchor
 
 
@@ -56,7 +58,6 @@ def verify(
     """
     from rich.console import Console  # noqa: PLC0415 - lazy on purpose
 
-    from certification_pipeline.catalog.loading import load_catalog  # noqa: PLC0415
     from certification_pipeline.cli.output import console, emit  # noqa: PLC0415
     from certification_pipeline.evidence.seal.keys import read_public_keys  # noqa: PLC0415
     from certification_pipeline.gates.exit_code import exit_code  # noqa: PLC0415
@@ -66,7 +67,7 @@ def verify(
 
     asked = Asked(
         root=directory.expanduser().absolute(),
-        planned=planned_from(load_catalog()),
+        planned=planned_from(trusted_catalog()),
         engines=tuple(engine or ()),
         release_id=release_id,
         anchors=tuple(_anchor(given) for given in anchor or ()),
@@ -86,6 +87,17 @@ def verify(
     else:
         print_verification(console(), found)
     raise typer.Exit(exit_code(found.outcome))
+
+
+def trusted_catalog() -> Catalog:
+    """The packaged catalogue, with engines of one's own only where a variable names them.
+
+    Those that lie where the command is run may have come with the evidence: they could claim anything.
+    """
+    from certification_pipeline.catalog.loading import load_catalog, load_with  # noqa: PLC0415 - lazy
+    from certification_pipeline.catalog.outside import DIRECTORY_VARIABLE  # noqa: PLC0415
+
+    return load_catalog() if os.environ.get(DIRECTORY_VARIABLE) else load_with(())
 
 
 def _anchor(given: str) -> Anchor:

@@ -37,6 +37,11 @@ def artifact_index(directory: SubjectDir, provenance: Provenance) -> ArtifactInd
     blockers: list[Blocker] = []
     again = rerun_release(directory.engine, directory.release_id)
     for path in sorted(set(files_below(directory.path)) - MADE_AFTERWARDS):
+        name = path.encode("utf-8", "backslashreplace").decode()
+        if name != path:
+            code, told = f"artifact_index.not_verified:{name}", f"{name} has a name that is no text"
+            blockers.append(Blocker(code=code, message=told, next_step=f"Remove it, then: {again}"))
+            continue
         try:
             entry = _entry(directory, path)
         except EvidenceError as error:

@@ -22,14 +22,12 @@ Edit = Callable[[Path, str, random.Random], Touched]
 
 NOT_EVIDENCE = (".lock", "harness.log")
 """A lock's content is a process id, a log is for the bench's maintainers: nothing rests on either."""
-CACHE = "cache/"
-"""Worked out from evidence, and read by nobody who verifies."""
 
 
 def files(root: Path) -> list[str]:
     """Every file that is evidence, or vouched for by it."""
     found = [path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file()]
-    return sorted(path for path in found if not path.endswith(NOT_EVIDENCE) and not path.startswith(CACHE))
+    return sorted(path for path in found if not path.endswith(NOT_EVIDENCE))
 
 
 def _bytes(change: Callable[[bytes, random.Random], bytes]) -> Edit:

@@ -10,14 +10,18 @@ from typing import Any
 
 import pytest
 
+from certification_pipeline.catalog.loading import PACKAGED as CATALOG_DATA
 from certification_pipeline.catalog.vocabulary import Family, Outcome, ReasonCode
 from certification_pipeline.evidence.canonical import parse, render, seal
 from certification_pipeline.evidence.cell import CellEvidence
+from certification_pipeline.evidence.levels import ConnectorLevels
+from certification_pipeline.evidence.markdown import markdown
 from certification_pipeline.evidence.plan import CertificationPlan, PlannedCell, Selection
 from certification_pipeline.evidence.store import EvidenceStore
 from certification_pipeline.evidence.subject_dir import SubjectDir
 from certification_pipeline.evidence.summary import ReleaseSummary
 from certification_pipeline.gates.decide import decide
+from certification_pipeline.gates.seal import seal_decisions
 from certification_pipeline.gates.verify.finding import Kind
 from certification_pipeline.gates.verify.result import VerifiedEvidence
 from tests.evidence.builders import cell, row_judgement
@@ -414,3 +418,42 @@ def test_a_family_that_is_required_is_not_taken_out_of_the_plan(tmp_path: Path) 
     found = verified(root)
     assert found.verified is Outcome.FAILED
     assert [one.field for one in found.findings if one.kind is Kind.FORGED] == ["families"]
+
+
+def _level_up(value: dict[str, Any]) -> dict[str, Any]:
+    for one in value["connectors"]:
+        one |= {"level": "production-certified", "next_level": None, "missing": [], "suspended": False}
+    return value | {"outcome": "passed", "passed": True, "evidence_status": "PASS", "blockers": []}
+
+
+@pytest.mark.nightly
+def test_levels_typed_by_hand_are_granted_again(root: Path, directory: SubjectDir) -> None:
+    path = directory.path / "connector_levels.json"
+    typed = _level_up(json.loads(path.read_text())) | {"content_digest": ""}
+    path.write_bytes(seal((json.dumps(typed, indent=2, sort_keys=True) + "\n").encode())[0])
+    found = verified(root)
+    assert found.verified is Outcome.FAILED
+    assert any(one.path.endswith("connector_levels.json") for one in found.findings), "its statement says so"
+    made = directory.read("connector_levels.json", ConnectorLevels)
+    (directory.path / "connector_levels.md").write_bytes(markdown(made).encode())
+    seal_decisions(directory, None)
+    found = verified(root)
+    assert found.verified is Outcome.FAILED
+    about = [one for one in found.findings if one.path.endswith("connector_levels.json")]
+    assert {one.kind for one in about} == {Kind.FORGED}
+    assert any("production-certified" in one.message for one in about)
+
+
+@pytest.mark.nightly
+def test_engines_that_lie_where_it_is_run_are_not_believed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A directory handed over may hold an `engines/` that claims as little as its maker likes."""
+    from certification_pipeline.cli.verify import trusted_catalog
+
+    engine = tmp_path / "engines" / "mine"
+    engine.mkdir(parents=True)
+    source = Path(CATALOG_DATA / "engines" / "sling.yaml").read_text()
+    (engine / "engine.yaml").write_text(source)
+    monkeypatch.chdir(tmp_path)
+    assert "mine" not in trusted_catalog().engines

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from certification_pipeline.catalog.vocabulary import Outcome
@@ -17,6 +18,7 @@ from certification_pipeline.evidence.benchmark_pin import (
 from certification_pipeline.evidence.canonical import parse, sha256
 from certification_pipeline.evidence.errors import EvidenceError
 from certification_pipeline.evidence.files import read_no_follow
+from certification_pipeline.evidence.provenance import producer
 from certification_pipeline.evidence.store import EvidenceStore
 from certification_pipeline.evidence.summary import ChainLink, ReleaseSummary
 from certification_pipeline.gates.chain_files import shown
@@ -25,6 +27,7 @@ from certification_pipeline.gates.release_summary import release_summary
 from certification_pipeline.gates.verification import differences, provenance_of
 from certification_pipeline.gates.verify.engine import Link
 from certification_pipeline.gates.verify.finding import Finding, Kind, disagreeing, guarded, of_error
+from certification_pipeline.gates.verify.judge import contradicted
 
 Links = Mapping[str, tuple[Link, ...]]
 """Engine -> the sound entries of its chain."""
@@ -55,14 +58,19 @@ def latest(store: EvidenceStore, links: Links, sealed: Mapping[str, datetime]) -
         yield Finding(kind=Kind.EDITED, path=layout.LATEST, message=told)
 
 
-def published(store: EvidenceStore, links: Links) -> Iterator[Finding]:
-    """Every publication is a green decision that follows from a release that is there, as of its entry."""
+def published(store: EvidenceStore, links: Links, touched: Collection[tuple[str, str]]) -> Iterator[Finding]:
+    """Every publication is a green decision that follows from a release that is there, as of its entry.
+
+    ``touched``: releases and engines whose evidence was tampered with; nothing is recomputed from it.
+    """
     for path in _files(store.root / PUBLISHED, ".json"):
         where = f"{PUBLISHED}/{shown(path.name)}"
-        yield from guarded(where, lambda path=path, where=where: _publication(store, links, path, where))  # type: ignore[misc]
+        yield from guarded(where, partial(_publication, store, links, touched, path, where))
 
 
-def _publication(store: EvidenceStore, links: Links, path: Path, where: str) -> Iterator[Finding]:
+def _publication(
+    store: EvidenceStore, links: Links, touched: Collection[tuple[str, str]], path: Path, where: str
+) -> Iterator[Finding]:
     again = "Publish again from a release that verifies"
     engine = path.stem
     found = parse(read_no_follow(path, where, layout.LARGEST_CELL), ReleaseSummary, where)
@@ -92,11 +100,12 @@ def _publication(store: EvidenceStore, links: Links, path: Path, where: str) -> 
             remedy=again,
             outcome=Outcome.CANT_TELL,
         )
-    else:
+    elif (found.release_id, engine) not in touched:
         directory = store.release(found.release_id, engine)
         recomputed = release_summary(directory, provenance_of(found))
         recomputed = recomputed.model_copy(update={"markdown_sha256": found.markdown_sha256})
-        yield from disagreeing(where, differences(found, recomputed))
+        wrong = list(disagreeing(where, differences(found, recomputed)))
+        yield from contradicted(wrong, where, found.producer, producer())
 
 
 def pins(store: EvidenceStore) -> Iterator[Finding]:

@@ -65,7 +65,28 @@ def look_at_engine(
         found.releases.append(looked.release)
         found.findings += looked.findings
     found.releases = [_with_levels(store, one, look, found) for one in _counted(found, release_id)]
+    _history(found)
     return found
+
+
+def _history(found: LookedAt) -> None:
+    """Earlier releases that are a part, or were judged by an earlier version: so it was, and decides nothing.
+
+    What was touched in them, and what they grant a level for, stays a finding.
+    """
+    for one in found.releases:
+        place = f"{layout.RELEASES}/{one.release_id}/{one.engine}/"
+        mine = [
+            finding
+            for finding in found.findings
+            if not one.counts and finding.kind in _AS_IT_WAS and finding.path.startswith(place)
+        ]
+        for finding in mine:
+            found.findings.remove(finding)
+            found.notes.append(f"history: {finding}")
+
+
+_AS_IT_WAS = frozenset({Kind.OTHER_JUDGE, Kind.PART})
 
 
 def _with_levels(store: EvidenceStore, one: VerifiedRelease, look: Look, found: LookedAt) -> VerifiedRelease:

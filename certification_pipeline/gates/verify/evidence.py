@@ -147,13 +147,14 @@ def _beside(
     for release in sorted({one.release_id for one in releases}):
         place = f"{layout.RELEASES}/{release}"
         yield from guarded(place, lambda release=release: pages(store, release, asked.keys))  # type: ignore[misc]
+    touched = {(one.release_id, one.engine) for one in releases if one.verified is Outcome.FAILED}
     if asked.whole:
         sealed: dict[str, datetime] = {}
         for one in releases:
             if one.sealed_at is not None:
                 sealed[one.release_id] = max(one.sealed_at, sealed.get(one.release_id, one.sealed_at))
         yield from guarded(layout.LATEST, lambda: beside.latest(store, links, sealed))
-        yield from beside.published(store, links)
+        yield from beside.published(store, links, touched)
         yield from guarded(BASELINES, lambda: beside.pins(store))
 
 

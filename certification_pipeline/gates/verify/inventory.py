@@ -26,8 +26,6 @@ from certification_pipeline.gates.verify.finding import Finding, Kind
 
 HARNESS_LOG = "harness.log"
 """What the bench said while it worked, for its maintainers: evidence of nothing."""
-CACHE = "cache"
-"""What was worked out before: no evidence, and never read by who verifies."""
 _NAME = r"[A-Za-z0-9][A-Za-z0-9._+=-]*"
 _ROOMS = re.compile(
     "|".join(
@@ -36,7 +34,6 @@ _ROOMS = re.compile(
             rf"{layout.RELEASES}/{_NAME}/({_NAME}|{_NAME}/.+)",
             rf"{layout.CHAIN}/{_NAME}/.+",
             rf"{PUBLISHED}/{_NAME}\.json",
-            rf"{CACHE}/levels/{_NAME}/[0-9a-f]{{64}}\.json",
             rf"{ATTESTATIONS}/{_NAME}/{_NAME}\.intoto\.jsonl",
             rf"{KEPT}/{_NAME}/(calibration\.(json|md)|trials/{_NAME}/{_NAME}\.json)",
             rf"{BASELINES}/{_NAME}/(pinned\.json|{_NAME}\.zip)",

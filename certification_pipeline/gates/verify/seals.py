@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
@@ -25,7 +26,6 @@ from certification_pipeline.gates.verifiers import Verifiers
 from certification_pipeline.gates.verify.finding import Finding, Kind, of_error
 
 Keys = Collection[PublicKey]
-_BESIDE_THE_CHAIN = sorted(layout.LEFT_OUT_OF_CHAIN - {layout.DECISIONS})
 _SUBJECTS = TypeAdapter(tuple[ResourceDescriptor, ...])
 _PAGES_AGAIN = "Write the pages anew from evidence that was verified: certify report --release-id {}"
 
@@ -51,23 +51,20 @@ def subject_seals(directory: SubjectDir, keys: Keys, verifiers: Verifiers, place
     if keys or there:
         problems += check_seal(directory, keys, verifiers=verifiers)
         problems += check_decisions(directory, keys)
-    files = [name for name in _BESIDE_THE_CHAIN if (directory.path / name).exists()]
-    named = tuple(_named(directory, layout.DECISIONS, files, place)) if problems else ()
-    said = [
-        _finding(problem, place)
-        for problem in problems
-        if problem.remedy != WHOSE and not (named and problem.path == layout.DECISIONS)
-    ]
+    named = tuple(_named(directory, layout.DECISIONS, _unchained(directory), place)) if problems else ()
+    said = [_finding(problem, place) for problem in problems if problem.remedy != WHOSE]
     signed = [_finding(problem, place, Kind.UNSIGNED) for problem in problems if problem.remedy == WHOSE]
     return Sealed(tuple(said), (*named, *signed))
 
 
-def decisions_gone(directory: SubjectDir, place: str) -> Iterator[Finding]:
-    """That what no chain holds is not there: for who looks no further."""
+def beside_the_chain(directory: SubjectDir, place: str) -> Iterator[Finding]:
+    """What no chain holds, by digest alone: for who looks no further."""
     there = directory.path / layout.ATTESTATIONS
     if there.exists() and not (directory.path / layout.DECISIONS).exists():
         told = f"{layout.ATTESTATIONS} is there: whoever writes one writes both"
         yield Finding(kind=Kind.DELETED, path=f"{place}/{layout.DECISIONS}", message=told)
+        return
+    yield from _named(directory, layout.DECISIONS, _unchained(directory), place)
 
 
 def _finding(problem: Problem, place: str, kind: Kind = Kind.FORGED) -> Finding:
@@ -100,7 +97,7 @@ def pages(store: EvidenceStore, release_id: str, keys: Keys) -> Iterator[Finding
     for problem in problems:
         if problem.remedy == WHOSE:
             yield _finding(problem, place, Kind.UNSIGNED)
-        elif not named:
+        else:
             yield _finding(problem, place, Kind.EDITED)
 
 
@@ -128,8 +125,14 @@ def _named(
             yield of_error(error, path)
             continue
         if digest != listed[name]:
-            told = f"has the digest {digest}, {bundle} says {listed[name]}"
+            told = f"has the digest {digest}, {bundle} says {listed[name]}: one of the two was edited"
             yield Finding(kind=Kind.EDITED, path=path, message=told)
+
+
+def _unchained(directory: SubjectDir) -> list[str]:
+    """Names of the files there are that no chain entry holds, but for the statements themselves."""
+    names = sorted(layout.LEFT_OUT_OF_CHAIN - {layout.DECISIONS})
+    return [name for name in names if os.path.lexists(directory.path / name)]
 
 
 def _listed(directory: ReleaseDir | SubjectDir, bundle: str) -> Iterator[tuple[str, Digest]]:

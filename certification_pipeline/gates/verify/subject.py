@@ -42,7 +42,7 @@ from certification_pipeline.gates.verify.finding import (
 from certification_pipeline.gates.verify.granted import read_levels
 from certification_pipeline.gates.verify.judge import Planned, complete, contradicted
 from certification_pipeline.gates.verify.result import VerifiedRelease
-from certification_pipeline.gates.verify.seals import decisions_gone, subject_seals
+from certification_pipeline.gates.verify.seals import beside_the_chain, subject_seals
 
 EXPLAINED = 16 << 20
 """Bytes: a larger file that was changed is named, and not read for what was changed in it."""
@@ -84,7 +84,7 @@ def look_at(directory: SubjectDir, look: Look, bytes_changed: Iterable[Finding])
     decision = {f"{place}/{name}" for name in _DECISION}
     if any(one.path not in decision for one in changed):
         found = [finding for one in changed for finding in _explained(directory, place, one)]
-        found += decisions_gone(directory, place)
+        found += guarded(place, lambda: beside_the_chain(directory, place))
         return Looked(_unverified(directory, found), tuple(found))
     return _recomputed(directory, look, place)
 
