@@ -64,6 +64,15 @@ def beside_the_chain(directory: SubjectDir, place: str) -> Iterator[Finding]:
         told = f"{layout.ATTESTATIONS} is there: whoever writes one writes both"
         yield Finding(kind=Kind.DELETED, path=f"{place}/{layout.DECISIONS}", message=told)
         return
+    if not there.exists():
+        return
+    try:
+        holds = any(True for _ in _listed(directory, layout.DECISIONS))
+        told = "it holds no statement over the files of this release"
+    except (EvidenceError, ValidationError) as error:
+        holds, told = False, error.problem if isinstance(error, EvidenceError) else "it is malformed"
+    if not holds:
+        yield Finding(kind=Kind.EDITED, path=f"{place}/{layout.DECISIONS}", message=told)
     yield from _named(directory, layout.DECISIONS, _unchained(directory), place)
 
 
