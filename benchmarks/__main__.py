@@ -5,7 +5,7 @@ from __future__ import annotations
 import runpy
 import sys
 
-NAMES = ("cells", "oracle", "reference_throughput", "help", "suite_scale", "scale")
+NAMES = ("cells", "oracle", "reference_throughput", "help", "suite_scale", "scale", "levels_scale")
 
 
 def main() -> None:

@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 import pytest
 
+from certification_pipeline.evidence.plan import Trigger
+from certification_pipeline.orchestration.assets.plan import trigger_of
 from certification_pipeline.orchestration.build import build_defs
 from certification_pipeline.orchestration.names import RELEASE_TAG
 from certification_pipeline.orchestration.resources import CertificationResource
@@ -110,3 +112,18 @@ def test_deciding_again_makes_only_what_follows_from_the_cells() -> None:
 def selected(defs: dg.Definitions, job: str) -> set[str]:
     keys = defs.resolve_job_def(job).asset_layer.executable_asset_keys
     return {key.to_user_string() for key in keys}
+
+
+@pytest.mark.parametrize(
+    ("tags", "parent", "trigger"),
+    [
+        ({"dagster/schedule_name": "daily_connector_certification"}, None, Trigger.SCHEDULE),
+        ({"dagster/schedule_name": "daily_connector_certification"}, "an-earlier-run", Trigger.MANUAL),
+        ({}, None, Trigger.MANUAL),
+    ],
+)
+def test_only_a_run_that_a_schedule_began_counts_for_a_soak(
+    tags: dict[str, str], parent: str | None, trigger: Trigger
+) -> None:
+    run = dg.DagsterRun(job_name="j", tags=tags, parent_run_id=parent, root_run_id=parent)
+    assert trigger_of(run) is trigger

@@ -53,7 +53,7 @@ def plan_asset(catalog: Catalog, profile: Profile) -> dg.AssetsDefinition:
         with told_plainly():
             settings = certification.settings(
                 certification.planned_by(context.run), config.rows, config.seed, config.families
-            ).model_copy(update={"trigger": _trigger(context.run)})
+            ).model_copy(update={"trigger": trigger_of(context.run)})
             settings.check(catalog)
             settings.signer()  # a key that cannot be used is told now, not when all the work is done
             sealed = seal_plans(settings, catalog, log_to(context.log))
@@ -75,7 +75,7 @@ def plan_asset(catalog: Catalog, profile: Profile) -> dg.AssetsDefinition:
     return plan
 
 
-def _trigger(run: dg.DagsterRun) -> Trigger:
+def trigger_of(run: dg.DagsterRun) -> Trigger:
     """A run that a schedule began; one that a person started again is that person's."""
     scheduled = _SCHEDULE_TAG in run.tags and run.parent_run_id is None
     return Trigger.SCHEDULE if scheduled else Trigger.MANUAL
