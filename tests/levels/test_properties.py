@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
@@ -93,6 +94,7 @@ def test_a_green_release_never_lowers_a_level(history: History, when: float, at:
     assert no_lower(levels(history, at), levels(more, at))
 
 
+@pytest.mark.nightly
 @given(histories(), MOMENTS, st.data())
 @QUICK
 def test_turning_an_outcome_green_never_lowers_a_level(
@@ -114,6 +116,7 @@ def _green(cell: Cell) -> Cell:
     return cell._replace(outcome=Outcome.PASSED, flaky=False)
 
 
+@pytest.mark.nightly
 @given(histories(), MOMENTS, st.integers(0, 300))
 @QUICK
 def test_an_attestation_never_lowers_a_level(history: History, at: float, since: int) -> None:
@@ -122,6 +125,7 @@ def test_an_attestation_never_lowers_a_level(history: History, at: float, since:
     assert no_lower(levels(history, at), levels(more, at))
 
 
+@pytest.mark.nightly
 @given(histories(), MOMENTS, st.floats(0, 200))
 @QUICK
 def test_time_alone_raises_nothing(history: History, at: float, later: float) -> None:
@@ -131,6 +135,7 @@ def test_time_alone_raises_nothing(history: History, at: float, later: float) ->
     assert no_lower(levels(settled, at + later), levels(settled, at))
 
 
+@pytest.mark.nightly
 @given(histories(), MOMENTS, st.randoms(use_true_random=False))
 @QUICK
 def test_the_order_in_which_releases_are_given_does_not_matter(
@@ -161,6 +166,7 @@ def test_nothing_refuted_or_unproven_lies_below_a_level(history: History, at: fl
             assert day(at) < found.expires_at
 
 
+@pytest.mark.nightly
 @given(histories(), MOMENTS)
 @QUICK
 def test_the_diary_ends_where_the_level_is(history: History, at: float) -> None:

@@ -199,6 +199,7 @@ class TestExpiry:
 
 
 class TestAttestation:
+    @pytest.mark.nightly
     def test_it_expires(self) -> None:
         runs = history(daily(0, 500), attested(0, 400))
         assert level(runs, 364, "krishiv") == "certified"
@@ -206,6 +207,7 @@ class TestAttestation:
         assert (found.level, found.notice_until) == ("certified", day(372))
         assert level(runs, 372.1, "krishiv") == "preview"
 
+    @pytest.mark.nightly
     def test_another_one_takes_over(self) -> None:
         runs = history(daily(0, 500), attested(), attested(368, path="attestations/reference/y.json"))
         assert level(runs, 500, "krishiv") == "certified"

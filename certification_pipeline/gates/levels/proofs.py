@@ -82,6 +82,12 @@ def named_by(
     for pattern in requirement.scenarios:
         found = state.scenario(unit.name, pattern, fidelity, where_applicable=requirement.where_applicable)
         yield _fresh(ProofKind.SCENARIO, pattern, found, fresh)
+    yield from beside(policy, requirement, unit, known)
+
+
+def beside(policy: LevelPolicy, requirement: Requirement, unit: Certified, known: Known) -> Iterator[Named]:
+    """What a requirement names beside scenarios."""
+    fresh, state = policy.freshness, known.state
     for template in requirement.documents:
         yield _fresh(ProofKind.DOCUMENT, template, state.document(unit.connectors, template), fresh)
     for name in requirement.checks:
@@ -113,10 +119,13 @@ def _level(policy: LevelPolicy, index: int, unit: Certified, known: Known) -> tu
     if fidelity:
         below = (line for spec in policy.levels[:index] for line in spec.everything)
         lines += [line for line in below if line.scenarios]
-    until: datetime | None = _FOREVER
-    refuted = something = False
-    for requirement in lines:
-        for one in named_by(policy, requirement, unit, known, fidelity):
+    seen = known.state.together((policy.id, index), unit.name, lines, fidelity)
+    refuted, something = seen.refuted, seen.picture is not None
+    until: datetime | None = _FOREVER if seen.whole else None
+    if seen.picture is not None and until is not None:
+        until = min(seen.picture.last_at + policy.freshness, seen.cap or _FOREVER)
+    for requirement in level.everything:
+        for one in beside(policy, requirement, unit, known):
             refuted = refuted or one.found.standing is Standing.REFUTED
             if one.found.standing is Standing.PROVEN and one.until is not None:
                 something = True

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
 from certification_pipeline.catalog.checklist import ChecklistItem
+from certification_pipeline.catalog.policies import Requirement
 from certification_pipeline.catalog.vocabulary import Family, Fidelity, Outcome
 from certification_pipeline.evidence.levels import Standing
 from certification_pipeline.gates.levels.history import Cell, Coordinates, ItemSaid, Said
@@ -68,6 +69,17 @@ class Limit(NamedTuple):
     cap: datetime | None = None
 
 
+class Together(NamedTuple):
+    """What the scenarios of several lines come to."""
+
+    refuted: bool
+    whole: bool
+    """None is unproven."""
+    picture: Picture | None
+    """The first to grow too old; none: nothing is proven by a scenario."""
+    cap: datetime | None
+
+
 class State:
     """Everything that releases of one subject said so far."""
 
@@ -84,6 +96,7 @@ class State:
         self._recent: list[Picture] = []
         self._whole: dict[str, Picture] = {}
         self._limits: dict[tuple[object, ...], Limit] = {}
+        self._together: dict[tuple[object, ...], Together] = {}
         self._signatures: dict[tuple[object, ...], int] = {}
         self._signature = -1  # nothing was seen: no state that was ever seen looks like this
 
@@ -156,6 +169,31 @@ class State:
             limit = self._limits[key] = self._limit(unit, pattern, fidelity, where_applicable)
         at = limit.picture.last_at if limit.picture else None
         return Proven(limit.standing, at, limit.cap)
+
+    def together(
+        self, level: Hashable, unit: str, lines: Iterable[Requirement], fidelity: frozenset[Fidelity]
+    ) -> Together:
+        """All scenarios that a level's lines name for a unit; ``level`` stands for the lines."""
+        key = (self._signature, level, unit)
+        found = self._together.get(key)
+        if found is None:
+            found = self._together[key] = self._all(unit, lines, fidelity)
+        return found
+
+    def _all(self, unit: str, lines: Iterable[Requirement], fidelity: frozenset[Fidelity]) -> Together:
+        limits = [
+            self._limit(unit, pattern, fidelity, line.where_applicable)
+            for line in lines
+            for pattern in line.scenarios
+        ]
+        standings = {limit.standing for limit in limits}
+        oldest = min((one.picture for one in limits if one.picture), key=_age, default=None)
+        return Together(
+            refuted=Standing.REFUTED in standings,
+            whole=not standings & {Standing.REFUTED, Standing.UNPROVEN},
+            picture=oldest,
+            cap=min((limit.cap for limit in limits if limit.cap is not None), default=None),
+        )
 
     def item(self, connectors: Iterable[str], item: ChecklistItem) -> Proven:
         """A checklist item of all these connectors."""
@@ -265,6 +303,10 @@ class State:
         if what.outcome not in (*_SHOWN, Outcome.FAILED) and before is not None:
             what, said = before.said, before.by  # untested or undecided: what was known stays, and grows old
         self.items[connector, item] = ItemState(what, said, held)
+
+
+def _age(picture: Picture) -> datetime:
+    return picture.last_at
 
 
 def _groups_of(engine: str, cell: Cell) -> list[Group]:
