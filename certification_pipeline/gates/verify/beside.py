@@ -100,7 +100,15 @@ def _publication(
             remedy=again,
             outcome=Outcome.CANT_TELL,
         )
-    elif (found.release_id, engine) not in touched:
+    elif (found.release_id, engine) in touched:
+        yield Finding(
+            kind=Kind.UNVOUCHED,
+            path=where,
+            message=f"{found.release_id}, which it publishes, was tampered with",
+            remedy=again,
+            outcome=Outcome.CANT_TELL,
+        )
+    else:
         directory = store.release(found.release_id, engine)
         recomputed = release_summary(directory, provenance_of(found))
         recomputed = recomputed.model_copy(update={"markdown_sha256": found.markdown_sha256})
