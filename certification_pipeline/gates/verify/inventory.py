@@ -80,7 +80,10 @@ def _below(root: Path, at: str) -> Iterator[Finding | str]:
 def _directory(path: str) -> Iterator[Finding]:
     """Directories that readers would pass over in silence."""
     parts = path.split("/")
-    if (
+    if parts[0] == PUBLISHED and len(parts) > 1:
+        told = "it is a directory, where a publication would lie"
+        yield Finding(kind=Kind.ADDED, path=shown(path), message=told, remedy=_REMOVE)
+    elif (
         parts[0] in {layout.RELEASES, layout.CHAIN, BASELINES, KEPT}
         and len(parts) in {2, 3}
         and not (_is_safe(parts[-1]))
