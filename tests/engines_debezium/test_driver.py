@@ -154,6 +154,16 @@ class FakePostgresError(psycopg.Error):
         (FakePostgresError("23505"), "data", False),
         (RuntimeError('FATAL: password authentication failed for user "x"'), "authentication", False),
         (RuntimeError("Connection to h:1 refused. Check that the hostname and port"), "connectivity", True),
+        (
+            RuntimeError("This connector will be stopped.: This connection has been closed."),
+            "connectivity",
+            True,
+        ),
+        (
+            RuntimeError("io.debezium.DebeziumException: Failed to create TypeRegistry: None"),
+            "connectivity",
+            True,
+        ),
         (RuntimeError("No table filters found for filtered publication s"), "not_found", False),
         (RuntimeError('replication slot "s" is active for PID 1'), "conflict", True),
         (RuntimeError("offset that is no longer available on the server"), "state", False),

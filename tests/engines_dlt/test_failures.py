@@ -68,6 +68,7 @@ def wrapped(inner: Exception) -> Exception:
         (FakePostgresError("40P01"), "conflict"),
         (FakePostgresError("42804"), "schema"),
         (FakePostgresError(None, 'password authentication failed for user "x"'), "authentication"),
+        (Exception("(sqlite3.OperationalError) disk I/O error"), "resource"),
         (FakePostgresError(None, "connection to server failed: Connection refused"), "connectivity"),
         (Exception("Could not set lock on file"), "conflict"),
         (OSError(errno.ENOSPC, "No space left on device"), "resource"),

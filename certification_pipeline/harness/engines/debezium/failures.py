@@ -58,6 +58,9 @@ _BY_TEXT: tuple[tuple[str, str, bool], ...] = (
     ("server closed the connection", "connectivity", True),
     ("connection reset", "connectivity", True),
     ("database connection failed", "connectivity", True),
+    ("this connection has been closed", "connectivity", True),
+    # At its start Debezium reads pg_type; what it says of a connection that breaks then names no cause.
+    ("failed to create typeregistry", "connectivity", True),
 )
 
 
