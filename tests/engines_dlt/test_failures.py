@@ -100,7 +100,12 @@ def test_rows_of_data_do_not_get_into_the_message() -> None:
 
 
 @given(
-    password=st.text(min_size=4, max_size=20).filter(lambda text: text.strip() == text and text not in "***")
+    password=st.text(min_size=4, max_size=20).filter(
+        # Words of the text itself, as `post`, would be masked there, too.
+        lambda text: (
+            text.strip() == text and text not in "could not connect with postgresql://user:***@host/db or"
+        )
+    )
 )
 def test_a_password_never_survives_however_it_is_spelt(password: str) -> None:
     dsn = f"postgresql://user:{quote(password, safe='')}@host/db"
