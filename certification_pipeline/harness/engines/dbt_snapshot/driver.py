@@ -37,9 +37,10 @@ os.environ.update(
 )
 
 import dbt.adapters.postgres  # type: ignore[import-not-found]  # noqa: F401 - the warm part
+import psycopg2  # type: ignore[import-untyped]
 from certify_driver import Failure, Job, config, installed, serve  # type: ignore[import-not-found]
 from dbt.cli.main import dbtRunner  # type: ignore[import-not-found]
-from project import PROJECT, credentials, refuse, write  # type: ignore[import-not-found]
+from project import PROJECT, TWO_DATABASES, credentials, refuse, write  # type: ignore[import-not-found]
 
 _BY_TEXT = (
     ("password authentication failed", "authentication", False),
@@ -78,6 +79,8 @@ def engine() -> str:
 def load(job: Job) -> dict[str, Any]:
     """One ``dbt snapshot``. Raises ``Failure``."""
     refuse(job)
+    if job.source.dsn != job.sink.dsn:
+        _hold_to_one_database(job)
     job.phase("project")
     folder = write(job, str(config().get("strategy", "timestamp")))
     os.environ.update(credentials(job.sink.dsn))
@@ -95,6 +98,26 @@ def load(job: Job) -> dict[str, Any]:
     # dbt tells the rows of its last statement alone: the versions that it inserted.
     rows = answer.get("rows_affected")
     return {"inserted_rows": rows if isinstance(rows, int) and rows >= 0 else None, "retries": 0}
+
+
+def _hold_to_one_database(job: Job) -> None:
+    """One server may be reached by two addresses; two servers may have a database of one name. So: ask it."""
+    try:
+        servers = {_server(job.source.dsn), _server(job.sink.dsn)}
+    except psycopg2.OperationalError as error:
+        raise failed(str(error), job) from None
+    if len(servers) > 1:
+        raise Failure("unsupported", TWO_DATABASES)
+
+
+def _server(dsn: str) -> str:
+    connection = psycopg2.connect(dsn, connect_timeout=30)
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT system_identifier::text FROM pg_control_system()")
+            return str(cursor.fetchone()[0])
+    finally:
+        connection.close()
 
 
 def failed(said: str, job: Job) -> Failure:

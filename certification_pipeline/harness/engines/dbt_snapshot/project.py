@@ -14,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 from certify_driver import Failure, Job  # type: ignore[import-not-found]
 
 PROJECT = "certified_snapshot"
+TWO_DATABASES = "dbt-postgres reads and writes one database; these are two"
 
 
 def refuse(job: Job) -> None:
@@ -24,8 +25,8 @@ def refuse(job: Job) -> None:
         raise Failure("unsupported", f"this driver snapshots postgres in postgres, not {' into '.join(ends)}")
     if job.strategy != "scd2":
         raise Failure("unsupported", f"dbt snapshot keeps history (scd2); it knows no {job.strategy}")
-    if _place(job.source.dsn) != _place(job.sink.dsn):
-        raise Failure("unsupported", "dbt-postgres reads and writes one database; these are two")
+    if urlsplit(job.source.dsn).path != urlsplit(job.sink.dsn).path:
+        raise Failure("unsupported", TWO_DATABASES)
     if options.get("replay"):
         raise Failure("unsupported", "dbt documents no replay of an earlier snapshot")
     if options.get("on_type_change", "stop") != "stop":
@@ -115,11 +116,6 @@ def _snapshot(job: Job, strategy: str) -> dict[str, Any]:
 
 def _one_or_more(names: list[str]) -> str | list[str]:
     return names[0] if len(names) == 1 else names
-
-
-def _place(dsn: str) -> tuple[str | None, int | None, str]:
-    parts = urlsplit(dsn)
-    return parts.hostname, parts.port, parts.path
 
 
 def _quoted(name: str) -> str:
