@@ -205,7 +205,7 @@ def _speakers(
 ) -> tuple[str, ...]:
     if statement.guarantee is not None:
         configured = [
-            name for name in vendor.engines if delivers(catalog.engines[name], statement.guarantee, catalog)
+            name for name in vendor.engines if delivers(catalog.engine(name), statement.guarantee, catalog)
         ]
         return tuple(configured) or vendor.engines[:1]
     there = tuple(name for name in seen if unversioned(name) in vendor.engines)

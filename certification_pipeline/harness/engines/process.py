@@ -149,7 +149,7 @@ class EngineProcess:
                     watchdog.send(victim, signal.SIGKILL)
                 watchdog.send(self.pid, signal.SIGCONT)
             if victims:
-                return _gone(victims)
+                return gone(victims)
             if time.monotonic() > deadline or not worthwhile():
                 return ()
             time.sleep(_LOOK_SECONDS)  # nothing tells of a stranger's fork
@@ -255,7 +255,7 @@ class EngineProcess:
         self.inbox.end(Closed())  # in case somebody we could not find still holds the pipe
 
 
-def _gone(killed: set[int]) -> tuple[int, ...]:
+def gone(killed: set[int]) -> tuple[int, ...]:
     """Wait until they are; in order."""
     _until(lambda: all(watchdog.state(pid) in ("", "Z", "X") for pid in killed), KILL_GRACE)
     return tuple(sorted(killed))

@@ -16,7 +16,7 @@ from pathlib import Path
 from certification_pipeline.catalog.vocabulary import FailureCategory
 from certification_pipeline.harness.engines.conversation import MAX_MESSAGE, Answer, Broken, Conversation
 from certification_pipeline.harness.engines.outcome import Ended, EngineError, Event, KeptEvents, LoadOutcome
-from certification_pipeline.harness.engines.process import EngineProcess
+from certification_pipeline.harness.engines.process import EngineProcess, gone
 from certification_pipeline.harness.engines.protocol import (
     PROTOCOL_VERSION,
     Describe,
@@ -193,7 +193,7 @@ class EngineSession:
                     return children
             members = self._process.freeze()
             self.kill()
-            return tuple(sorted(members))
+            return gone(members)  # the driver is; on a busy machine its children may be dying still
 
     def pause(self) -> tuple[int, ...]:
         """SIGSTOP the whole tree; the ids of who stands still. A load's timeout stands still as well."""
