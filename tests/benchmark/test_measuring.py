@@ -121,6 +121,7 @@ def test_slow_loads_are_red_and_everything_is_recorded(place: Place, monkeypatch
         pin_baseline(EvidenceStore(place.root), EvidenceStore(place.root).release("r1", "reference"), "x")
 
 
+@pytest.mark.nightly
 def test_a_fast_load_of_too_few_rows_is_red_at_once(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(DEFECT_VARIABLE, "drop_last_batch")
     made = place.measure()

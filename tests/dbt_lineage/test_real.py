@@ -32,6 +32,7 @@ def lineage(release: Release) -> DbtLineage:
     return release.directory.read("dbt_lineage.json", DbtLineage)
 
 
+@pytest.mark.nightly  # dbt itself; `make certify` does the same
 def test_a_release_is_green_with_dbt_on_what_was_loaded(run: Run) -> None:  # noqa: F811
     release = run(**ONE_LOAD)
     made = lineage(release)

@@ -20,6 +20,7 @@ DECISIONS = (
     "artifact_index",
     "release_summary",
 )
+BY_DAY = ("certification_suite", "release_summary")
 FAMILIES = (
     "benchmark_baseline",
     "openlineage_report",
@@ -40,7 +41,10 @@ def test_used_everywhere_it_is_red_and_says_why(certify: Certify, tmp_path: Path
     assert "Traceback" not in answer.err
 
 
-@pytest.mark.parametrize("name", DECISIONS)
+@pytest.mark.parametrize(
+    "name",
+    [name if name in BY_DAY else pytest.param(name, marks=pytest.mark.nightly) for name in DECISIONS],
+)
 def test_as_a_decision_it_is_red_says_why_and_is_replaced(
     certify: Certify, root: Path, place: Path, name: str
 ) -> None:
@@ -75,7 +79,7 @@ def test_as_a_familys_artifact_it_is_not_green(certify: Certify, root: Path, pla
         "--evidence-bundle",
     ],
 )
-@pytest.mark.parametrize("command", ["suite", "release-summary"])
+@pytest.mark.parametrize("command", [pytest.param("suite", marks=pytest.mark.nightly), "release-summary"])
 def test_named_by_any_switch_it_is_red(
     certify: Certify, root: Path, place: Path, switch: str, command: str
 ) -> None:

@@ -25,7 +25,7 @@ def remove(*names: str) -> Callable[[Path], None]:
 PLACE = "releases/green/reference"
 
 
-@pytest.mark.parametrize("start", ["suite", "release-summary"])
+@pytest.mark.parametrize("start", [pytest.param("suite", marks=pytest.mark.nightly), "release-summary"])
 @pytest.mark.parametrize(
     "spoil",
     [

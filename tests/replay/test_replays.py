@@ -28,6 +28,7 @@ def codes(made: ReplayEvidence) -> set[str]:
     return {blocker.code.partition(":")[0] for blocker in made.blockers}
 
 
+@pytest.mark.nightly  # eight replays; a planted defect's are judged by day
 def test_the_engine_as_released_is_green_and_verifies(run: Run) -> None:
     release = run(**FEW, routes=("postgres_to_parquet",))
     made = evidence(release)
