@@ -5,6 +5,7 @@ Purpose, method and criterion of each scenario, in full, are data (``catalog/dat
 
 from __future__ import annotations
 
+import os
 from functools import partial
 from pathlib import Path
 
@@ -67,5 +68,8 @@ def _limit(size: float, tries: int) -> FileSizeLimit:
 
 def _largest_file(sink: Path, namespace: str) -> int:
     """Bytes of the cell's largest file in the sink: a database, or a directory that other cells use, too."""
-    files = sink.rglob("*") if sink.is_dir() else [sink]
-    return max(file.stat().st_size for file in files if namespace in str(file) and file.is_file())
+    if sink.is_file():
+        return sink.stat().st_size
+    # Not rglob: another cell's directory may go while we look, which `os.walk` does not mind.
+    found = (Path(folder) / name for folder, _, names in os.walk(sink) for name in names)
+    return max(file.stat().st_size for file in found if namespace in str(file))
