@@ -35,9 +35,8 @@ _ROOMS = re.compile(
             rf"{layout.CHAIN}/{_NAME}/.+",
             rf"{PUBLISHED}/{_NAME}\.json",
             rf"{ATTESTATIONS}/{_NAME}/{_NAME}\.intoto\.jsonl",
-            rf"{KEPT}/{_NAME}/(calibration\.(json|md)|trials/{_NAME}/{_NAME}\.json)",
+            rf"{KEPT}/{_NAME}/(calibration\.(json|md)|trials/{_NAME}/({_NAME}:)?{_NAME}\.json)",
             rf"{BASELINES}/{_NAME}/(pinned\.json|{_NAME}\.zip)",
-            rf"{ATTESTATIONS}/{_NAME}/{_NAME}\.intoto\.jsonl",
         )
     )
 )
