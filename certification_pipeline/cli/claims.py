@@ -26,9 +26,9 @@ def claims(
     from certification_pipeline.cli.output import show  # noqa: PLC0415
     from certification_pipeline.evidence.store import EvidenceStore  # noqa: PLC0415
     from certification_pipeline.gates.exit_code import exit_code  # noqa: PLC0415
+    from certification_pipeline.gates.stated import claims_outcome  # noqa: PLC0415
     from certification_pipeline.report.claims import (  # noqa: PLC0415
         claims_frame,
-        claims_outcome,
         judged,
         ledger_levels,
         newest,

@@ -365,3 +365,8 @@ def _reason(cell: CellSeen) -> str:
     if cell.outcome is Outcome.FAILED:
         return "failed for another reason"
     return cell.reason.value.replace("_", " ") if cell.reason else cell.outcome.value
+
+
+def claims_outcome(found: Iterable[Judged]) -> Outcome:
+    """The worst of all verdicts; no statement at all is untested."""
+    return Outcome.worst(one.verdict.outcome for one in found)

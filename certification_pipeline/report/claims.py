@@ -232,11 +232,6 @@ def _line(one: Judged, whole: bool) -> tuple[str, ...]:
     )
 
 
-def claims_outcome(found: Iterable[Judged]) -> Outcome:
-    """The worst of all verdicts; no statement at all is untested."""
-    return Outcome.worst(one.verdict.outcome for one in found)
-
-
 def claims_page(records: Sequence[PublishedRecord]) -> str:
     """The Markdown page, from published records."""
     catalog = load_catalog()

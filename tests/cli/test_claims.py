@@ -12,10 +12,9 @@ from certification_pipeline.catalog.findings import load_findings
 from certification_pipeline.catalog.loading import load_catalog
 from certification_pipeline.catalog.vocabulary import Outcome
 from certification_pipeline.evidence.store import EvidenceStore
-from certification_pipeline.gates.stated import ClaimVerdict
+from certification_pipeline.gates.stated import ClaimVerdict, claims_outcome
 from certification_pipeline.report.claims import (
     claims_frame,
-    claims_outcome,
     judged,
     ledger_levels,
     newest,

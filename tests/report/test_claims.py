@@ -10,10 +10,9 @@ from certification_pipeline.catalog.findings import load_findings
 from certification_pipeline.catalog.loading import load_catalog
 from certification_pipeline.catalog.stated import VendorStatements
 from certification_pipeline.catalog.vocabulary import Outcome
-from certification_pipeline.gates.stated import ClaimVerdict
+from certification_pipeline.gates.stated import ClaimVerdict, claims_outcome
 from certification_pipeline.report import claims as report_claims
 from certification_pipeline.report.claims import (
-    claims_outcome,
     claims_page,
     judged,
     seen_in_record,

@@ -26,4 +26,4 @@ def test_what_is_ours_is_no_stranger(tmp_path: Path, path: str, ours: bool) -> N
     file = tmp_path / path
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text("{}")
-    assert list(strange(tmp_path)) == [] if ours else list(strange(tmp_path))
+    assert (list(strange(tmp_path)) == []) is ours

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from certification_pipeline.evidence.cell import Dataset, LoadEvidence
@@ -284,13 +284,6 @@ class _Builder:
     def _find(self, code: str, message: str, first: str) -> None:
         if not any(found.code == code for found in self.graph.findings):
             self.graph.findings.append(Finding(code, message, first))
-
-
-def missing_ends(graph: Graph) -> Iterator[str]:
-    """Ends of edges that no node stands for; there are none in a graph built here."""
-    known = {node.id for node in graph.nodes}
-    for edge in graph.edges:
-        yield from {edge.upstream, edge.downstream} - known
 
 
 def _same(sink: Dataset, source: ManifestSource, adapter: str) -> bool:

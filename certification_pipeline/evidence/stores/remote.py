@@ -14,8 +14,9 @@ from typing import Protocol
 from uuid import uuid4
 
 from certification_pipeline.evidence.errors import EvidenceError, ProblemKind
+from certification_pipeline.evidence.files import SEGMENT_PATTERN
 
-_KEY = re.compile(r"(?:[A-Za-z0-9][A-Za-z0-9._+=-]*/)*[A-Za-z0-9][A-Za-z0-9._+=-]*")
+_KEY = re.compile(rf"(?:{SEGMENT_PATTERN}/)*{SEGMENT_PATTERN}")
 _LONGEST_KEY = 512
 _PROBES = "probes"
 

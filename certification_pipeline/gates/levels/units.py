@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
-from certification_pipeline.catalog.policies import LevelPolicy, Unit
+from certification_pipeline.catalog.policies import Unit
 from certification_pipeline.gates.levels.state import State
 
 
@@ -27,11 +26,6 @@ class Certified:
 def certified(engine: str, state: State) -> list[Certified]:
     """Everything the subject's releases claim, by name."""
     return [_of(engine, name, roles) for name, roles in sorted(state.roles.items())]
-
-
-def granted_by(policy: LevelPolicy, engine: str, state: State) -> Iterator[Certified]:
-    """The units that a policy gives levels to."""
-    return (one for one in certified(engine, state) if one.unit in policy.units)
 
 
 def _of(engine: str, name: str, roles: set[str]) -> Certified:

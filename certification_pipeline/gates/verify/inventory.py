@@ -18,7 +18,7 @@ from certification_pipeline.evidence.benchmark_pin import BASELINES
 from certification_pipeline.evidence.calibration_basis import KEPT
 from certification_pipeline.evidence.errors import EvidenceError
 from certification_pipeline.evidence.exclusive import LOCK
-from certification_pipeline.evidence.files import is_temporary, safe_segment
+from certification_pipeline.evidence.files import SEGMENT_PATTERN, is_temporary, safe_segment
 from certification_pipeline.gates.chain_files import shown
 from certification_pipeline.gates.levels.attestations import ATTESTATIONS
 from certification_pipeline.gates.publish import PUBLISHED
@@ -26,17 +26,16 @@ from certification_pipeline.gates.verify.finding import Finding, Kind
 
 HARNESS_LOG = "harness.log"
 """What the bench said while it worked, for its maintainers: evidence of nothing."""
-_NAME = r"[A-Za-z0-9][A-Za-z0-9._+=-]*"
 _ROOMS = re.compile(
     "|".join(
         (
             layout.LATEST,
-            rf"{layout.RELEASES}/{_NAME}/({_NAME}|{_NAME}/.+)",
-            rf"{layout.CHAIN}/{_NAME}/.+",
-            rf"{PUBLISHED}/{_NAME}\.json",
-            rf"{ATTESTATIONS}/{_NAME}/{_NAME}\.intoto\.jsonl",
-            rf"{KEPT}/{_NAME}/(calibration\.(json|md)|trials/{_NAME}/({_NAME}:)?{_NAME}\.json)",
-            rf"{BASELINES}/{_NAME}/(pinned\.json|{_NAME}\.zip)",
+            rf"{layout.RELEASES}/{SEGMENT_PATTERN}/({SEGMENT_PATTERN}|{SEGMENT_PATTERN}/.+)",
+            rf"{layout.CHAIN}/{SEGMENT_PATTERN}/.+",
+            rf"{PUBLISHED}/{SEGMENT_PATTERN}\.json",
+            rf"{ATTESTATIONS}/{SEGMENT_PATTERN}/{SEGMENT_PATTERN}\.intoto\.jsonl",
+            rf"{KEPT}/{SEGMENT_PATTERN}/(calibration\.(json|md)|trials/{SEGMENT_PATTERN}/({SEGMENT_PATTERN}:)?{SEGMENT_PATTERN}\.json)",
+            rf"{BASELINES}/{SEGMENT_PATTERN}/(pinned\.json|{SEGMENT_PATTERN}\.zip)",
         )
     )
 )
