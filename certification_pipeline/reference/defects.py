@@ -45,6 +45,7 @@ class Defect(StrEnum):
     NULL_CURSORS_ONCE = "null_cursors_once"
     XMIN_FORGETS_OPEN = "xmin_forgets_open"
     LOST_FOLDER_MEANS_NOW = "lost_folder_means_now"
+    RESTART_MEANS_NOW = "restart_means_now"
     TRUSTS_THE_CLOCK = "trusts_the_clock"
     SLICE_END_INCLUDED = "slice_end_included"
     SLICE_START_EXCLUDED = "slice_start_excluded"

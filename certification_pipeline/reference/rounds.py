@@ -17,12 +17,10 @@ from certification_pipeline.reference.failures import LoadError
 from certification_pipeline.reference.finalize import finalize
 from certification_pipeline.reference.planted.columns import spoilt_plan
 from certification_pipeline.reference.planted.positions import (
-    advance_early,
     alone_in_the_world,
     commit_state_alone,
     done_already,
-    now_without_folder,
-    refuse_the_past,
+    spoilt_position,
     truncate_early,
 )
 from certification_pipeline.reference.record import Ledger, now_text
@@ -140,12 +138,7 @@ class Attempt:
             columns = self.source.columns()
             check_columns(self.load, self.plan, columns)
             self.check_storable(columns)
-            if self.defect is Defect.ADVANCE_STATE_BEFORE_LOAD:
-                state = advance_early(self, state, columns)
-            if self.defect is Defect.TRUSTS_THE_CLOCK:
-                refuse_the_past(state)
-            if self.defect is Defect.LOST_FOLDER_MEANS_NOW:
-                state = now_without_folder(self, state, columns)
+            state = spoilt_position(self, state, columns)
             snapshot = self.source.begin()
             changes = self.map_columns(columns)
             where = self._condition(columns, state, snapshot)

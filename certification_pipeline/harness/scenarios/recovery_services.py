@@ -16,14 +16,15 @@ from certification_pipeline.harness.scenarios.broken import (
     MIDDLE,
     broken_at,
     clean_round,
+    next_round,
 )
 
 
 def source_restart(bench: Bench) -> None:
     """What was kept about a source is still good after its crash, and half a read is none.
 
-    Its server is killed in mid-load and started again on the same data. Passes when the load ends well or
-    with `connectivity`, and the rerun brings the source's rows.
+    Its server is killed in mid-load and started again on the same data, and rows change once more. Passes
+    when the load ends well or with `connectivity`, and the rerun brings the source's rows.
     """
     _restart(bench, Side.SOURCE)
 
@@ -31,8 +32,8 @@ def source_restart(bench: Bench) -> None:
 def sink_restart(bench: Bench) -> None:
     """Only what the sink made durable counts as delivered.
 
-    Its server is killed in mid-load and started again on the same data. Passes when the load ends well or
-    with `connectivity`, and the rerun brings the source's rows.
+    Its server is killed in mid-load and started again on the same data, and rows change once more. Passes
+    when the load ends well or with `connectivity`, and the rerun brings the source's rows.
     """
     _restart(bench, Side.SINK)
 
@@ -40,6 +41,8 @@ def sink_restart(bench: Bench) -> None:
 def _restart(bench: Bench, side: Side) -> None:
     took = clean_round(bench).outcome.seconds
     broken_at(bench, partial(_after, side, took * MIDDLE), LOST_CONNECTION, f"the {side} dies")
+    # Whoever goes on from "now" is seen by what came before it, wherever in the load the server died.
+    next_round(bench)
     bench.nemesis.recover()
 
 

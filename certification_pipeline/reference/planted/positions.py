@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from certification_pipeline.catalog.vocabulary import FailureCategory
+from certification_pipeline.reference.defects import Defect
 from certification_pipeline.reference.failures import LoadError
+from certification_pipeline.reference.postgres import rows
 from certification_pipeline.reference.record import now_text
 from certification_pipeline.reference.schema import RESERVED_PREFIX, Column
 from certification_pipeline.reference.sinks.base import short_hash
+from certification_pipeline.reference.sources.postgres import PostgresSource
 from certification_pipeline.reference.state import CursorState, PipelineState, RunState, XminState
 from certification_pipeline.reference.strategies.plan import Reads
 
@@ -36,7 +39,21 @@ def truncate_early(attempt: Attempt) -> None:
     sink.replaces_all = attempt.plan.swaps
 
 
-def advance_early(attempt: Attempt, state: PipelineState, columns: tuple[Column, ...]) -> PipelineState:
+def spoilt_position(attempt: Attempt, state: PipelineState, columns: tuple[Column, ...]) -> PipelineState:
+    """Where the load begins; where the last one ended, without such a defect."""
+    match attempt.defect:
+        case Defect.ADVANCE_STATE_BEFORE_LOAD:
+            return _advance_early(attempt, state, columns)
+        case Defect.LOST_FOLDER_MEANS_NOW:
+            return _now_without_folder(attempt, state, columns)
+        case Defect.RESTART_MEANS_NOW:
+            return _now_after_restart(attempt, state, columns)
+        case Defect.TRUSTS_THE_CLOCK:
+            _refuse_the_past(state)
+    return state
+
+
+def _advance_early(attempt: Attempt, state: PipelineState, columns: tuple[Column, ...]) -> PipelineState:
     """:attr:`Defect.ADVANCE_STATE_BEFORE_LOAD`: stored before the rows are selected, and then believed."""
     sink = attempt.sink
     after = advance_position(attempt, state, columns)
@@ -101,7 +118,7 @@ def advance_position(attempt: Attempt, state: PipelineState, columns: tuple[Colu
     return state
 
 
-def now_without_folder(attempt: Attempt, state: PipelineState, columns: tuple[Column, ...]) -> PipelineState:
+def _now_without_folder(attempt: Attempt, state: PipelineState, columns: tuple[Column, ...]) -> PipelineState:
     """:attr:`Defect.LOST_FOLDER_MEANS_NOW`: without a trace of an earlier load, from now."""
     trace = Path(attempt.load.state_dir) / "loaded"
     known = trace.exists() and trace.read_bytes() == _TRACE
@@ -109,7 +126,18 @@ def now_without_folder(attempt: Attempt, state: PipelineState, columns: tuple[Co
     return state if known else advance_position(attempt, state, columns)
 
 
-def refuse_the_past(state: PipelineState) -> None:
+def _now_after_restart(attempt: Attempt, state: PipelineState, columns: tuple[Column, ...]) -> PipelineState:
+    """:attr:`Defect.RESTART_MEANS_NOW`: where the source was started anew since the last load, from now."""
+    if not isinstance(attempt.source, PostgresSource):
+        return state
+    [(started,)] = rows(attempt.source.connection, "SELECT pg_postmaster_start_time()::text")
+    trace = Path(attempt.load.state_dir) / "source_started"
+    known = trace.read_text() if trace.exists() else started
+    trace.write_text(started)
+    return state if known == started else advance_position(attempt, state, columns)
+
+
+def _refuse_the_past(state: PipelineState) -> None:
     """:attr:`Defect.TRUSTS_THE_CLOCK`: no load may be earlier than the last, by whichever clock."""
     last = state.get(RunState)
     if last is not None and last.finished_at > now_text():
