@@ -19,8 +19,8 @@ from certification_pipeline.orchestration.names import (
 from certification_pipeline.orchestration.resources import CertificationResource
 
 
-def sensors(engines: Sequence[Engine]) -> list[dg.SensorDefinition]:
-    """One: a certification run that broke off starts the verdict job on the same release.
+def crash_sensor(engines: Sequence[Engine]) -> dg.SensorDefinition:
+    """A certification run that broke off starts the verdict job on the same release.
 
     It watches every job, "Materialize all" included. A run that failed *because* its verdict is red has
     decided already and is left alone.
@@ -59,7 +59,7 @@ def sensors(engines: Sequence[Engine]) -> list[dg.SensorDefinition]:
             asset_selection=[key for e in undecided for key in decided_keys(e)],
         )
 
-    return [decide_after_a_crash]
+    return decide_after_a_crash
 
 
 def _makes_a_family(key: dg.AssetKey) -> bool:

@@ -1,0 +1,1 @@
+"""What Dagster watches between runs: one file a subject, put together in ``build.py``."""
