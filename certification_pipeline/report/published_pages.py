@@ -14,6 +14,8 @@ from certification_pipeline.evidence.errors import EvidenceError
 from certification_pipeline.evidence.files import read_no_follow, write_atomically
 from certification_pipeline.evidence.plan import Selection
 from certification_pipeline.evidence.published import PublishedRecord
+from certification_pipeline.families.connector_live.pages import page_path, stating
+from certification_pipeline.gates.levels.decision import STATED_BY_PAGES
 from certification_pipeline.report.badge_svg import Colour
 from certification_pipeline.report.badges import CALIBRATION, GUARANTEE, RELEASE, Badge, badges
 from certification_pipeline.report.claims import CLAIMS, claims_page
@@ -71,7 +73,7 @@ def pages(records: Sequence[PublishedRecord]) -> dict[str, bytes]:
 def write_pages(root: Path) -> tuple[str, ...]:
     """Draw everything below ``root`` from its records; returns the paths that changed."""
     records = read_records(root)
-    wanted = {**pages(records), **_readme(root, records)}
+    wanted = {**pages(records), **_readme(root, records), **dict(_stated(root, records))}
     changed = [path for path, data in wanted.items() if _bytes(root / path) != data]
     for path in changed:
         write_atomically(root / path, wanted[path])
@@ -84,7 +86,7 @@ def stale_pages(root: Path) -> tuple[str, ...]:
     """What is published and is not what its record says, as sentences; empty when all agrees."""
     try:
         records = read_records(root)
-        wanted = {**pages(records), **_readme(root, records)}
+        wanted = {**pages(records), **_readme(root, records), **dict(_stated(root, records))}
     except EvidenceError as error:
         return (str(error),)
     there = {path: _bytes(root / path) for path in wanted}
@@ -126,6 +128,20 @@ def _readme(root: Path, records: Sequence[PublishedRecord]) -> dict[str, bytes]:
         if badge.name == RELEASE or (badge.name in _BESIDE and badge.colour is not Colour.GREY)
     ]
     return {README: readme_with(text, readme_block(records, shown)).encode()}
+
+
+def _stated(root: Path, records: Sequence[PublishedRecord]) -> Iterator[tuple[str, bytes]]:
+    """Connectors' pages, each with the level that its record grants; all else on them is written by people.
+
+    A page states the lowest level where none was granted, as it must state one; what it says above that is
+    for the connectors' own checklist.
+    """
+    for record in records:
+        for one in record.levels:
+            path = page_path(root / "docs", f"{record.subject.engine}/{one.connector}")
+            page = _bytes(path)
+            if one.policy == STATED_BY_PAGES and one.level is not None and page is not None:
+                yield path.relative_to(root).as_posix(), stating(page.decode(), one.level).encode()
 
 
 def _drawn(record: PublishedRecord) -> Iterator[Badge]:

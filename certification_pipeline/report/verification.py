@@ -44,6 +44,8 @@ def print_verification(console: Console, found: VerifiedEvidence) -> None:
     why = [one for one in found.releases if one.counts and one.blockers and one.verified is Outcome.PASSED]
     for release in why[:FEW]:
         _blockers(console, release)
+    for release in found.releases:
+        _demands(console, release)
     for note in found.notes:
         console.print(Text(f"  note: {visible(note)[:LONGEST]}", "dim"), soft_wrap=True)
     if found.not_proved:
@@ -99,6 +101,16 @@ def _blockers(console: Console, release: VerifiedRelease) -> None:
         head = Text(f"  {name(release)}: {visible(blocker.code)}", STYLE[release.outcome])
         console.print(head, soft_wrap=True)
         console.print(Text(f"      {visible(blocker.message)[:LONGEST]}"), soft_wrap=True)
+
+
+def _demands(console: Console, release: VerifiedRelease) -> None:
+    if release.demands:
+        console.print(Text(f"\nAsked of who maintains {name(release)}; no verdict rests on it", "bold"))
+    for demand in release.demands[:SHOWN]:
+        console.print(Text(f"  {visible(demand.code)}: {visible(demand.message)[:LONGEST]}"), soft_wrap=True)
+        console.print(Text(f"      → {visible(demand.next_step)[:LONGEST]}", "cyan"), soft_wrap=True)
+    if len(release.demands) > SHOWN:
+        console.print(f"  … and {len(release.demands) - SHOWN} more: --format json", highlight=False)
 
 
 def _table(releases: tuple[VerifiedRelease, ...]) -> pd.DataFrame:

@@ -5,30 +5,26 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from certification_pipeline.catalog.checklist import ChecklistItem, TestMarker
 from certification_pipeline.catalog.vocabulary import Family, Outcome, Support
 from certification_pipeline.evidence.canonical import render, seal
-from certification_pipeline.evidence.connector_scope import connector_scope
-from certification_pipeline.evidence.connector_snapshot import junit_file, snapshot_id
-from certification_pipeline.evidence.connector_verdict import Judged, judge_connectors
+from certification_pipeline.evidence.connector_verdict import Judged
 from certification_pipeline.evidence.connectors import JUNIT, ConnectorCertification
 from certification_pipeline.evidence.decision import verdict
 from certification_pipeline.evidence.earlier import keep_failure
 from certification_pipeline.evidence.errors import EvidenceError
 from certification_pipeline.evidence.junit import parse_junit
-from certification_pipeline.evidence.markdown import markdown
 from certification_pipeline.evidence.plan import CertificationPlan
 from certification_pipeline.evidence.subject_dir import SubjectDir
 from certification_pipeline.gates.connectors import verify_connectors
 from certification_pipeline.gates.verification import EvidenceFile, Verification, read_plan
 from tests.connectors.junit import ASKED, ERROR, FAILURE, SKIPPED, XFAILED, Case, cases, report
+from tests.connectors.writing import AGAIN, judged, write
 from tests.evidence.builders import SMALL, provenance, release
 
-AGAIN = "certify connectors --engine reference --release-id r1"
 DOCUMENTATION = ChecklistItem.DOCUMENTATION_PAGE
 
 
@@ -37,11 +33,6 @@ def made(tmp_path: Path) -> tuple[SubjectDir, CertificationPlan]:
     """A release whose plan claims PostgreSQL and DuckDB, and a ClickHouse nobody can reach."""
     claimed = tuple(each.model_copy(update={"support": Support.FULL}) for each in SMALL)
     return release(tmp_path, claimed)
-
-
-def judged(plan: CertificationPlan, data: bytes, code: int | None = 0, **options: Any) -> Judged:
-    asked = {"markers": ASKED, "profile": "embedded", "again": AGAIN, **options}
-    return judge_connectors(connector_scope(plan), parse_junit(data, JUNIT), exit_code=code, **asked)
 
 
 def changed(where: Callable[[Case], bool], change: Callable[[Case], Case | None]) -> list[Case]:
@@ -233,37 +224,6 @@ def test_a_report_that_is_none(data: bytes, said: str) -> None:
 
 
 # --- the gate -------------------------------------------------------------------------------------------
-
-
-def write(
-    directory: SubjectDir, plan: CertificationPlan, data: bytes, code: int = 0
-) -> ConnectorCertification:
-    """What the family writes."""
-    path = directory.path / JUNIT
-    path.parent.mkdir(exist_ok=True)
-    path.write_bytes(data)
-    parsed = parse_junit(data, JUNIT)
-    result = judged(
-        plan,
-        data,
-        code,
-        again=f"certify connectors --engine {plan.subject.engine} --release-id {plan.release_id}",
-    )
-    made = ConnectorCertification(
-        **provenance(20).header(ConnectorCertification, plan.release_id, plan.subject, plan.profile),
-        **verdict(result.outcome, result.blockers),
-        markers=ASKED,
-        scope=result.scope,
-        connectors=result.connectors,
-        missing_required=result.missing_required,
-        documents={},
-        previous_release=None,
-        pytest_exit_code=code,
-        junit=junit_file(data, parsed),
-        catalog_digest=plan.catalog_digest,
-        snapshot_id=snapshot_id(plan.catalog_digest, {}, junit_file(data, parsed).sha256),
-    )
-    return directory.write(made, markdown(made))
 
 
 def verified(directory: SubjectDir, made: ConnectorCertification | None = None) -> Verification:

@@ -130,6 +130,30 @@ def test_drawing_again_mends_pages_and_leaves_the_rest_of_the_readme(repository:
     assert text.endswith(f"{END}\n\nText\n")
 
 
+def test_a_connectors_page_states_the_level_that_its_record_grants(repository: Path) -> None:
+    level = {
+        "connector": "duckdb",
+        "roles": ["sink"],
+        "policy": "dpone",
+        "highest": False,
+        "why": "",
+        "next_step": None,
+    }
+    resealed(levels=[level | {"level": "beta"}, level | {"policy": "krishiv", "level": "preview"}])(
+        repository
+    )
+    page = repository / "docs/connectors/reference/duckdb.md"
+    page.parent.mkdir(parents=True)
+    page.write_text("# reference/duckdb\n\n- Role: sink\n- Level: experimental\n\nBy hand.\n")
+    assert "docs/connectors/reference/duckdb.md is not what its record says" in stale_pages(repository)
+    write_pages(repository)
+    assert page.read_text() == "# reference/duckdb\n\n- Role: sink\n- Level: beta\n\nBy hand.\n"
+    assert stale_pages(repository) == ()
+    resealed(levels=[level | {"level": None}])(repository)
+    write_pages(repository)
+    assert "- Level: beta" in page.read_text(), "who grants nothing says nothing about what is stated"
+
+
 def test_a_record_forged_with_all_its_pages_differs_from_its_evidence(
     material: tuple[Path, PublishedRecord], repository: Path
 ) -> None:

@@ -66,8 +66,14 @@ def write_release(
     root: Path, release_id: str, *, lost: int = 0, minutes: float = 0, **selection: Sequence[str]
 ) -> SubjectDir:
     """Sealed, every cell recorded (the first one ``lost`` rows short), nothing decided yet."""
+    return record(root, make_plan(release_id, minutes=minutes, **(selection or SMALL)), lost, minutes)
+
+
+def record(root: Path, made: CertificationPlan, lost: int = 0, minutes: float = 0) -> SubjectDir:
+    """As :func:`write_release`, of a plan that is there already."""
+    release_id = made.release_id
     directory = EvidenceStore(root).release(release_id, SUBJECT.engine)
-    plan = directory.seal_plan(make_plan(release_id, minutes=minutes, **(selection or SMALL)), "# The plan\n")
+    plan = directory.seal_plan(made, "# The plan\n")
     running = [one for one in plan.cells if one.disposition == "run"]
     assert running
     for number, one in enumerate(running):
@@ -129,5 +135,5 @@ def keep_calibration(root: Path) -> SubjectDir:
 
 
 def verified(root: Path, **options: object) -> VerifiedEvidence:
-    asked = Asked(root=root, planned=PLANNED, **({"part": True} | options))  # type: ignore[arg-type]
+    asked = Asked(root=root, **({"planned": PLANNED, "part": True} | options))  # type: ignore[arg-type]
     return verify_evidence(asked)

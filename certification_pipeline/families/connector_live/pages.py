@@ -72,6 +72,12 @@ def stated_level(text: str) -> str | None:
     return found[1] if found else None
 
 
+def stating(text: str, level: str) -> str:
+    """The page with its level replaced; a page that states none stays as it is."""
+    found = _LEVEL.search(text)
+    return text if found is None else text[: found.start(1)] + level + text[found.end(1) :]
+
+
 def rendered(text: str, connector: str, catalog: Catalog) -> str:
     """The page with every generated block as the catalogue has it now."""
 

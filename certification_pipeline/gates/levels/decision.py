@@ -19,6 +19,9 @@ from certification_pipeline.gates.levels.walk import walk
 STATED_BY_PAGES = "dpone"
 """The policy whose levels the connectors' pages state (families/connector_live)."""
 
+_UNTOLD = "level_changed.changelog_missing"
+_ABOVE = "level.not_proven"
+
 
 def decide_levels(
     history: History,
@@ -65,6 +68,20 @@ def decide_levels(
     )
 
 
+def is_demand(blocker: Blocker) -> bool:
+    """It asks something of whoever maintains the pages, and says nothing against the evidence.
+
+    Seed 000 asks for a changelog entry when a level changes: until there is one, the maintainers' own gate
+    (``certify levels``) does not pass. Whoever verifies has been promised less than is proven.
+    """
+    return blocker.code.endswith(f".{_UNTOLD}")
+
+
+def is_overclaim(blocker: Blocker) -> bool:
+    """A page states more than is proven: no edit of the evidence, and nothing anybody may rely on."""
+    return blocker.code.endswith(f".{_ABOVE}")
+
+
 def _trusted(history: History, subject: Subject) -> dict[str, Digest]:
     return {one.path: one.sha256 for one in history.attested if one.subject == subject}
 
@@ -98,13 +115,13 @@ def _above(one: ConnectorLevel, refuted: Sequence[str]) -> Blocker:
     if refuted:
         message = f"its page states {one.stated}, but {', '.join(refuted)} was seen to fail"
     step = one.next_step or f"State `- Level: {granted}` in docs/connectors/{one.name}.md"
-    return Blocker(code=f"connector.{one.name}.level.not_proven", message=message, next_step=step)
+    return Blocker(code=f"connector.{one.name}.{_ABOVE}", message=message, next_step=step)
 
 
 def _untold(one: ConnectorLevel) -> Blocker:
     change = f"{one.name}: {one.stated} → {one.level}"
     return Blocker(
-        code=f"connector.{one.name}.level_changed.changelog_missing",
+        code=f"connector.{one.name}.{_UNTOLD}",
         message=f"granted is {one.level}, its page still states {one.stated}: the change was told nobody",
         next_step=f"State `- Level: {one.level}` in docs/connectors/{one.name}.md, "
         f"and write `{change}` into CHANGELOG.md",

@@ -17,7 +17,7 @@ from certification_pipeline.evidence.subject_dir import SubjectDir
 from certification_pipeline.gates import chain
 from certification_pipeline.gates.chain import ChainVerification
 from certification_pipeline.gates.verify.finding import Finding, Kind, guarded, of_chain, of_error
-from certification_pipeline.gates.verify.granted import levels_now, regranted
+from certification_pipeline.gates.verify.granted import Regranted, levels_now, regranted
 from certification_pipeline.gates.verify.result import VerifiedChain, VerifiedLevel, VerifiedRelease
 from certification_pipeline.gates.verify.subject import Look, look_at
 
@@ -95,16 +95,27 @@ def _with_levels(store: EvidenceStore, one: VerifiedRelease, look: Look, found: 
         return one
     place = f"{layout.RELEASES}/{one.release_id}/{one.engine}"
     directory = store.release(one.release_id, one.engine)
-    told = guarded(
-        f"{place}/{layout.CONNECTOR_LEVELS}",
-        lambda: regranted(store, directory, look.keys, look.here, place),
-    )
+    again = Regranted()
+
+    def grant() -> tuple[Finding, ...]:
+        nonlocal again
+        again = regranted(store, directory, look.keys, look.here, place)
+        return again.findings
+
+    told = guarded(f"{place}/{layout.CONNECTOR_LEVELS}", grant)
     found.findings += told
     levels: list[VerifiedLevel] = []
     found.findings += guarded(place, lambda: _levels(store, directory, look, levels))
     worst = Outcome.worst([one.verified, *(finding.outcome for finding in told)])
-    outcome = Outcome.worst([one.outcome, worst])
-    return one.model_copy(update={"levels": tuple(levels), "verified": worst, "outcome": outcome})
+    return one.model_copy(
+        update={
+            "levels": tuple(levels),
+            "verified": worst,
+            "outcome": Outcome.worst([one.outcome, worst, again.outcome]),
+            "blockers": (*one.blockers, *again.overclaimed),
+            "demands": again.demands,
+        }
+    )
 
 
 def _levels(

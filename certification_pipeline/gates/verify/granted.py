@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from typing import NamedTuple
 
 from certification_pipeline.catalog.vocabulary import Outcome
 from certification_pipeline.evidence import layout
@@ -12,6 +13,7 @@ from certification_pipeline.evidence.levels import ConnectorLevels
 from certification_pipeline.evidence.seal.keys import PublicKey
 from certification_pipeline.evidence.store import EvidenceStore
 from certification_pipeline.evidence.subject_dir import SubjectDir
+from certification_pipeline.gates.levels.decision import is_demand, is_overclaim
 from certification_pipeline.gates.levels.writing import levels_of, verify_levels
 from certification_pipeline.gates.verify.finding import Finding, Kind, disagreeing, of_error
 from certification_pipeline.gates.verify.judge import contradicted
@@ -28,18 +30,39 @@ def read_levels(directory: SubjectDir, place: str) -> Iterator[Finding]:
             yield of_error(error, where)
 
 
+class Regranted(NamedTuple):
+    """What granting the levels of a release again came to."""
+
+    findings: tuple[Finding, ...] = ()
+    """The file does not follow from the ledger, or nobody can tell whether it does."""
+    overclaimed: tuple[Blocker, ...] = ()
+    """Pages state more than is proven: it follows, and does not certify what they say."""
+    outcome: Outcome = Outcome.PASSED
+    """Failed when what a page states was seen to fail, ``cantTell`` when it is not proven."""
+    demands: tuple[Blocker, ...] = ()
+    """Asked of whoever maintains the pages; nothing of it speaks against evidence or release."""
+
+
 def regranted(
     store: EvidenceStore, directory: SubjectDir, keys: Collection[PublicKey], here: Producer, place: str
-) -> Iterator[Finding]:
-    """Whether the levels that a release states follow from the ledger as it was then."""
+) -> Regranted:
+    """Whether the levels that a release states follow from the ledger as it was, and what they demand."""
     where = f"{place}/{layout.CONNECTOR_LEVELS}"
     if not (directory.path / layout.CONNECTOR_LEVELS).exists():
-        return
+        return Regranted()
     found = verify_levels(store, directory, trusted=keys)
-    made = directory.read(layout.CONNECTOR_LEVELS, ConnectorLevels).producer
-    yield from contradicted(list(disagreeing(where, found.problems)), where, made, here)
-    if found.outcome is Outcome.CANT_TELL and not found.problems:
-        yield from (_untold(blocker, where) for blocker in found.because)
+    if found.problems:
+        made = directory.read(layout.CONNECTOR_LEVELS, ConnectorLevels).producer
+        return Regranted(tuple(contradicted(list(disagreeing(where, found.problems)), where, made, here)))
+    demands = tuple(blocker for blocker in found.because if is_demand(blocker))
+    overclaimed = tuple(blocker for blocker in found.because if is_overclaim(blocker))
+    others = [blocker for blocker in found.because if blocker not in (*demands, *overclaimed)]
+    return Regranted(
+        tuple(_untold(blocker, where) for blocker in others),
+        overclaimed,
+        found.outcome if overclaimed else Outcome.PASSED,
+        demands,
+    )
 
 
 def _untold(blocker: Blocker, where: str) -> Finding:

@@ -38,6 +38,10 @@ class VerifiedRelease(Model):
     planned_cells: int = 0
     levels: tuple[VerifiedLevel, ...] = Field((), description="of the engine as of now, where this counts")
     blockers: tuple[Blocker, ...] = ()
+    demands: tuple[Blocker, ...] = Field(
+        (),
+        description="asked of whoever maintains its pages; they speak neither against evidence nor release",
+    )
 
 
 class VerifiedChain(Model):
