@@ -19,7 +19,8 @@ from certification_pipeline.orchestration.jobs import CALIBRATION_JOB, JOBS
 from certification_pipeline.orchestration.names import FAMILY_ASSETS
 from certification_pipeline.orchestration.resources import CertificationResource
 from certification_pipeline.orchestration.schedules import nightly_calibration, schedules
-from certification_pipeline.orchestration.sensors.crash import crash_sensor
+from certification_pipeline.orchestration.sensors.crash import crash_sensors
+from certification_pipeline.orchestration.turn import ReleaseTurn
 from certification_pipeline.settings import RunSettings
 
 
@@ -49,8 +50,8 @@ def build_defs(
         ],
         jobs=[*JOBS, *([CALIBRATION_JOB] if calibrated else [])],
         schedules=[*schedules(), *([nightly_calibration()] if calibrated else [])],
-        sensors=[crash_sensor(engines)],
-        resources={"certification": certification},
+        sensors=crash_sensors(engines),
+        resources={"certification": certification, "turn": ReleaseTurn()},
         # Parallelism is inside the ops (the pool of cells); a process a step would cost a second each.
         executor=dg.in_process_executor,
     )

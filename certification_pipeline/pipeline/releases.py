@@ -48,12 +48,15 @@ def alone(settings: RunSettings) -> Iterator[None]:
         ) from None
 
 
-def seal_plans(settings: RunSettings, catalog: Catalog, on_event: OnEvent) -> SealedRelease:
+def seal_plans(
+    settings: RunSettings, catalog: Catalog, on_event: OnEvent, run_id: str | None = None
+) -> SealedRelease:
     """Probe, ask the engines who they are, and write one sealed plan each.
 
-    Raises ``PlanError`` when the filters fit no engine.
+    ``run_id``: of the orchestrator's run; by default one of our own. Raises ``PlanError`` when the
+    filters fit no engine.
     """
-    run_id = uuid.uuid4().hex
+    run_id = run_id or uuid.uuid4().hex
     names = settings.chosen_engines(catalog)
     availability = probe_all(catalog.profiles[settings.profile].systems)
     engines = ready_engines(catalog, names, on_event)

@@ -9,6 +9,7 @@ import pytest
 
 from certification_pipeline.catalog.vocabulary import Family, Outcome
 from certification_pipeline.evidence.benchmark import BenchmarkBaseline
+from certification_pipeline.evidence.exclusive import writing
 from certification_pipeline.evidence.suite import CertificationSuite
 from certification_pipeline.evidence.summary import ReleaseSummary
 from certification_pipeline.families.work import Work
@@ -80,6 +81,45 @@ def test_a_crash_starts_the_verdict_of_its_release_which_says_what_is_missing(
     # Nothing is left to decide, and the verdict job's own failure starts nothing.
     assert isinstance(ask(house, crashed), dg.SkipReason)
     assert isinstance(ask(house, verdict), dg.SkipReason)
+
+
+def test_a_run_that_another_one_kept_out_leaves_that_one_its_verdict(
+    house: House, crashed: dg.ExecuteInProcessResult
+) -> None:
+    """Its release has a plan and no verdict yet, but the plan is not its own."""
+    house.only(PLAN, release="taken")
+    with writing(house.store.release_path("taken")):
+        refused = house.job("full_certification", "taken", SIZE)
+    assert "another run is writing release taken" in failures(refused)["plan"]
+    answer = ask(house, refused)
+    assert isinstance(answer, dg.SkipReason)
+    assert "sealed no plan" in (answer.skip_message or "")
+
+
+def test_a_run_that_was_stopped_is_decided_too_but_a_stopped_verdict_is_not_begun_again(
+    house: House, crashed: dg.ExecuteInProcessResult
+) -> None:
+    def stopped(job: str) -> dg.RunRequest | dg.SkipReason:
+        sensor = house.defs.resolve_sensor_def("decide_after_a_stop")
+        planned = house.instance.get_run_by_id(crashed.run_id)
+        assert planned is not None
+        context = dg.build_run_status_sensor_context(
+            sensor_name=sensor.name,
+            dagster_instance=house.instance,
+            dagster_run=planned.with_status(dg.DagsterRunStatus.CANCELED)._replace(job_name=job),
+            dagster_event=crashed.all_events[-1],
+            resources={"certification": house.resource},
+        )
+        answer = sensor(context)
+        assert isinstance(answer, dg.RunRequest | dg.SkipReason)
+        return answer
+
+    directory = house.directory("crashed")
+    directory.summary_path.unlink(missing_ok=True)
+    request = stopped("full_certification")
+    assert isinstance(request, dg.RunRequest)
+    assert request.tags[RELEASE_TAG] == "crashed"
+    assert isinstance(stopped("verdict"), dg.SkipReason)
 
 
 def test_a_run_that_is_red_has_decided_already(house: House, red: dg.ExecuteInProcessResult) -> None:

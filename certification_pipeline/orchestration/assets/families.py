@@ -45,6 +45,7 @@ from certification_pipeline.orchestration.names import (
 from certification_pipeline.orchestration.render import page
 from certification_pipeline.orchestration.resources import CertificationResource
 from certification_pipeline.orchestration.shown import shown
+from certification_pipeline.orchestration.turn import ReleaseTurn
 from certification_pipeline.pipeline.families import run_family
 from certification_pipeline.pipeline.releases import reopen_release
 
@@ -137,11 +138,12 @@ def _family(
         ),
     )
     def evidence(
-        context: dg.AssetExecutionContext, certification: CertificationResource
+        context: dg.AssetExecutionContext, certification: CertificationResource, turn: ReleaseTurn
     ) -> dg.MaterializeResult:
         said: list[FamilyFinished] = []
         with told_plainly():
             directory = certification.directory(context.run, engine.id)
+            turn.wait(directory)
             settings = certification.settings(directory.release_id)
             tell = _also(said, log_to(context.log))
             release = reopen_release(settings, catalog, (engine.id,), tell, context.run.run_id)

@@ -21,6 +21,7 @@ from certification_pipeline.orchestration.failures import told_plainly
 from certification_pipeline.orchestration.names import OWNERS, PLAN, route_key, routes_of, tags_of, word
 from certification_pipeline.orchestration.render import cells_metadata
 from certification_pipeline.orchestration.resources import CertificationResource
+from certification_pipeline.orchestration.turn import ReleaseTurn
 from certification_pipeline.pipeline.cells import run_cells
 from certification_pipeline.pipeline.releases import reopen_release
 from certification_pipeline.report.loading import load_subject
@@ -60,7 +61,7 @@ def _source_assets(
         pool=f"service_{source}",
     )
     def matrix(
-        context: dg.AssetExecutionContext, certification: CertificationResource
+        context: dg.AssetExecutionContext, certification: CertificationResource, turn: ReleaseTurn
     ) -> Iterator[MatrixEvent]:
         whole = {key.path[-1] for key in context.selected_asset_keys}
         checks = {(key.asset_key.path[-1], key.name) for key in context.selected_asset_check_keys}
@@ -72,6 +73,7 @@ def _source_assets(
 
         with told_plainly():
             directory = certification.directory(context.run, engine.id)
+            turn.wait(directory)
             settings = certification.settings(directory.release_id)
             tell = log_to(context.log)
             release = reopen_release(settings, catalog, (engine.id,), tell, context.run.run_id)

@@ -15,6 +15,7 @@ from certification_pipeline.orchestration.failures import told_plainly
 from certification_pipeline.orchestration.names import OWNERS, PLAN
 from certification_pipeline.orchestration.render import table
 from certification_pipeline.orchestration.resources import CertificationResource
+from certification_pipeline.orchestration.turn import ReleaseTurn
 from certification_pipeline.pipeline.releases import seal_plans
 from certification_pipeline.settings import MAX_ROWS, MIN_ROWS
 
@@ -48,7 +49,10 @@ def plan_asset(catalog: Catalog, profile: Profile) -> dg.AssetsDefinition:
         ),
     )
     def plan(
-        context: dg.AssetExecutionContext, config: PlanConfig, certification: CertificationResource
+        context: dg.AssetExecutionContext,
+        config: PlanConfig,
+        certification: CertificationResource,
+        turn: ReleaseTurn,
     ) -> dg.MaterializeResult:
         with told_plainly():
             settings = certification.settings(
@@ -56,7 +60,8 @@ def plan_asset(catalog: Catalog, profile: Profile) -> dg.AssetsDefinition:
             ).model_copy(update={"trigger": trigger_of(context.run)})
             settings.check(catalog)
             settings.signer()  # a key that cannot be used is told now, not when all the work is done
-            sealed = seal_plans(settings, catalog, log_to(context.log))
+            turn.begin(settings)
+            sealed = seal_plans(settings, catalog, log_to(context.log), context.run.run_id)
         plans = list(sealed.plans.values())
         return dg.MaterializeResult(
             data_version=dg.DataVersion("+".join(plan.plan_digest for plan in plans)),

@@ -13,6 +13,7 @@ from certification_pipeline.orchestration.freshness import WEEKLY_PUBLICATION
 from certification_pipeline.orchestration.names import OWNERS, publish_key, summary_key, tags_of
 from certification_pipeline.orchestration.render import file_paths
 from certification_pipeline.orchestration.resources import CertificationResource
+from certification_pipeline.orchestration.turn import ReleaseTurn
 
 
 def publish_asset(profile: Profile, engine: Engine, families: Collection[Family]) -> dg.AssetsDefinition:
@@ -32,10 +33,11 @@ def publish_asset(profile: Profile, engine: Engine, families: Collection[Family]
         ),
     )
     def publish(
-        context: dg.AssetExecutionContext, certification: CertificationResource
+        context: dg.AssetExecutionContext, certification: CertificationResource, turn: ReleaseTurn
     ) -> dg.MaterializeResult:
         with told_plainly():
             directory = certification.directory(context.run, engine.id)
+            turn.wait(directory)
             required = certification.settings().required
             published = publish_release(
                 certification.store(),

@@ -18,6 +18,7 @@ from certification_pipeline.orchestration.names import (
 )
 from certification_pipeline.orchestration.render import cells_metadata, matrix
 from certification_pipeline.orchestration.resources import CertificationResource
+from certification_pipeline.orchestration.turn import ReleaseTurn
 from certification_pipeline.report.loading import load_subject
 
 CHECK = "required_cells_passed"
@@ -49,10 +50,11 @@ def report_asset(profile: Profile, engine: Engine) -> dg.AssetsDefinition:
         ),
     )
     def certification_report(
-        context: dg.AssetExecutionContext, certification: CertificationResource
+        context: dg.AssetExecutionContext, certification: CertificationResource, turn: ReleaseTurn
     ) -> dg.MaterializeResult:
         with told_plainly():
             directory = certification.directory(context.run, engine.id)
+            turn.wait(directory)
             report = write_report(directory, context.run.run_id)
             view = load_subject(directory)
         return decided(directory, report, CHECK, {"1_matrix": matrix(view), **cells_metadata(view)})

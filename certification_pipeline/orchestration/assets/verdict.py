@@ -41,6 +41,7 @@ from certification_pipeline.orchestration.names import (
 from certification_pipeline.orchestration.render import figures, file_paths, matrix, page, what_to_do
 from certification_pipeline.orchestration.resources import CertificationResource
 from certification_pipeline.orchestration.shown import shown
+from certification_pipeline.orchestration.turn import ReleaseTurn
 from certification_pipeline.report.loading import load_release
 from certification_pipeline.report.pages import write_pages
 from certification_pipeline.settings import RunSettings
@@ -117,10 +118,11 @@ def _gate(engine: Engine, profile: Profile, gate: Gate, deps: Iterable[dg.AssetK
         ),
     )
     def decision(
-        context: dg.AssetExecutionContext, certification: CertificationResource
+        context: dg.AssetExecutionContext, certification: CertificationResource, turn: ReleaseTurn
     ) -> dg.MaterializeResult:
         with told_plainly():
             directory = certification.directory(context.run, engine.id)
+            turn.wait(directory)
             made = gate.write(directory, context.run.run_id, certification.settings())
         return decided(directory, made, gate.check, {**shown(made), "to_read": page(markdown(made))})
 
@@ -175,10 +177,11 @@ def _chain_and_summary(catalog: Catalog, engine: Engine, profile: Profile) -> dg
         ],
     )
     def decide(
-        context: dg.AssetExecutionContext, certification: CertificationResource
+        context: dg.AssetExecutionContext, certification: CertificationResource, turn: ReleaseTurn
     ) -> Iterator[dg.MaterializeResult]:
         with told_plainly():
             directory = certification.directory(context.run, engine.id)
+            turn.wait(directory)
             settings = certification.settings()
             required, signer = settings.required, settings.signer()
             _, decision = write_summary(

@@ -7,6 +7,7 @@ import dagster as dg
 
 from certification_pipeline.catalog.engines import Engine
 from certification_pipeline.evidence.errors import EvidenceError
+from certification_pipeline.evidence.plan import CertificationPlan
 from certification_pipeline.evidence.subject_dir import SubjectDir
 from certification_pipeline.evidence.summary import ReleaseSummary
 from certification_pipeline.orchestration.jobs import VERDICT
@@ -19,10 +20,10 @@ from certification_pipeline.orchestration.names import (
 from certification_pipeline.orchestration.resources import CertificationResource
 
 
-def crash_sensor(engines: Sequence[Engine]) -> dg.SensorDefinition:
-    """A certification run that broke off starts the verdict job on the same release.
+def crash_sensors(engines: Sequence[Engine]) -> list[dg.SensorDefinition]:
+    """A certification run that broke off, or was stopped, starts the verdict job on the same release.
 
-    It watches every job, "Materialize all" included. A run that failed *because* its verdict is red has
+    They watch every job, "Materialize all" included. A run that failed *because* its verdict is red has
     decided already and is left alone.
     """
 
@@ -35,31 +36,68 @@ def crash_sensor(engines: Sequence[Engine]) -> dg.SensorDefinition:
     def decide_after_a_crash(
         context: dg.RunFailureSensorContext, certification: CertificationResource
     ) -> dg.RunRequest | dg.SkipReason:
-        run = context.dagster_run
-        chosen = run.asset_selection or frozenset()
-        only_decides = run.job_name == VERDICT.name
-        # Begun by hand it also makes what follows from the cells; when that breaks, the gates are due.
-        if only_decides and chosen and not any(_makes_a_family(key) for key in chosen):
-            return dg.SkipReason("The gates alone failed; that run's own page says why.")
-        release = certification.decided_by(run) if only_decides else certification.planned_by(run)
-        record = context.instance.get_run_record_by_id(run.run_id)
-        began = datetime.fromtimestamp(record.start_time if record and record.start_time else 0, UTC)
-        store = certification.store()
-        whole = not chosen and not run.asset_check_selection
-        asked = [e.id for e in engines if whole or summary_key(e.id) in chosen]
-        planned = [e for e in asked if store.release(release, e).plan_path.exists()]
-        if not planned:
-            return dg.SkipReason(f"Run {run.run_id[:8]} sealed no plan that it was to decide about.")
-        undecided = [e for e in planned if not _decided_since(store.release(release, e), began)]
-        if not undecided:
-            return dg.SkipReason(f"Run {run.run_id[:8]} has decided: its release {release} is not green.")
-        return dg.RunRequest(
-            run_key=f"verdict-{run.run_id}",
-            tags={RELEASE_TAG: release},
-            asset_selection=[key for e in undecided for key in decided_keys(e)],
-        )
+        return _verdict_of(context, certification, engines)
 
-    return decide_after_a_crash
+    @dg.run_status_sensor(
+        name="decide_after_a_stop",
+        run_status=dg.DagsterRunStatus.CANCELED,
+        request_job=VERDICT,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Decides about a release whose run was terminated: what it had not done is missing.",
+    )
+    def decide_after_a_stop(
+        context: dg.RunStatusSensorContext, certification: CertificationResource
+    ) -> dg.RunRequest | dg.SkipReason:
+        if context.dagster_run.job_name == VERDICT.name:
+            return dg.SkipReason("Somebody stopped the verdict itself, and knows why.")
+        return _verdict_of(context, certification, engines)
+
+    return [decide_after_a_crash, decide_after_a_stop]
+
+
+def _verdict_of(
+    context: dg.RunStatusSensorContext, certification: CertificationResource, engines: Sequence[Engine]
+) -> dg.RunRequest | dg.SkipReason:
+    run = context.dagster_run
+    chosen = run.asset_selection or frozenset()
+    only_decides = run.job_name == VERDICT.name
+    # Begun by hand it also makes what follows from the cells; when that breaks, the gates are due.
+    if only_decides and chosen and not any(_makes_a_family(key) for key in chosen):
+        return dg.SkipReason("The gates alone failed; that run's own page says why.")
+    nothing = dg.SkipReason(f"Run {run.run_id[:8]} sealed no plan that it was to decide about.")
+    if not certification.store().releases():
+        return nothing
+    release = certification.decided_by(run) if only_decides else certification.release_of(run)
+    record = context.instance.get_run_record_by_id(run.run_id)
+    began = datetime.fromtimestamp(record.start_time if record and record.start_time else 0, UTC)
+    store = certification.store()
+    whole = not chosen and not run.asset_check_selection
+    asked = [e.id for e in engines if whole or summary_key(e.id) in chosen]
+    planned = [e for e in asked if _planned(store.release(release, e), None if only_decides else run)]
+    if not planned:
+        return nothing
+    undecided = [e for e in planned if not _decided_since(store.release(release, e), began)]
+    if not undecided:
+        return dg.SkipReason(f"Run {run.run_id[:8]} has decided: its release {release} is not green.")
+    return dg.RunRequest(
+        run_key=f"verdict-{run.run_id}",
+        tags={RELEASE_TAG: release},
+        asset_selection=[key for e in undecided for key in decided_keys(e)],
+    )
+
+
+def _planned(directory: SubjectDir, run: dg.DagsterRun | None) -> bool:
+    """Whether there is a plan, sealed by that run or by the one it was started again from.
+
+    A run that was refused because another one writes the release has nothing to decide there.
+    """
+    if run is None or not directory.plan_path.exists():
+        return directory.plan_path.exists()
+    try:
+        sealed_by = directory.read(directory.plan_path, CertificationPlan).run_id
+    except EvidenceError:
+        return True  # the verdict says what is wrong with it
+    return sealed_by in (run.run_id, run.root_run_id)
 
 
 def _makes_a_family(key: dg.AssetKey) -> bool:
