@@ -33,6 +33,7 @@ from certification_pipeline.cli import (
     replay,
     run,
     stores,
+    upgrades,
     verify,
 )
 
@@ -89,6 +90,7 @@ app.command()(export.export)
 app.command("publish-pages")(publish_pages.publish_pages)
 app.command()(foreign.dpone)
 app.command()(claims.claims)
+app.command()(upgrades.upgrades)
 app.command()(look.doctor)
 app.add_typer(findings.findings_app, name="findings")
 app.add_typer(replay.replay_app, name="replay")
