@@ -29,6 +29,7 @@ from certification_pipeline.cli import (
     levels,
     lineage,
     look,
+    notify,
     publish_pages,
     replay,
     run,
@@ -85,6 +86,7 @@ app.command()(verify.verify)
 app.command()(calibrate.calibrate)
 app.command()(levels.levels)
 app.command()(guarantees.guarantees)
+app.command()(notify.notify)
 app.command()(badges.badges)
 app.command()(export.export)
 app.command("publish-pages")(publish_pages.publish_pages)

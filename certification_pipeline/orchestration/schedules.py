@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
+from certification_pipeline.alerts.timetable import DAILY
 from certification_pipeline.orchestration.jobs import (
     CALIBRATION_JOB,
     CONNECTORS,
@@ -14,7 +15,6 @@ from certification_pipeline.orchestration.jobs import (
 )
 from certification_pipeline.orchestration.names import RELEASE_TAG
 
-DAILY = "17 2 * * *"
 WEEKLY = "41 3 * * 2"
 NIGHTLY = "47 0 * * *"
 CLEAN_RUNS = 50

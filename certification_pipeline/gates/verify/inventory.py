@@ -26,6 +26,8 @@ from certification_pipeline.gates.verify.finding import Finding, Kind
 
 HARNESS_LOG = "harness.log"
 """What the bench said while it worked, for its maintainers: evidence of nothing."""
+NOTIFIED = r"notices/sent\.jsonl"
+"""Who was told what (``notify``, a room that gates do not know): evidence of nothing either."""
 _ROOMS = re.compile(
     "|".join(
         (
@@ -35,6 +37,7 @@ _ROOMS = re.compile(
             rf"{PUBLISHED}/{SEGMENT_PATTERN}\.json",
             rf"{ATTESTATIONS}/{SEGMENT_PATTERN}/{SEGMENT_PATTERN}\.intoto\.jsonl",
             rf"{KEPT}/{SEGMENT_PATTERN}/(calibration\.(json|md)|trials/{SEGMENT_PATTERN}/({SEGMENT_PATTERN}:)?{SEGMENT_PATTERN}\.json)",
+            NOTIFIED,
             rf"{BASELINES}/{SEGMENT_PATTERN}/(pinned\.json|{SEGMENT_PATTERN}\.zip)",
         )
     )
