@@ -13,6 +13,7 @@ from pydantic import Field
 from certification_pipeline.catalog.vocabulary import Family, Guarantee, ReasonCode, Support
 from certification_pipeline.evidence.artifact import Artifact, Digest, Model
 from certification_pipeline.evidence.cell import CellKey
+from certification_pipeline.evidence.suite import ItemName
 
 
 class PlannedCell(Model):
@@ -63,6 +64,11 @@ class CertificationPlan(Artifact):
     selection: Selection = Selection()
     families: tuple[Family, ...] = Field(
         (), description="evidence families beside the matrix that this release must not go without"
+    )
+    required: tuple[ItemName, ...] = Field(
+        (),
+        description="items of the suite that were asked for beside them when the release began; sealed with "
+        "it, and no part of the work's digest",
     )
     cells: tuple[PlannedCell, ...]
     plan_digest: Digest

@@ -23,6 +23,7 @@ from certification_pipeline.catalog.vocabulary import Family, Outcome, ReasonCod
 from certification_pipeline.evidence.artifact import Environment, Producer, Subject, utc_now
 from certification_pipeline.evidence.cell import CellKey
 from certification_pipeline.evidence.plan import CertificationPlan, PlannedCell, Selection, Trigger
+from certification_pipeline.evidence.suite import ItemName
 from certification_pipeline.families.obstacles import Obstacles
 from certification_pipeline.harness.services.provider import Availability
 
@@ -69,6 +70,7 @@ def build_plan(
     only_families: Sequence[str] = (),
     one_of_many: bool = False,
     trigger: Trigger = Trigger.MANUAL,
+    required: Sequence[ItemName] = (),
     created_at: datetime | None = None,
     digest: str | None = None,
 ) -> CertificationPlan:
@@ -79,7 +81,8 @@ def build_plan(
     which must match a planned cell. Every cell has the plan's seed: engines and routes meet the same rows,
     and what the oracle expects of a workload is worked out once a run, not once a cell. ``families`` are the
     evidence families beside the matrix that a release of this plan must not go without; ``only_families``
-    are the patterns they were chosen by. ``one_of_many``: a pattern may be meant for another engine of the
+    are the patterns they were chosen by; ``required`` the suite's items that were asked for beside them.
+    ``one_of_many``: a pattern may be meant for another engine of the
     same release, so one that matches nothing here is no mistake while others do. ``digest`` is the
     catalogue's, as this engine's plans seal it, for who knows it already.
 
@@ -119,6 +122,7 @@ def build_plan(
         seed=seed,
         selection=selection,
         families=tuple(families),
+        required=tuple(required),
         cells=cells,
         plan_digest=CertificationPlan.digest_of(
             digest, scope.id, engine.id, cells, selection, families=families

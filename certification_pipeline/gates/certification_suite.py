@@ -40,8 +40,8 @@ def certification_suite(
 ) -> CertificationSuite:
     """Evaluate what lies in ``directory``; reads only.
 
-    The certification report is always required, and what the sealed plan's families call for; ``require``
-    adds others (the seeds' ``--require-*``).
+    The certification report is always required, what the sealed plan's families call for, and what was
+    asked for when it was sealed; ``require`` adds others (the seeds' ``--require-*``).
     ``paths`` names artifacts that do not lie where the family puts them, relative to the directory; one
     that is named must be there.
     """
@@ -49,7 +49,8 @@ def certification_suite(
     with collector_paused():
         sealed, no_plan = _plan(directory)
         planned = sealed.plan.families if sealed else ()
-        must = {ItemName.CERTIFICATION_REPORT, *require, *paths, *required_by(planned)}
+        asked = sealed.plan.required if sealed else ()
+        must = {ItemName.CERTIFICATION_REPORT, *require, *paths, *required_by(planned), *asked}
         gate = ItemGate(directory, sealed, provenance, verifiers)
         evaluated = [
             gate.evaluate(name, paths.get(name, family.path), required=name in must)

@@ -18,6 +18,18 @@ from certification_pipeline.gates.benchmark_pin import pin_if_measured
 from certification_pipeline.gates.release_summary import verify_release_summary
 
 PUBLISHED = "published"
+WHOLE = "Run the whole certification: `certify run`, or materialize all"
+
+
+def of_a_part(plan: CertificationPlan, families: Collection[Family] = ()) -> tuple[str, str] | None:
+    """(field of the plan, what it leaves out), of a release that is not about the whole engine."""
+    not_enough = "a release of a part is not enough to go out on"
+    if absent := sorted(set(families) - set(plan.families)):
+        return "families", f"leaves out {', '.join(absent)}: {not_enough}"
+    chosen = plan.selection
+    if patterns := (*chosen.routes, *chosen.strategies, *chosen.scenarios):
+        return "selection", f"leaves out all cells but those of {', '.join(patterns)}: {not_enough}"
+    return None
 
 
 def publish(
@@ -30,7 +42,8 @@ def publish(
 ) -> Path:
     """Write ``<root>/published/<engine>.json`` if the release is green *now*, verified from disk.
 
-    ``families`` must all be sealed in its plan: a release narrowed to a part may be green and still not do.
+    ``families`` must all be sealed in its plan, and every cell: a release of a part may be green and still
+    not do.
     Raises ``EvidenceError`` when it is not; what was published before then stays.
     """
     now = verify_release_summary(directory, stamp(run_id), require=require)
@@ -42,14 +55,8 @@ def publish(
             f"is not green: {now.outcome}" + (f", {first.message}" if first else ""),
             first.next_step if first else "Run it again: `certify run`",
         )
-    planned = directory.read(directory.plan_path, CertificationPlan).families
-    if absent := sorted(set(families) - set(planned)):
-        raise EvidenceError(
-            str(directory.plan_path),
-            "families",
-            f"leaves out {', '.join(absent)}: a release of a part is not enough to go out on",
-            "Run the whole certification: `certify run`, or materialize all",
-        )
+    if less := of_a_part(directory.read(directory.plan_path, CertificationPlan), families):
+        raise EvidenceError(str(directory.plan_path), *less, WHOLE)
     path = store.root / PUBLISHED / f"{directory.engine}.json"
     # What is published is what the next release must not fall behind. Pinned first: green or not at all.
     pin_if_measured(store, directory, run_id)

@@ -43,7 +43,7 @@ def build_defs(
     calibrated = Family.CALIBRATION in profile.families
     return dg.Definitions(
         assets=[
-            plan_asset(catalog, profile),
+            plan_asset(catalog, profile, settings),
             *([calibration_asset(catalog)] if calibrated else []),
             *(asset for engine in engines for asset in matrix_assets(catalog, profile, engine)),
             *(asset for engine in engines for asset in _evidence_and_verdict(catalog, settings, engine)),

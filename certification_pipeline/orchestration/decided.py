@@ -27,9 +27,9 @@ def decided(
     *,
     recomputed: Recomputed | None = None,
     blocking: bool = False,
-    key: dg.AssetKey | None = None,
+    key: dg.AssetKey,
 ) -> dg.MaterializeResult:
-    """Verdict, blockers with what to do about them, ``more``, and paths. ``key`` where a step has several.
+    """Verdict, blockers with what to do about them, ``more``, and paths.
 
     Red is ERROR, no verdict either way is WARN; a blocking check is always ERROR, or it would not block.
     """

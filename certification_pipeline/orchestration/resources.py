@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import dagster as dg
@@ -10,7 +10,7 @@ from pydantic import Field
 
 from certification_pipeline.evidence.store import EvidenceStore
 from certification_pipeline.evidence.subject_dir import SubjectDir
-from certification_pipeline.orchestration.names import RELEASE_TAG
+from certification_pipeline.orchestration.names import PLAN, RELEASE_TAG
 from certification_pipeline.settings import RunSettings, load_settings
 
 
@@ -24,22 +24,14 @@ class CertificationResource(dg.ConfigurableResource[None]):
     evidence_dir: str | None = Field(default=None, description="root of all evidence")
     workers: int | None = Field(default=None, description="cells judged side by side")
 
-    def settings(
-        self,
-        release_id: str | None = None,
-        rows: int | None = None,
-        seed: int | None = None,
-        families: Sequence[str] = (),
-    ) -> RunSettings:
-        """As ``certify run`` would have them. Raises ``SettingsError`` for a variable that is wrong."""
+    def settings(self, release_id: str | None = None, **options: object) -> RunSettings:
+        """As ``certify run`` would have them, with these options. ``SettingsError`` for a wrong one."""
         return load_settings(
             profile=self.profile,
             evidence_dir=Path(self.evidence_dir) if self.evidence_dir else None,
             workers=self.workers,
             release_id=release_id,
-            rows=rows,
-            seed=seed,
-            families=tuple(families) or None,
+            **options,
         )
 
     def store(self) -> EvidenceStore:
@@ -47,8 +39,8 @@ class CertificationResource(dg.ConfigurableResource[None]):
         return EvidenceStore(self.settings().evidence_dir)
 
     def planned_by(self, run: dg.DagsterRun) -> str:
-        """The release a run that plans writes to: the one its tag names, else one of its own."""
-        return run.tags.get(RELEASE_TAG) or _release_of_run(run.run_id)
+        """The release a run that plans writes to: as its tag or launchpad names it, else one of its own."""
+        return run.tags.get(RELEASE_TAG) or _asked(run) or _release_of_run(run.run_id)
 
     def decided_by(self, run: dg.DagsterRun) -> str:
         """The release a run that only decides works on: the one its tag names, else the latest, if any."""
@@ -60,8 +52,8 @@ class CertificationResource(dg.ConfigurableResource[None]):
         The run's own if it planned one; for a run that was started again, the one its first attempt
         planned; else the latest. Raises ``dagster.Failure`` when nothing was ever planned.
         """
-        if RELEASE_TAG in run.tags:
-            return run.tags[RELEASE_TAG]
+        if named := run.tags.get(RELEASE_TAG) or _asked(run):
+            return named
         store = self.store()
         there = store.releases()
         for run_id in (run.run_id, run.root_run_id):
@@ -81,3 +73,11 @@ class CertificationResource(dg.ConfigurableResource[None]):
 
 def _release_of_run(run_id: str) -> str:
     return f"dagster-{run_id[:8]}"
+
+
+def _asked(run: dg.DagsterRun) -> str | None:
+    """``release_id`` in the launchpad's config for ``plan``, whatever shape that config has."""
+    found: object = run.run_config
+    for name in ("ops", PLAN.path[-1], "config", "release_id"):
+        found = found.get(name) if isinstance(found, Mapping) else None
+    return found if isinstance(found, str) and found else None

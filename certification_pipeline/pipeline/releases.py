@@ -83,6 +83,7 @@ def seal_plans(
                 only_families=settings.families,
                 one_of_many=len(names) > 1,
                 trigger=settings.trigger,
+                required=settings.required,
             )
         except PlanError as error:
             # A filter may fit one engine and not another; only one that fits none is a mistake.

@@ -81,6 +81,13 @@ def test_a_required_item_that_is_missing_is_red(tmp_path: Path, name: ItemName) 
     assert f"--release-id {RELEASE}" in judged.blockers[0].next_step
 
 
+def test_what_the_plan_was_sealed_to_require_is_required_without_the_switch(tmp_path: Path) -> None:
+    directory, plan = release(tmp_path)
+    directory.write(plan.model_copy(update={"required": (ItemName.LINEAGE_REPORT,)}))
+    report(directory)
+    assert "lineage_report.missing" in codes(suite(directory))
+
+
 def test_an_artifact_that_is_named_must_be_there(reported: SubjectDir) -> None:
     judged = suite(reported, paths={ItemName.LINEAGE_REPORT: "lineage/run_01__openlineage_report.json"})
     assert codes(judged) == ["lineage_report.missing"]

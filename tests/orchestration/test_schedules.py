@@ -8,8 +8,8 @@ import dagster as dg
 import pytest
 
 from certification_pipeline.evidence.plan import Trigger
-from certification_pipeline.orchestration.assets.plan import trigger_of
 from certification_pipeline.orchestration.build import build_defs
+from certification_pipeline.orchestration.launch import trigger_of
 from certification_pipeline.orchestration.names import RELEASE_TAG
 from certification_pipeline.orchestration.resources import CertificationResource
 from certification_pipeline.orchestration.schedules import schedules

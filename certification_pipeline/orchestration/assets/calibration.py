@@ -59,6 +59,8 @@ def calibration_asset(catalog: Catalog) -> dg.AssetsDefinition:
             asked = Asked(settings.evidence_dir, settings.workers, clean=config.clean)
             made = calibrate(asked, catalog, log_to(context.log), threading.Event(), told)
             directory = kept_in(settings.evidence_dir, basis_of(catalog))
-        return decided(directory, made, PASSED, {**shown(made), "to_read": page(markdown(made))})
+        return decided(
+            directory, made, PASSED, {**shown(made), "to_read": page(markdown(made))}, key=CALIBRATION
+        )
 
     return calibration

@@ -4,7 +4,7 @@ The body is the same for all: make the family, read its artifact back. What each
 """
 
 import threading
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -34,7 +34,6 @@ from certification_pipeline.orchestration.names import (
     CALIBRATION,
     FAMILY_ASSETS,
     FAMILY_TAG,
-    OWNERS,
     PASSED,
     PLAN,
     family_key,
@@ -42,9 +41,11 @@ from certification_pipeline.orchestration.names import (
     routes_of,
     tags_of,
 )
+from certification_pipeline.orchestration.parts import left_out, sealed_for
 from certification_pipeline.orchestration.render import page
 from certification_pipeline.orchestration.resources import CertificationResource
 from certification_pipeline.orchestration.shown import shown
+from certification_pipeline.orchestration.step import Event, chosen, step
 from certification_pipeline.orchestration.turn import ReleaseTurn
 from certification_pipeline.pipeline.families import run_family
 from certification_pipeline.pipeline.releases import reopen_release
@@ -117,31 +118,36 @@ def _family(
     about = ABOUT[family]
     key = family_key(engine.id, family)
 
-    @dg.asset(
-        key=key,
-        deps=_deps(profile, engine, about, families),
-        group_name="evidence",
-        owners=OWNERS,
-        kinds=set(about.kinds),
-        tags={**tags_of(engine, profile), FAMILY_TAG: family.value},
+    @step(
+        dg.AssetSpec(
+            key,
+            deps=_deps(profile, engine, about, families),
+            group_name="evidence",
+            kinds=set(about.kinds),
+            tags={**tags_of(engine, profile), FAMILY_TAG: family.value},
+            freshness_policy=about.freshness,
+            description=(
+                f"`{layout.FAMILY_ARTIFACTS[family]}` of **{engine.title}**. {about.proves} {about.when_red} "
+                "The verdict follows with the job `verdict`."
+            ),
+        ),
+        dg.AssetCheckSpec(
+            PASSED, asset=key, description=f"Passes when: {about.proves} When red: {about.when_red}"
+        ),
         # The cells come first, and families in the order in which `certify run` makes them.
         op_tags={"dagster/priority": str(-1 - list(FAMILY_ASSETS).index(family))},
-        freshness_policy=about.freshness,
-        check_specs=[
-            dg.AssetCheckSpec(
-                PASSED, asset=key, description=f"Passes when: {about.proves} When red: {about.when_red}"
-            )
-        ],
-        description=(
-            f"`{layout.FAMILY_ARTIFACTS[family]}` of **{engine.title}**. {about.proves} {about.when_red} "
-            "The verdict follows with the job `verdict`."
-        ),
     )
     def evidence(
         context: dg.AssetExecutionContext, certification: CertificationResource, turn: ReleaseTurn
-    ) -> dg.MaterializeResult:
+    ) -> Iterator[Event]:
         said: list[FamilyFinished] = []
         with told_plainly():
+            plan = sealed_for(context, certification, engine.id)
+            if plan is None:
+                return
+            if family not in plan.families:
+                yield from left_out(context, plan, family.value, key)
+                return
             directory = certification.directory(context.run, engine.id)
             turn.wait(directory)
             settings = certification.settings(directory.release_id)
@@ -167,7 +173,7 @@ def _family(
             "seconds": dg.MetadataValue.float(round(sum(event.seconds for event in said), 1)),
             "to_read": page(markdown(made)),
         }
-        return decided(directory, made, PASSED, more, recomputed=recomputed)
+        yield from chosen(context, [decided(directory, made, PASSED, more, recomputed=recomputed, key=key)])
 
     return evidence
 

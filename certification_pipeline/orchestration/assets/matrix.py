@@ -19,6 +19,7 @@ from certification_pipeline.evidence.plan import PlannedCell
 from certification_pipeline.orchestration.events import log_to
 from certification_pipeline.orchestration.failures import told_plainly
 from certification_pipeline.orchestration.names import OWNERS, PLAN, route_key, routes_of, tags_of, word
+from certification_pipeline.orchestration.parts import left_out, sealed_for
 from certification_pipeline.orchestration.render import cells_metadata
 from certification_pipeline.orchestration.resources import CertificationResource
 from certification_pipeline.orchestration.turn import ReleaseTurn
@@ -72,6 +73,17 @@ def _source_assets(
             return (key.engine, key.source) == (engine.id, source) and asked
 
         with told_plainly():
+            plan = sealed_for(context, certification, engine.id)
+            if plan is None:
+                return
+            planned = {(c.key.sink, c.key.strategy.value) for c in plan.cells if c.key.source == source}
+            absent = sorted(whole - {sink for sink, _ in planned})
+            gone = [route_key(engine.id, source, sink) for sink in absent]
+            yield from left_out(context, plan, f"{source} to {', '.join(absent)}", *gone)
+            whole -= set(absent)
+            checks &= planned
+            if not whole and not checks:
+                return
             directory = certification.directory(context.run, engine.id)
             turn.wait(directory)
             settings = certification.settings(directory.release_id)

@@ -5,60 +5,36 @@ from collections.abc import Iterable
 
 import dagster as dg
 import pandas as pd
-from pydantic import Field
 
 from certification_pipeline.catalog.catalog import Catalog
 from certification_pipeline.catalog.profiles import Profile
-from certification_pipeline.evidence.plan import CertificationPlan, Trigger
+from certification_pipeline.evidence.plan import CertificationPlan
 from certification_pipeline.orchestration.events import log_to
 from certification_pipeline.orchestration.failures import told_plainly
+from certification_pipeline.orchestration.launch import Launch, launched, launchpad
 from certification_pipeline.orchestration.names import OWNERS, PLAN
+from certification_pipeline.orchestration.parts import narrowed_to
 from certification_pipeline.orchestration.render import table
 from certification_pipeline.orchestration.resources import CertificationResource
 from certification_pipeline.orchestration.turn import ReleaseTurn
 from certification_pipeline.pipeline.releases import seal_plans
-from certification_pipeline.settings import MAX_ROWS, MIN_ROWS
-
-_SCHEDULE_TAG = "dagster/schedule_name"
-"""Dagster tags every run that one of its schedules began."""
+from certification_pipeline.settings import RunSettings
 
 
-class PlanConfig(dg.Config):
-    """What the launchpad offers for a new release; ``None`` is what ``certify run`` would take."""
+def plan_asset(catalog: Catalog, profile: Profile, here: RunSettings) -> dg.AssetsDefinition:
+    """Asset ``plan``: every cell of every engine of the profile, sealed by digest before anything runs.
 
-    rows: int | None = Field(None, ge=MIN_ROWS, le=MAX_ROWS, description="rows of a default table")
-    seed: int | None = Field(None, ge=0, description="the workload's seed: same seed, same rows")
-    families: list[str] = Field(
-        [], description="only these evidence families beside the matrix; empty = all of the profile"
-    )
+    ``here`` are the code location's own settings, the launchpad's defaults.
+    """
 
-
-def plan_asset(catalog: Catalog, profile: Profile) -> dg.AssetsDefinition:
-    """Asset ``plan``: every cell of every engine of the profile, sealed by digest before anything runs."""
-
-    @dg.asset(
-        key=PLAN,
-        group_name="plan",
-        owners=OWNERS,
-        kinds={"yaml"},
-        tags={"certification/profile": profile.id},
-        description=(
-            f"**{profile.title}.** Seals one plan per engine: the seeds' whole matrix and every scenario the "
-            "engine's claims call for. What cannot be reached stays in it as untested, with its remedy. "
-            "Materializing it begins a new release; everything to its right works on the latest one."
-        ),
-    )
     def plan(
         context: dg.AssetExecutionContext,
-        config: PlanConfig,
+        config: Launch,
         certification: CertificationResource,
         turn: ReleaseTurn,
     ) -> dg.MaterializeResult:
         with told_plainly():
-            settings = certification.settings(
-                certification.planned_by(context.run), config.rows, config.seed, config.families
-            ).model_copy(update={"trigger": trigger_of(context.run)})
-            settings.check(catalog)
+            settings = launched(config, certification, catalog, context.run)
             settings.signer()  # a key that cannot be used is told now, not when all the work is done
             turn.begin(settings)
             sealed = seal_plans(settings, catalog, log_to(context.log), context.run.run_id)
@@ -72,18 +48,29 @@ def plan_asset(catalog: Catalog, profile: Profile) -> dg.AssetsDefinition:
                 "engines": table(pd.DataFrame(map(_engine, plans))),
                 "cells_planned": sum(len(plan.cells) for plan in plans),
                 "cells_to_run": sum(cell.disposition == "run" for plan in plans for cell in plan.cells),
+                "narrowed_to": narrowed_to(plans[0]),
+                "required_beside": ", ".join(plans[0].required) or "nothing but what the plan calls for",
                 "why_not_all": dg.MetadataValue.md(_why_not(plans)),
+                "the_same_by_hand": settings.command(),
                 "release_directory": dg.MetadataValue.path(str(settings.release_dir)),
             },
         )
 
-    return plan
-
-
-def trigger_of(run: dg.DagsterRun) -> Trigger:
-    """A run that a schedule began; one that a person started again is that person's."""
-    scheduled = _SCHEDULE_TAG in run.tags and run.parent_run_id is None
-    return Trigger.SCHEDULE if scheduled else Trigger.MANUAL
+    # What Dagster reads the launchpad's fields and defaults from.
+    plan.__annotations__["config"] = launchpad(here, catalog)
+    return dg.asset(
+        key=PLAN,
+        group_name="plan",
+        owners=OWNERS,
+        kinds={"yaml"},
+        tags={"certification/profile": profile.id},
+        description=(
+            f"**{profile.title}.** Seals one plan per engine: the seeds' whole matrix and every scenario the "
+            "engine's claims call for. What cannot be reached stays in it as untested, with its remedy. "
+            "Materializing it begins a new release; everything to its right works on the latest one. "
+            "*Open launchpad* narrows, sizes and names it."
+        ),
+    )(plan)
 
 
 def _engine(plan: CertificationPlan) -> dict[str, object]:

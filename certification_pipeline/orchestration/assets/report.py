@@ -1,5 +1,7 @@
 """The certification report of one engine: the matrix family's own artifact, recomputed from the cells."""
 
+from collections.abc import Iterator
+
 import dagster as dg
 
 from certification_pipeline.catalog.engines import Engine
@@ -9,15 +11,16 @@ from certification_pipeline.orchestration.decided import decided
 from certification_pipeline.orchestration.failures import told_plainly
 from certification_pipeline.orchestration.freshness import DAILY_VERDICT
 from certification_pipeline.orchestration.names import (
-    OWNERS,
     PLAN,
     report_key,
     route_key,
     routes_of,
     tags_of,
 )
+from certification_pipeline.orchestration.parts import sealed_for
 from certification_pipeline.orchestration.render import cells_metadata, matrix
 from certification_pipeline.orchestration.resources import CertificationResource
+from certification_pipeline.orchestration.step import Event, chosen, step
 from certification_pipeline.orchestration.turn import ReleaseTurn
 from certification_pipeline.report.loading import load_subject
 
@@ -28,35 +31,37 @@ def report_asset(profile: Profile, engine: Engine) -> dg.AssetsDefinition:
     """``evidence/<engine>/certification_report``, made from the routes' cells."""
     key = report_key(engine.id)
 
-    @dg.asset(
-        key=key,
-        # Without a route in the profile, the plan alone says that nothing was certified.
-        deps=[route_key(engine.id, r.source, r.sink) for r, _ in routes_of(engine, profile)] or [PLAN],
-        group_name="evidence",
-        owners=OWNERS,
-        kinds={"json"},
-        tags=tags_of(engine, profile),
-        freshness_policy=DAILY_VERDICT,
-        check_specs=[
-            dg.AssetCheckSpec(
-                CHECK,
-                asset=key,
-                description="Every required cell of the sealed plan passed. Absence is never a pass.",
-            )
-        ],
-        description=(
-            f"`certification_report.json` of **{engine.title}**: every planned cell with the outcome its "
-            "judgements give it, recomputed from the cells' files."
+    @step(
+        dg.AssetSpec(
+            key,
+            # Without a route in the profile, the plan alone says that nothing was certified.
+            deps=[route_key(engine.id, r.source, r.sink) for r, _ in routes_of(engine, profile)] or [PLAN],
+            group_name="evidence",
+            kinds={"json"},
+            tags=tags_of(engine, profile),
+            freshness_policy=DAILY_VERDICT,
+            description=(
+                f"`certification_report.json` of **{engine.title}**: every planned cell with the outcome its "
+                "judgements give it, recomputed from the cells' files."
+            ),
+        ),
+        dg.AssetCheckSpec(
+            CHECK,
+            asset=key,
+            description="Every required cell of the sealed plan passed. Absence is never a pass.",
         ),
     )
     def certification_report(
         context: dg.AssetExecutionContext, certification: CertificationResource, turn: ReleaseTurn
-    ) -> dg.MaterializeResult:
+    ) -> Iterator[Event]:
         with told_plainly():
+            if sealed_for(context, certification, engine.id) is None:
+                return
             directory = certification.directory(context.run, engine.id)
             turn.wait(directory)
             report = write_report(directory, context.run.run_id)
             view = load_subject(directory)
-        return decided(directory, report, CHECK, {"1_matrix": matrix(view), **cells_metadata(view)})
+        more = {"1_matrix": matrix(view), **cells_metadata(view)}
+        yield from chosen(context, [decided(directory, report, CHECK, more, key=key)])
 
     return certification_report

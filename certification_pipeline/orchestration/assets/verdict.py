@@ -38,9 +38,11 @@ from certification_pipeline.orchestration.names import (
     tags_of,
     word,
 )
+from certification_pipeline.orchestration.parts import sealed_for
 from certification_pipeline.orchestration.render import figures, file_paths, matrix, page, what_to_do
 from certification_pipeline.orchestration.resources import CertificationResource
 from certification_pipeline.orchestration.shown import shown
+from certification_pipeline.orchestration.step import Event, chosen, step
 from certification_pipeline.orchestration.turn import ReleaseTurn
 from certification_pipeline.report.loading import load_release
 from certification_pipeline.report.pages import write_pages
@@ -103,28 +105,32 @@ def verdict_assets(
 def _gate(engine: Engine, profile: Profile, gate: Gate, deps: Iterable[dg.AssetKey]) -> dg.AssetsDefinition:
     key = gate.key(engine.id)
 
-    @dg.asset(
-        key=key,
-        deps=list(deps),
-        group_name="verdict",
-        owners=OWNERS,
-        kinds={"json"},
-        tags=tags_of(engine, profile),
-        freshness_policy=DAILY_VERDICT,
-        check_specs=[dg.AssetCheckSpec(gate.check, asset=key, description=gate.passes_when)],
-        description=(
-            f"`{key.path[-1]}.json` of **{engine.title}**: {gate.proves} When red, its blockers say what "
-            "to do; mend the first, then run the job `verdict`."
+    @step(
+        dg.AssetSpec(
+            key,
+            deps=list(deps),
+            group_name="verdict",
+            kinds={"json"},
+            tags=tags_of(engine, profile),
+            freshness_policy=DAILY_VERDICT,
+            description=(
+                f"`{key.path[-1]}.json` of **{engine.title}**: {gate.proves} When red, its blockers say what "
+                "to do; mend the first, then run the job `verdict`."
+            ),
         ),
+        dg.AssetCheckSpec(gate.check, asset=key, description=gate.passes_when),
     )
     def decision(
         context: dg.AssetExecutionContext, certification: CertificationResource, turn: ReleaseTurn
-    ) -> dg.MaterializeResult:
+    ) -> Iterator[Event]:
         with told_plainly():
+            if sealed_for(context, certification, engine.id) is None:
+                return
             directory = certification.directory(context.run, engine.id)
             turn.wait(directory)
             made = gate.write(directory, context.run.run_id, certification.settings())
-        return decided(directory, made, gate.check, {**shown(made), "to_read": page(markdown(made))})
+        more = {**shown(made), "to_read": page(markdown(made))}
+        yield from chosen(context, [decided(directory, made, gate.check, more, key=key)])
 
     return decision
 
@@ -142,11 +148,13 @@ def _chain_and_summary(catalog: Catalog, engine: Engine, profile: Profile) -> dg
             kinds={"json"},
             tags=tags_of(engine, profile),
             freshness_policy=DAILY_VERDICT,
+            skippable=True,
             description=description,
         )
 
     @dg.multi_asset(
         name=f"decide_{word(engine.id)}",
+        can_subset=True,
         specs=[
             spec(
                 chain,
@@ -178,8 +186,10 @@ def _chain_and_summary(catalog: Catalog, engine: Engine, profile: Profile) -> dg
     )
     def decide(
         context: dg.AssetExecutionContext, certification: CertificationResource, turn: ReleaseTurn
-    ) -> Iterator[dg.MaterializeResult]:
+    ) -> Iterator[Event]:
         with told_plainly():
+            if sealed_for(context, certification, engine.id) is None:
+                return
             directory = certification.directory(context.run, engine.id)
             turn.wait(directory)
             settings = certification.settings()
@@ -191,7 +201,7 @@ def _chain_and_summary(catalog: Catalog, engine: Engine, profile: Profile) -> dg
             release = load_release(store, directory.release_id, require=required)
             html = store.release_path(directory.release_id) / "report.html"
             write_pages(release, catalog, store, html, signer=signer)
-        yield chained(store, directory, chain)
+        links = chained(store, directory, chain)
         view = next(one for one in release.subjects if one.subject.engine == engine.id)
         more = {
             "1_matrix": matrix(view),
@@ -200,6 +210,7 @@ def _chain_and_summary(catalog: Catalog, engine: Engine, profile: Profile) -> dg
             "to_read": page(markdown(decision)),
             **file_paths(html.parent, html.name),
         }
-        yield decided(directory, decision, PUBLISHABLE, more, blocking=True, key=summary)
+        verdict = decided(directory, decision, PUBLISHABLE, more, blocking=True, key=summary)
+        yield from chosen(context, [links, verdict])
 
     return decide
