@@ -70,19 +70,19 @@ def level_notices(
 def _changes(levels: ConnectorLevels, since: datetime, now: datetime) -> Iterator[Change]:
     for one in levels.connectors:
         order = [None, *dict.fromkeys(line.level for line in one.requirements)]
-        for index, change in enumerate(one.changes):
+        for change in one.changes:
             if since <= change.at <= now:
-                last = index == len(one.changes) - 1
-                yield Change(_kind(one, change, order, last=last), one, change.at, _told(change))
+                yield Change(_kind(change, order), one, change.at, _told(change))
         if one.notice_until is not None and one.expires_at is not None and one.expires_at >= since:
             said = f"{one.level} until {_day(one.notice_until)} unless it is proven again"
             yield Change(NoticeKind.LEVEL_NOTICE, one, one.expires_at, said)
 
 
-def _kind(one: ConnectorLevel, change: LevelChange, order: Sequence[str | None], *, last: bool) -> NoticeKind:
+def _kind(change: LevelChange, order: Sequence[str | None]) -> NoticeKind:
+    """From the change alone, so that it stays the same whatever comes after it."""
     if _rank(order, change.after) > _rank(order, change.before):
         return NoticeKind.PROMOTION
-    return NoticeKind.SUSPENSION if last and one.suspended else NoticeKind.DEMOTION
+    return NoticeKind.SUSPENSION if change.refuted else NoticeKind.DEMOTION
 
 
 def other_version(

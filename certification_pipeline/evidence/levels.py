@@ -111,6 +111,10 @@ class Streak(Model):
     days: tuple[SoakDay, ...] = Field((), description="the last weeks, oldest first")
 
 
+REFUTED_BY = "refuted by "
+"""How the reason of a loss begins when something that was granted was seen to fail."""
+
+
 class LevelChange(Model):
     """A level that was gained or lost."""
 
@@ -118,6 +122,11 @@ class LevelChange(Model):
     before: str | None
     after: str | None
     why: str
+
+    @property
+    def refuted(self) -> bool:
+        """Whether it was lost because something was seen to fail, and not for want of proof."""
+        return self.why.startswith(REFUTED_BY)
 
 
 class ConnectorLevel(Model):

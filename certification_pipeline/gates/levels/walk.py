@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from certification_pipeline.catalog.policies import LevelPolicy, Unit
 from certification_pipeline.evidence.artifact import Subject
-from certification_pipeline.evidence.levels import LevelChange
+from certification_pipeline.evidence.levels import REFUTED_BY, LevelChange
 from certification_pipeline.gates.levels.history import History, Said
 from certification_pipeline.gates.levels.picture import Picture, paint
 from certification_pipeline.gates.levels.proofs import Known, Reach, reaches
@@ -52,7 +52,7 @@ class Track:
             self._change(at, now, f"proven by {by}")
         elif now < self.held:
             refuted = reach[now + 1].refuted
-            self._change(at, now, f"{'refuted' if refuted else 'no longer proven'} by {by}")
+            self._change(at, now, f"{REFUTED_BY if refuted else 'no longer proven by '}{by}")
 
     def end_of(self, index: int) -> datetime:
         """When a level is lost if nothing more is seen; long ago if it is not proven at all."""
