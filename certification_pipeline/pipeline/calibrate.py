@@ -32,7 +32,7 @@ from certification_pipeline.families.plan import PlanError, build_plan
 from certification_pipeline.harness.calibration.trials import Attempt, attempts, cells_by_name, run_trials
 from certification_pipeline.harness.calibration.variants import catalog_with, engines_of
 from certification_pipeline.harness.engines.environment import EngineUnavailable
-from certification_pipeline.harness.events import OnEvent
+from certification_pipeline.harness.events import EnginePreparing, OnEvent
 from certification_pipeline.harness.services.registry import probe_all
 from certification_pipeline.harness.workshop import (
     DEFECT_VARIABLE,
@@ -41,6 +41,7 @@ from certification_pipeline.harness.workshop import (
     open_workshop,
     ready_engines,
 )
+from certification_pipeline.pipeline.quiet import at_work
 from certification_pipeline.settings import SettingsError, must_match
 
 PROFILE = "embedded"
@@ -94,7 +95,9 @@ def calibrate(
             done = {_name(trial) for trial in _kept(directory) if trial.outcome in _DECIDED}
             todo = tuple(one for one in todo if _name_of(one) not in done)
         run_id = uuid.uuid4().hex
-        for trial in _run(catalog, engines, todo, _Run(run_id, asked.workers, on_event, cancel)):
+        for trial in _run(
+            catalog, engines, todo, _Run(asked.evidence_dir, run_id, asked.workers, on_event, cancel)
+        ):
             path = directory.path / _TRIALS / _name(trial)
             write_atomically(path, trial.model_dump_json(indent=1).encode() + b"\n")
             on_trial(trial, len(todo))
@@ -187,6 +190,7 @@ def _alone(path: Path) -> Iterator[None]:
 class _Run:
     """How trials are run."""
 
+    evidence_dir: Path
     run_id: str
     workers: int
     on_event: OnEvent
@@ -200,7 +204,12 @@ def _run(
         return
     variants = tuple(dict.fromkeys(one.variant for one in todo))
     keys = [one.planned.key for one in todo if one.planned.disposition == "run"]
+
+    def waits(why: str) -> None:
+        how.on_event(EnginePreparing(ENGINE, why))
+
     with (
+        at_work(how.evidence_dir, how.cancel, waits),
         open_workshop(
             catalog_with(catalog, variants),
             run_id=how.run_id,

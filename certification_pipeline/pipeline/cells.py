@@ -9,9 +9,10 @@ from pathlib import Path
 from certification_pipeline.catalog.catalog import Catalog
 from certification_pipeline.evidence.store import EvidenceStore
 from certification_pipeline.families.matrix import Take, cells_to_run, run_matrix
-from certification_pipeline.harness.events import OnEvent
+from certification_pipeline.harness.events import EnginePreparing, OnEvent
 from certification_pipeline.harness.worker import HARNESS_LOG
 from certification_pipeline.harness.workshop import open_workshop
+from certification_pipeline.pipeline.quiet import at_work
 from certification_pipeline.pipeline.releases import SealedRelease
 from certification_pipeline.settings import RunSettings
 
@@ -29,14 +30,21 @@ def run_cells(
     cells = cells_to_run(release.plans.values(), take)
     if not cells:
         return
-    with open_workshop(
-        catalog,
-        run_id=release.run_id,
-        systems=dict.fromkeys(system for cell in cells for system in (cell.key.source, cell.key.sink)),
-        engines=release.engines,
-        on_event=on_event,
-        cancel=cancel,
-    ) as shop:
+
+    def waits(why: str) -> None:
+        on_event(EnginePreparing(cells[0].key.engine, why))
+
+    with (
+        at_work(settings.evidence_dir, cancel, waits),
+        open_workshop(
+            catalog,
+            run_id=release.run_id,
+            systems=dict.fromkeys(system for cell in cells for system in (cell.key.source, cell.key.sink)),
+            engines=release.engines,
+            on_event=on_event,
+            cancel=cancel,
+        ) as shop,
+    ):
         try:
             run_matrix(
                 tuple(release.plans.values()),

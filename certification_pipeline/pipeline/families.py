@@ -27,9 +27,10 @@ from certification_pipeline.families.openlineage import export
 from certification_pipeline.families.registry import PRODUCERS
 from certification_pipeline.families.work import Work
 from certification_pipeline.gates.verification import read_plan
-from certification_pipeline.harness.events import FamilyFinished, FamilyStarted, OnEvent
+from certification_pipeline.harness.events import FamilyFinished, FamilyStarted, FamilyStep, OnEvent
 from certification_pipeline.harness.worker import HARNESS_LOG
 from certification_pipeline.harness.workshop import ReadyEngine, open_workshop
+from certification_pipeline.pipeline.quiet import at_work
 from certification_pipeline.pipeline.releases import SealedRelease, alone, reopen_release
 from certification_pipeline.settings import RunSettings
 
@@ -99,14 +100,21 @@ def run_family(
     plans = [release.plans[name] for name in ready]
     if not plans or cancel.is_set():
         return
-    with open_workshop(
-        catalog,
-        run_id=release.run_id,
-        systems=dict.fromkeys(system for plan in plans for system in systems or producer.systems(plan)),
-        engines=release.engines,
-        on_event=on_event,
-        cancel=cancel,
-    ) as shop:
+
+    def waits(why: str) -> None:
+        on_event(FamilyStep(ready[0], family, why))
+
+    with (
+        at_work(settings.evidence_dir, cancel, waits, measures=family in _MEASURES),
+        open_workshop(
+            catalog,
+            run_id=release.run_id,
+            systems=dict.fromkeys(system for plan in plans for system in systems or producer.systems(plan)),
+            engines=release.engines,
+            on_event=on_event,
+            cancel=cancel,
+        ) as shop,
+    ):
         store = EvidenceStore(settings.evidence_dir)
         for plan in plans:
             _produce(
