@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from certification_pipeline.harness.engines.session import EngineSession
 
 _SECTOR = 512
-_WORDS = (os.strerror(errno.EFBIG), signal.Signals(signal.SIGXFSZ).name)
+_WORDS = (os.strerror(errno.EFBIG), signal.Signals(signal.SIGXFSZ).name, "disk I/O error")
+"""The kernel's, and SQLite's for a write that the kernel refused (SQLITE_IOERR): its file is soon cut back."""
 
 
 class FileSizeLimit(Fault):
@@ -33,7 +34,7 @@ class FileSizeLimit(Fault):
     The witness is a file of exactly that size: what a write that crosses the limit leaves behind. The limit
     must be a figure that no file has by itself, so no multiple of a sector. An engine that says ``resource``
     and no more is no witness; one that passes on the kernel's own words for it (``File too large``,
-    ``SIGXFSZ``) is.
+    ``SIGXFSZ``), or SQLite's, is.
     """
 
     name: ClassVar[str] = "disk.file_size"
