@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _SECTOR = 512
 _WORDS = (os.strerror(errno.EFBIG), signal.Signals(signal.SIGXFSZ).name, "disk I/O error")
-"""The kernel's, and SQLite's for a write that the kernel refused (SQLITE_IOERR): its file is soon cut back."""
+"""The kernel's, and SQLite's for a write that the kernel refused (SQLITE_IOERR): the file is cut back."""
 
 
 class FileSizeLimit(Fault):

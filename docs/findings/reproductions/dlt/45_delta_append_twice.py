@@ -9,7 +9,7 @@
 # ///
 """An append into a Delta table that dies after the table's commit is repeated: rows twice.
 
-The table's log has the commit when the process dies, and dlt has not noted its job as done, or the folder that
+The table has its commit when the process dies, and dlt has not noted its job as done, or the folder that
 would say so is lost. Needs no database: its argument is ignored.
 """
 
