@@ -6,6 +6,9 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 PORT   ?= 3000
+COMPOSE ?= docker compose
+STACK  := $(COMPOSE) --env-file docker/.env --file docker/compose.yaml
+SOCKET ?= /var/run/docker.sock
 
 # uv does not compile bytecode by itself, and importing Dagster without it costs five seconds a process.
 export UV_COMPILE_BYTECODE = 1
@@ -13,7 +16,7 @@ export UV_COMPILE_BYTECODE = 1
 export UV_SYSTEM_CERTS = true
 export DAGSTER_DISABLE_TELEMETRY = true
 
-.PHONY: help certify certify-all calibrate test test-all lint types contracts check ui report bench lock clean
+.PHONY: help certify certify-all calibrate test test-all test-docker docker-up docker-down lint types contracts check ui report bench lock clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -45,6 +48,24 @@ test: $(READY) ## the fast tests (< 5 minutes on two cores)
 test-all: $(READY) ## all tests, the slow ones too
 	$(BIN)/pytest -n 2 -m "not integration_live" $(ARGS)
 
+test-docker: $(READY) ## the compose stack on a real Docker engine (as root it starts one); about ten minutes
+	$(BIN)/pytest tests/docker -m integration_live $(ARGS)
+
+docker/.env: # with passwords nobody has to think of; never over one that is there
+	@umask 077; random() { head -c 24 /dev/urandom | od -An -tx1 | tr -d ' \n'; }; \
+	  sed -e "s/^DAGSTER_POSTGRES_PASSWORD=$$/&$$(random)/" -e "s/^AWS_SECRET_ACCESS_KEY=$$/&$$(random)/" \
+	  -e "s/^#DOCKER_GID=.*/DOCKER_GID=$$(stat -c %g $(SOCKET))/" -e "s,^#DOCKER_SOCKET=.*,DOCKER_SOCKET=$(SOCKET)," \
+	  docker/example.env > $@
+	@echo "Wrote $@: what can be set stands there."
+
+docker-up: docker/.env ## Dagster with PostgreSQL, a daemon, an S3 store and a container a run: http://127.0.0.1:3000
+	$(STACK) build code
+	$(STACK) up --detach --wait
+
+docker-down: docker/.env ## stop it; evidence and history stay in their volumes
+	-docker ps --quiet --filter label=certification_pipeline.role=run | xargs -r docker stop
+	$(STACK) down
+
 lint: $(READY) ## ruff: rules and format
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
 
@@ -71,6 +92,9 @@ bench: $(READY) ## the figures of the README, as ratios within one run
 lock: $(READY) ## resolve pyproject.toml again into requirements.lock (names and hashes, no hosts)
 	$(BIN)/uv pip compile pyproject.toml --all-extras --group dev --universal --generate-hashes \
 	  --no-emit-index-url --no-annotate --quiet --custom-compile-command "make lock" -o requirements.lock
+	$(BIN)/uv pip compile pyproject.toml --all-extras --group build --universal --generate-hashes \
+	  --constraints requirements.lock \
+	  --no-emit-index-url --no-annotate --quiet --custom-compile-command "make lock" -o docker/requirements.lock
 
 clean: ## remove what was built (not the evidence)
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis dist build

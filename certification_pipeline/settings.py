@@ -78,7 +78,10 @@ def default_workers() -> int:
 class RunSettings(BaseSettings):
     """Everything a run is asked for. Options win over ``CERTIFY_*``, those over the defaults."""
 
-    model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, frozen=True, extra="forbid")
+    # Empty is unset: what CI systems and compose files make of a variable that is not there.
+    model_config = SettingsConfigDict(
+        env_prefix=ENV_PREFIX, env_ignore_empty=True, frozen=True, extra="forbid"
+    )
 
     profile: str = Field("embedded", description="which systems and engines take part")
     engines: Globs = Field(
@@ -102,6 +105,9 @@ class RunSettings(BaseSettings):
     resume: bool = Field(False, description="only cells that have no verdict yet")
     trigger: Trigger = Field(
         Trigger.MANUAL, description="who begins the release: 'schedule' for a timetable's, else 'manual'"
+    )
+    push_to: str | None = Field(
+        None, description="the store that Dagster pushes chains to after a run, e.g. s3://bucket/prefix"
     )
     trusted_keys: Globs = Field(
         (), description="public keys, or files with them, whose statements about deployments count"

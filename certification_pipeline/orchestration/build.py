@@ -17,10 +17,12 @@ from certification_pipeline.orchestration.assets.report import report_asset
 from certification_pipeline.orchestration.assets.verdict import verdict_assets
 from certification_pipeline.orchestration.jobs import CALIBRATION_JOB, JOBS
 from certification_pipeline.orchestration.names import FAMILY_ASSETS
+from certification_pipeline.orchestration.push import push_evidence
 from certification_pipeline.orchestration.resources import CertificationResource
 from certification_pipeline.orchestration.schedules import nightly_calibration, schedules
 from certification_pipeline.orchestration.sensors.crash import crash_sensors
 from certification_pipeline.orchestration.turn import ReleaseTurn
+from certification_pipeline.orchestration.sensors.push import push_sensors
 from certification_pipeline.settings import RunSettings
 
 
@@ -48,9 +50,13 @@ def build_defs(
             *(asset for engine in engines for asset in matrix_assets(catalog, profile, engine)),
             *(asset for engine in engines for asset in _evidence_and_verdict(catalog, settings, engine)),
         ],
-        jobs=[*JOBS, *([CALIBRATION_JOB] if calibrated else [])],
+        jobs=[
+            *JOBS,
+            *([CALIBRATION_JOB] if calibrated else []),
+            *([push_evidence] if settings.push_to else []),
+        ],
         schedules=[*schedules(), *([nightly_calibration()] if calibrated else [])],
-        sensors=crash_sensors(engines),
+        sensors=[*crash_sensors(engines), *(push_sensors() if settings.push_to else [])],
         resources={"certification": certification, "turn": ReleaseTurn()},
         # Parallelism is inside the ops (the pool of cells); a process a step would cost a second each.
         executor=dg.in_process_executor,
