@@ -40,7 +40,7 @@ Words = Annotated[tuple[str, ...], NoDecode]
 class NotifySettings(BaseSettings):
     """Who is told, of what, and how far back a notice is still news."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid")
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, frozen=True, extra="forbid")
 
     slack_url: SecretStr | None = Field(
         None, description="address of a Slack-compatible incoming webhook; several: separated by spaces"

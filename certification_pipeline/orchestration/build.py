@@ -21,8 +21,8 @@ from certification_pipeline.orchestration.push import push_evidence
 from certification_pipeline.orchestration.resources import CertificationResource
 from certification_pipeline.orchestration.schedules import nightly_calibration, schedules
 from certification_pipeline.orchestration.sensors.crash import crash_sensors
-from certification_pipeline.orchestration.turn import ReleaseTurn
 from certification_pipeline.orchestration.sensors.push import push_sensors
+from certification_pipeline.orchestration.turn import ReleaseTurn
 from certification_pipeline.settings import RunSettings
 
 

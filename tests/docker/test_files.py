@@ -13,6 +13,7 @@ from dagster._core.instance.ref import InstanceRef
 from dagster._core.workspace.load import location_origins_from_yaml_paths
 from dagster_docker import DockerRunLauncher
 
+from certification_pipeline.notify.configured import PREFIX, NotifySettings
 from certification_pipeline.settings import ENV_PREFIX, RunSettings, load_settings
 from tests.docker.files import DOCKER, launcher, read, service, variables
 
@@ -71,6 +72,16 @@ def test_every_variable_of_a_run_is_set_where_runs_are_launched(name: str) -> No
     assert set(launcher()["env_vars"]) <= set(_environment(name))
 
 
+def test_the_code_location_is_told_whom_to_tell_and_no_run_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = _environment("code")
+    names = {PREFIX + name.upper() for name in NotifySettings.model_fields}
+    assert names | {"CERTIFY_INDEX_URL"} <= set(told)
+    assert not names & set(launcher()["env_vars"])
+    for name in names:
+        monkeypatch.setenv(name, _expanded(str(told[name])))
+    assert NotifySettings().mail_port is None
+
+
 def test_what_compose_sets_by_default_is_what_the_code_takes(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, given in _environment("code").items():
         if name.startswith(ENV_PREFIX):
@@ -120,7 +131,7 @@ def test_nothing_listens_to_the_outside_unless_it_is_told_to() -> None:
 def test_no_secret_has_a_default() -> None:
     defaults = variables((DOCKER / "compose.yaml").read_text())
     for name, default in defaults.items():
-        if re.search(r"PASSWORD|SECRET", name):
+        if re.search(r"PASSWORD|SECRET", name) and "NOTIFY" not in name:
             assert default is None, name
     assert {"DAGSTER_POSTGRES_PASSWORD", "AWS_SECRET_ACCESS_KEY"} <= set(defaults)
 
