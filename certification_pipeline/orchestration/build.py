@@ -15,6 +15,7 @@ from certification_pipeline.orchestration.assets.plan import plan_asset
 from certification_pipeline.orchestration.assets.publish import publish_asset
 from certification_pipeline.orchestration.assets.report import report_asset
 from certification_pipeline.orchestration.assets.verdict import verdict_assets
+from certification_pipeline.orchestration.history import daily_pruning, prune_history
 from certification_pipeline.orchestration.jobs import CALIBRATION_JOB, JOBS
 from certification_pipeline.orchestration.names import FAMILY_ASSETS
 from certification_pipeline.orchestration.push import push_evidence
@@ -54,8 +55,9 @@ def build_defs(
             *JOBS,
             *([CALIBRATION_JOB] if calibrated else []),
             *([push_evidence] if settings.push_to else []),
+            prune_history,
         ],
-        schedules=[*schedules(), *([nightly_calibration()] if calibrated else [])],
+        schedules=[*schedules(), *([nightly_calibration()] if calibrated else []), daily_pruning()],
         sensors=[*crash_sensors(engines), *(push_sensors() if settings.push_to else [])],
         resources={"certification": certification, "turn": ReleaseTurn()},
         # Parallelism is inside the ops (the pool of cells); a process a step would cost a second each.
