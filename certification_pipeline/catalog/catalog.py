@@ -31,7 +31,10 @@ class Catalog(Entry):
     guarantees: dict[str, DeliveryTable] = Field({}, description="documents' tables of delivery guarantees")
 
     def engine(self, name: str) -> Engine:
-        """That engine, or that version of it (``dlt==1.30.0``). Raises ``KeyError``."""
-        base, mark, version = name.partition(VERSION_MARK)
+        """That engine, or that version of it (``dlt==1.30.0``). Raises ``KeyError``.
+
+        Of several versions the last counts: ``dlt==1.31.0==1.30.0`` is what came before ``dlt==1.31.0``.
+        """
+        base, *versions = name.split(VERSION_MARK)
         found = self.engines[base]
-        return found.pinned(version) if mark else found
+        return found.pinned(versions[-1]) if versions else found

@@ -8,6 +8,7 @@ from pydantic import Field, JsonValue
 
 from certification_pipeline.catalog.claims import RouteClaims
 from certification_pipeline.catalog.entry import Entry
+from certification_pipeline.catalog.locked import locked_version, release_before
 
 VERSION_MARK = "=="
 """Between an engine's id and a version of it: ``dlt==1.30.0``."""
@@ -99,7 +100,7 @@ class Engine(Entry):
                 "id": name,
                 "title": f"{self.title}{VERSION_MARK}{version}",
                 "driver": driver,
-                "previous": None,  # which one that was, nobody has said
+                "previous": release_before(version, locked_version(self.id, self.driver), self.previous),
             }
         )
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from certification_pipeline.catalog.engines import DriverSpec
+if TYPE_CHECKING:
+    from certification_pipeline.catalog.engines import DriverSpec
 
 _DRIVERS = Path(__file__).resolve().parents[1] / "harness" / "engines"
 """Read as files; this room knows nothing of what is done with them."""
@@ -21,6 +23,25 @@ def locked_version(engine: str, driver: DriverSpec) -> str | None:
     if driver.lock is None:
         return None
     return pinned_in(folder_of(engine, driver) / driver.lock, driver.distribution or engine)
+
+
+def release_before(version: str, locked: str | None, previous: str | None) -> str | None:
+    """Of a version that is named: the release whose state it is to take over, as far as anybody has said.
+
+    ``previous`` is the catalogue's word about ``locked``. A newer version comes after the locked one; of an
+    older one nobody has said what came before.
+    """
+    from packaging.version import InvalidVersion, Version  # noqa: PLC0415 - only where a version is named
+
+    if locked is None:
+        return None
+    try:
+        named, at = Version(version), Version(locked)
+    except InvalidVersion:
+        return None
+    if named == at:
+        return previous
+    return locked if named > at else None
 
 
 def folder_of(engine: str, driver: DriverSpec) -> Path:

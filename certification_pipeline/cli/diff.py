@@ -85,11 +85,12 @@ def diff(
         emit([each.document() for each in found])
     else:
         for each in found:
-            _print(each)
+            print_diff(each)
     raise typer.Exit(exit_code(Outcome.worst(each.outcome for each in found)))
 
 
-def _print(diff: SubjectDiff) -> None:
+def print_diff(diff: SubjectDiff) -> None:
+    """Which sides, how many cells of each kind, then what differs, the worst first."""
     from rich.text import Text  # noqa: PLC0415 - lazy on purpose
 
     from certification_pipeline.cli.output import console  # noqa: PLC0415

@@ -14,17 +14,22 @@ from certification_pipeline.orchestration.assets.matrix import matrix_assets
 from certification_pipeline.orchestration.assets.plan import plan_asset
 from certification_pipeline.orchestration.assets.publish import publish_asset
 from certification_pipeline.orchestration.assets.report import report_asset
+from certification_pipeline.orchestration.assets.upgrades import upgrade_asset, upgraded_engines
 from certification_pipeline.orchestration.assets.verdict import verdict_assets
+from certification_pipeline.orchestration.freshness import by_timetable
 from certification_pipeline.orchestration.history import daily_pruning, prune_history
-from certification_pipeline.orchestration.jobs import CALIBRATION_JOB, JOBS
+from certification_pipeline.orchestration.jobs import CALIBRATION_JOB, JOBS, UPGRADE_JOB
 from certification_pipeline.orchestration.names import FAMILY_ASSETS
 from certification_pipeline.orchestration.push import push_evidence
 from certification_pipeline.orchestration.resources import CertificationResource
 from certification_pipeline.orchestration.schedules import nightly_calibration, schedules
 from certification_pipeline.orchestration.sensors.crash import crash_sensors
 from certification_pipeline.orchestration.sensors.push import push_sensors
+from certification_pipeline.orchestration.sensors.upgrades import new_engine_version
 from certification_pipeline.orchestration.turn import ReleaseTurn
+from certification_pipeline.pipeline.upgrades.configured import configured_index
 from certification_pipeline.settings import RunSettings
+from certification_pipeline.timetable import load_timetable
 
 
 def build_defs(
@@ -44,21 +49,35 @@ def build_defs(
     profile = catalog.profiles[settings.profile]
     engines = [catalog.engine(name) for name in settings.chosen_engines(catalog)]
     calibrated = Family.CALIBRATION in profile.families
+    upgraded = upgraded_engines(catalog, settings.chosen_engines(catalog))
+    times = load_timetable()
+    configured_index()  # an address that is none is told now, not by a tick
+    assets = [
+        plan_asset(catalog, profile, settings),
+        *([calibration_asset(catalog)] if calibrated else []),
+        *(asset for engine in engines for asset in matrix_assets(catalog, profile, engine)),
+        *(asset for engine in engines for asset in _evidence_and_verdict(catalog, settings, engine)),
+        *(upgrade_asset(catalog, profile, engine) for engine in upgraded),
+    ]
     return dg.Definitions(
-        assets=[
-            plan_asset(catalog, profile, settings),
-            *([calibration_asset(catalog)] if calibrated else []),
-            *(asset for engine in engines for asset in matrix_assets(catalog, profile, engine)),
-            *(asset for engine in engines for asset in _evidence_and_verdict(catalog, settings, engine)),
-        ],
+        assets=by_timetable(assets, times),
         jobs=[
             *JOBS,
             *([CALIBRATION_JOB] if calibrated else []),
+            *([UPGRADE_JOB] if upgraded else []),
             *([push_evidence] if settings.push_to else []),
             prune_history,
         ],
-        schedules=[*schedules(), *([nightly_calibration()] if calibrated else []), daily_pruning()],
-        sensors=[*crash_sensors(engines), *(push_sensors() if settings.push_to else [])],
+        schedules=[
+            *schedules(times),
+            *([nightly_calibration(times)] if calibrated else []),
+            daily_pruning(),
+        ],
+        sensors=[
+            *crash_sensors(engines),
+            *([new_engine_version(catalog, upgraded)] if upgraded else []),
+            *(push_sensors() if settings.push_to else []),
+        ],
         resources={"certification": certification, "turn": ReleaseTurn()},
         # Parallelism is inside the ops (the pool of cells); a process a step would cost a second each.
         executor=dg.in_process_executor,

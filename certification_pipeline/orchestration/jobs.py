@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import dagster as dg
 
 from certification_pipeline.catalog.vocabulary import Family
-from certification_pipeline.orchestration.names import BENCH, FAMILY_ASSETS, FAMILY_TAG
+from certification_pipeline.orchestration.names import BENCH, FAMILY_ASSETS, FAMILY_TAG, UPGRADES
 from certification_pipeline.pipeline.families import FOLLOWS_FROM_CELLS
 
 DAILY_FAMILIES = (Family.CONNECTOR_LIVE,)
@@ -33,7 +33,7 @@ def _any(selections: Sequence[dg.AssetSelection]) -> dg.AssetSelection:
 
 FULL = dg.define_asset_job(
     "full_certification",
-    dg.AssetSelection.all() - dg.AssetSelection.groups(BENCH),
+    dg.AssetSelection.all() - dg.AssetSelection.groups(BENCH, UPGRADES),
     description=(
         "Plan, every cell, every evidence family, every gate, as `certify run`; publishes what is green "
         "(seed 003)."
@@ -43,7 +43,7 @@ FULL = dg.define_asset_job(
 CONNECTORS = dg.define_asset_job(
     "connector_certification",
     dg.AssetSelection.all()
-    - dg.AssetSelection.groups("publish", BENCH)
+    - dg.AssetSelection.groups("publish", BENCH, UPGRADES)
     - _families(family for family in FAMILY_ASSETS if family not in DAILY_FAMILIES),
     config=plan_config(families=DAILY_FAMILIES),
     description=(
@@ -66,3 +66,13 @@ CALIBRATION_JOB = dg.define_asset_job(
     description="Plant every defect: does this bench see what it says it sees? Releases rest on the answer.",
 )
 """Only where releases are to rest on it."""
+
+UPGRADE_JOB = dg.define_asset_job(
+    "upgrade_certification",
+    dg.AssetSelection.groups(UPGRADES),
+    description=(
+        "Certify a new version of an engine and compare it with the one before: say which in the launchpad "
+        "(`version`), or let the sensor `new_engine_version` begin it."
+    ),
+)
+"""Only where an engine comes from a package index."""

@@ -17,6 +17,9 @@ OWNERS = ["team:connector-certification"]
 PLAN = dg.AssetKey(["plan"])
 CALIBRATION = dg.AssetKey(["evidence", "calibration"])
 """Of the bench, for all engines; each engine's release takes it up."""
+UPGRADES = "upgrades"
+"""The group of new versions of engines: each is a release of its own, that no other job makes."""
+NOTHING_REGRESSED = "nothing_regressed"
 BENCH = "bench"
 """The group of what is about the bench: no release's job runs it."""
 PASSED = "passed"
@@ -101,6 +104,11 @@ def decided_keys(engine: str) -> tuple[dg.AssetKey, ...]:
 def publish_key(engine: str) -> dg.AssetKey:
     """``publish/<engine>``."""
     return dg.AssetKey(["publish", word(engine)])
+
+
+def upgrade_key(engine: str) -> dg.AssetKey:
+    """``upgrades/<engine>``."""
+    return dg.AssetKey([UPGRADES, word(engine)])
 
 
 def tags_of(engine: Engine, profile: Profile, **more: str) -> dict[str, str]:

@@ -63,6 +63,10 @@ def package_index() -> Iterator[Served]:
                 return
             page(self)
 
+        def do_HEAD(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+
         def log_message(self, *_: object) -> None:
             pass
 

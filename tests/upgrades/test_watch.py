@@ -65,8 +65,8 @@ def test_the_locked_version_is_the_one_in_the_lock(catalog: Catalog) -> None:
 @pytest.mark.parametrize(
     ("newest", "seen", "told"),
     [
-        ("1.32.0", (), (Verdict.NEW, "certify run --engine 'dlt==1.32.0'")),
-        ("1.32.0", ("1.31.0",), (Verdict.NEW, "certify run --engine 'dlt==1.32.0'")),
+        ("1.32.0", (), (Verdict.NEW, "certify upgrade 'dlt==1.32.0'")),
+        ("1.32.0", ("1.31.0",), (Verdict.NEW, "certify upgrade 'dlt==1.32.0'")),
         ("1.32.0", ("1.31.0", "1.32.0"), (Verdict.UP_TO_DATE, None)),
         ("1.31.0", ("1.31.0",), (Verdict.UP_TO_DATE, None)),
         ("1.31.0", (), (Verdict.UP_TO_DATE, "certify run --engine dlt")),
@@ -124,7 +124,7 @@ def test_the_command_answers_in_json_and_is_inconclusive_without_an_index(
     assert run_app(asked) == 0
     found = {one["engine"]: one for one in json.loads(capsys.readouterr().out)}
     assert found["dlt"]["verdict"] == "new version"
-    assert found["dlt"]["command"] == "certify run --engine 'dlt==99.0'"
+    assert found["dlt"]["command"] == "certify upgrade 'dlt==99.0'"
     assert found["dlt"]["passed_over"] == [{"version": "99.1rc1", "reason": "pre-release"}]
     # Six engines are configurations of that one package.
     assert len(found) == 6

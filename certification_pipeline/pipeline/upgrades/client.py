@@ -12,8 +12,8 @@ from certification_pipeline.pipeline.upgrades.choice import Newest
 from certification_pipeline.pipeline.upgrades.index import PackageIndexError
 from certification_pipeline.redaction import Redactor
 
-SECONDS = 45.0
-"""For one package; Dagster gives a sensor a minute, and they are asked side by side."""
+SECONDS = 25.0
+"""For one package; they are asked side by side, and Dagster gives a sensor a minute for all of them."""
 _SILENT = (
     "uv names only the version it would install: set CERTIFY_INDEX_URL to see what is passed over, and why"
 )

@@ -20,7 +20,7 @@ from certification_pipeline.pipeline.upgrades.ledger import Certified, certified
 
 Index = Callable[[str], Newest]
 """A package's name -> what there is of it. Raises ``PackageIndexError``."""
-_SIDE_BY_SIDE = 4
+_SIDE_BY_SIDE = 8
 
 
 class Verdict(StrEnum):
@@ -188,7 +188,7 @@ def _of_package(
         )
         return watched(Verdict.NEW, why + over, newer)
     why = f"{answer.version} is newer than {_highest(known)}{over}"
-    command = f"certify run --engine '{engine.id}{VERSION_MARK}{answer.version}'"
+    command = f"certify upgrade '{engine.id}{VERSION_MARK}{answer.version}'"
     return watched(Verdict.NEW, why, newer, command)
 
 

@@ -1,0 +1,61 @@
+"""A version that nobody has certified yet begins a run, once; an index that is down begins none."""
+
+from collections.abc import Sequence
+
+import dagster as dg
+
+from certification_pipeline.catalog.catalog import Catalog
+from certification_pipeline.catalog.engines import Engine
+from certification_pipeline.evidence.errors import EvidenceError
+from certification_pipeline.orchestration.jobs import UPGRADE_JOB
+from certification_pipeline.orchestration.names import upgrade_key, word
+from certification_pipeline.orchestration.resources import CertificationResource
+from certification_pipeline.pipeline.upgrades.configured import configured_index
+from certification_pipeline.pipeline.upgrades.watch import Verdict, Watched, watch
+from certification_pipeline.settings import SettingsError
+
+UPGRADE_TAG = "certification/upgrade"
+"""Run tag: ``dlt==1.32.0``."""
+SECONDS = 3600
+"""Between two looks at the index: versions come by the week."""
+
+
+def new_engine_version(catalog: Catalog, engines: Sequence[Engine]) -> dg.SensorDefinition:
+    """Watches these engines; stopped until a deployment switches it on."""
+    names = [engine.id for engine in engines]
+
+    @dg.sensor(
+        name="new_engine_version",
+        job=UPGRADE_JOB,
+        minimum_interval_seconds=SECONDS,
+        default_status=dg.DefaultSensorStatus.STOPPED,
+        description="Looks at the package index once an hour (CERTIFY_INDEX_URL, else uv's own) and "
+        f"certifies each new version once: {', '.join(names)}.",
+    )
+    def sensor(context: dg.SensorEvaluationContext, certification: CertificationResource) -> dg.SensorResult:
+        try:
+            found = watch(catalog, names, certification.store(), configured_index())
+        except (SettingsError, EvidenceError) as error:
+            return dg.SensorResult(skip_reason=str(error))
+        new = [one for one in found if one.verdict is Verdict.NEW]
+        unknown = [f"{one.engine}: {one.why}" for one in found if one.verdict is Verdict.UNKNOWN]
+        for said in unknown:
+            context.log.warning(said)
+        if not new:
+            up_to_date = sum(one.verdict is Verdict.UP_TO_DATE for one in found)
+            return dg.SensorResult(
+                skip_reason="; ".join((f"Nothing new: {up_to_date} of {len(found)} up to date", *unknown))
+            )
+        return dg.SensorResult(run_requests=[_request(one) for one in new])
+
+    return sensor
+
+
+def _request(one: Watched) -> dg.RunRequest:
+    return dg.RunRequest(
+        # Dagster begins one run a key, however often this is evaluated, and whatever became of that run.
+        run_key=f"upgrade-{one.engine}-{one.newest}",
+        asset_selection=[upgrade_key(one.engine)],
+        run_config={"ops": {f"upgrade_{word(one.engine)}": {"config": {"version": one.newest}}}},
+        tags={UPGRADE_TAG: f"{one.engine}=={one.newest}"},
+    )
