@@ -78,9 +78,7 @@ contracts: $(READY) ## the walls between the rooms (import-linter)
 check: lint types contracts ## lint, types and contracts
 
 ui: $(READY) ## Dagster on the same evidence, http://127.0.0.1:3000
-	@$(BIN)/python -c 'import socket; socket.create_server(("127.0.0.1", $(PORT))).close()' 2>/dev/null || \
-	  { echo "Port $(PORT) is taken. Remedy: make ui PORT=$$(( $(PORT) + 1 )), or stop what listens there"; exit 2; }
-	@$(BIN)/dagster dev --host 127.0.0.1 --port $(PORT) $(ARGS)
+	@$(BIN)/certify ui --port $(PORT) $(ARGS)
 
 report: $(READY) ## rebuild the HTML report of the latest release
 	@$(BIN)/certify report

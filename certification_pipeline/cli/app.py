@@ -34,6 +34,7 @@ from certification_pipeline.cli import (
     replay,
     run,
     stores,
+    ui,
     upgrades,
     verify,
 )
@@ -95,6 +96,7 @@ app.command()(claims.claims)
 app.command()(upgrades.upgrades)
 app.command()(upgrades.upgrade)
 app.command()(look.doctor)
+app.command()(ui.ui)
 app.add_typer(findings.findings_app, name="findings")
 app.add_typer(replay.replay_app, name="replay")
 chain.chain_app.command("anchor")(chain_proof.chain_anchor)
