@@ -14,13 +14,14 @@ from certification_pipeline.alerts.levels import (
     read_levels,
 )
 from certification_pipeline.alerts.red_gate import gate_notices
-from certification_pipeline.alerts.ticks import calendars, missed_notices
+from certification_pipeline.alerts.ticks import SEEDS, calendars, missed_notices
 from certification_pipeline.catalog.loading import load_catalog
 from certification_pipeline.evidence.chain_dir import chained_engines
 from certification_pipeline.evidence.errors import EvidenceError
 from certification_pipeline.evidence.seal.keys import PublicKey
 from certification_pipeline.evidence.store import EvidenceStore
 from certification_pipeline.notify.notice import Notice
+from certification_pipeline.timetable import Timetable
 
 
 class Alert(StrEnum):
@@ -41,6 +42,7 @@ class Asked:
     within: timedelta = timedelta(days=7)
     link: str | None = None
     trusted: Collection[PublicKey] = ()
+    times: Timetable = SEEDS
 
     @property
     def since(self) -> datetime:
@@ -100,7 +102,8 @@ def _expiring(store: EvidenceStore, asked: Asked, problems: list[str]) -> Iterat
 
 def _ticks(store: EvidenceStore, asked: Asked, problems: list[str]) -> Iterator[Notice]:
     del problems
-    yield from missed_notices(calendars(store, asked.now), asked.now, asked.lookback, asked.link)
+    kept = calendars(store, asked.now, asked.times)
+    yield from missed_notices(kept, asked.now, asked.lookback, asked.link, asked.times)
 
 
 _LOOKS: dict[Alert, Callable[[EvidenceStore, Asked, list[str]], Iterator[Notice]]] = {

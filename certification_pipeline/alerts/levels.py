@@ -70,12 +70,24 @@ def level_notices(
 def _changes(levels: ConnectorLevels, since: datetime, now: datetime) -> Iterator[Change]:
     for one in levels.connectors:
         order = [None, *dict.fromkeys(line.level for line in one.requirements)]
-        for change in one.changes:
+        for change in _at_once(one.changes):
             if since <= change.at <= now:
                 yield Change(_kind(change, order), one, change.at, _told(change))
         if one.notice_until is not None and one.expires_at is not None and one.expires_at >= since:
             said = f"{one.level} until {_day(one.notice_until)} unless it is proven again"
             yield Change(NoticeKind.LEVEL_NOTICE, one, one.expires_at, said)
+
+
+def _at_once(changes: Iterable[LevelChange]) -> list[LevelChange]:
+    """Several steps down a ladder at the same moment are one fall."""
+    folded: list[LevelChange] = []
+    for change in changes:
+        if folded and folded[-1].at == change.at:
+            first = folded.pop().before
+            folded.append(change.model_copy(update={"before": first}))
+        else:
+            folded.append(change)
+    return [change for change in folded if change.before != change.after]
 
 
 def _kind(change: LevelChange, order: Sequence[str | None]) -> NoticeKind:

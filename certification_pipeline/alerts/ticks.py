@@ -1,6 +1,6 @@
 """Days of the timetable that nobody observed: they break a soak, and no later run makes up for them.
 
-From the ledger and the daily cron line alone: whether Dagster, cron or nobody was to begin the run does not
+From the ledger and the timetable alone: whether Dagster, cron or nobody was to begin the run does not
 matter. An engine's days count from its first scheduled release on, up to a month after its last one: by then
 somebody has taken it off the timetable.
 """
@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
 from certification_pipeline.alerts.links import asset_page
-from certification_pipeline.alerts.timetable import DAILY, GRACE, Daily, days_back
 from certification_pipeline.evidence import layout
 from certification_pipeline.evidence.chain_dir import ChainDir, chained_engines
 from certification_pipeline.evidence.errors import EvidenceError
@@ -23,8 +22,10 @@ from certification_pipeline.evidence.store import EvidenceStore
 from certification_pipeline.gates.levels.history import History
 from certification_pipeline.gates.levels.reading import read_ledger
 from certification_pipeline.notify.notice import Notice, NoticeKind, Severity
+from certification_pipeline.timetable import TAKES, Timetable
 
 DAYS = 30
+SEEDS = Timetable()
 FIRST_ENGINES = 10
 
 
@@ -80,33 +81,31 @@ class Kept(NamedTuple):
 
 
 def calendar(
-    history: History,
-    now: datetime,
-    *,
-    undecided: Iterable[date] = (),
-    timetable: Daily | None = None,
-    count: int = DAYS,
+    history: History, now: datetime, *, undecided: Iterable[datetime] = (), times: Timetable = SEEDS
 ) -> Kept:
-    """The last days of one engine. ``undecided``: days with a scheduled plan that the ledger lacks. Pure."""
-    timetable = timetable or Daily.parse(DAILY)
+    """The last days of one engine, as the timetable's zone counts them. Pure.
+
+    ``undecided``: when scheduled plans were sealed that the ledger lacks.
+    """
     said = [one for one in history.in_order() if one.at <= now]
-    kept = {_day(one.at) for one in said if one.trigger is Trigger.SCHEDULE and one.whole and not one.problem}
-    unreadable = {_day(one.at) for one in said if one.problem}
-    begun = set(undecided)
+    counted = [one for one in said if one.trigger is Trigger.SCHEDULE and one.whole and not one.problem]
+    kept = {times.day(one.at) for one in counted}
+    unreadable = {times.day(one.at) for one in said if one.problem}
+    begun = {times.day(at) for at in undecided}
     scheduled = sorted(kept | begun)
     first = scheduled[0] if scheduled else None
+    today = times.day(now)
     days: dict[date, Day] = {}
-    for day in days_back(now, count):
-        late = now >= timetable.due(day) + GRACE
+    for day in (today - timedelta(days=back) for back in range(DAYS - 1, -1, -1)):
         if first is None or day < first:
             state = Day.BEFORE
         elif day in kept:
             state = Day.KEPT
         elif day - max(one for one in scheduled if one <= day) > timedelta(days=DAYS):
             state = Day.RETIRED
-        elif day in begun:
-            state = Day.UNDECIDED if _over(day, now) else Day.DUE
-        elif not late:
+        elif day in begun:  # a run that was sealed has its whole day to be decided
+            state = Day.DUE if day == today else Day.UNDECIDED
+        elif now < late(times, day):
             state = Day.DUE
         else:
             state = Day.UNREADABLE if day in unreadable else Day.MISSED
@@ -114,30 +113,45 @@ def calendar(
     return Kept(history.engine, days, first)
 
 
-def calendars(store: EvidenceStore, now: datetime, engines: Iterable[str] = ()) -> list[Kept]:
-    """Of every engine with a ledger, or those named. Raises ``EvidenceError`` for a root that is none."""
-    chosen = list(engines) or list(chained_engines(store.root))
-    return [
-        calendar(read_ledger(store, engine).history, now, undecided=_undecided(store, engine, now))
-        for engine in chosen
-    ]
+def late(times: Timetable, day: date) -> datetime:
+    """From when on that day's certification counts as missing."""
+    return times.due(day) + TAKES
+
+
+def calendars(store: EvidenceStore, now: datetime, times: Timetable = SEEDS) -> list[Kept]:
+    """Of every engine with a ledger.
+
+    Raises ``EvidenceError`` for a chain that does not hold: it tells nothing, not even that a day was kept.
+    """
+    found = []
+    for engine in chained_engines(store.root):
+        ledger = read_ledger(store, engine)
+        for problem in ledger.problems:
+            raise EvidenceError(f"{layout.CHAIN}/{engine}", None, problem.message, problem.next_step)
+        undecided = _undecided(store, engine, now)
+        found.append(calendar(ledger.history, now, undecided=undecided, times=times))
+    return found
 
 
 def missed_notices(
-    kept: Sequence[Kept], now: datetime, lookback: timedelta, link: str | None = None
+    kept: Sequence[Kept],
+    now: datetime,
+    lookback: timedelta,
+    link: str | None = None,
+    times: Timetable = SEEDS,
 ) -> list[Notice]:
     """One notice a day that was missed since then, over all engines. Pure."""
-    since = _day(now - lookback)
+    since = times.day(now - lookback)
     days: dict[date, list[Kept]] = {}
     for one in kept:
         for day in one.broken:
             if day >= since:
                 days.setdefault(day, []).append(one)
-    return [_notice(day, engines, link) for day, engines in sorted(days.items())]
+    return [_notice(day, engines, times, link) for day, engines in sorted(days.items())]
 
 
-def _notice(day: date, engines: Sequence[Kept], link: str | None) -> Notice:
-    due = Daily.parse(DAILY).due(day)
+def _notice(day: date, engines: Sequence[Kept], times: Timetable, link: str | None) -> Notice:
+    due = times.due(day)
     states = [f"  {one.engine}: {_SAYS[one.days[day]]}" for one in engines]
     more = len(states) - FIRST_ENGINES
     listed = [*states[:FIRST_ENGINES], *([f"  … and {more} more"] if more > 0 else [])]
@@ -147,7 +161,7 @@ def _notice(day: date, engines: Sequence[Kept], link: str | None) -> Notice:
         key=f"missed_tick:{day}:{names}",
         kind=NoticeKind.MISSED_TICK,
         severity=Severity.WARNING,
-        at=due + GRACE,
+        at=late(times, day),
         subject=whom,
         title=f"Missed: no scheduled certification of {whom} on {day}",
         text=(
@@ -178,10 +192,10 @@ _SAYS = {
 }
 
 
-def _undecided(store: EvidenceStore, engine: str, now: datetime) -> list[date]:
-    """Days with a scheduled plan of the engine that no chain entry is about."""
+def _undecided(store: EvidenceStore, engine: str, now: datetime) -> list[datetime]:
+    """When scheduled plans of the engine were sealed that no chain entry is about."""
     from_chain = {name.release_id for name in ChainDir(store.root, engine).listing()[0]}
-    days = []
+    sealed = []
     for release in store.releases():
         if release in from_chain:
             continue
@@ -194,14 +208,5 @@ def _undecided(store: EvidenceStore, engine: str, now: datetime) -> list[date]:
         except (OSError, EvidenceError):
             continue
         if plan.trigger is Trigger.SCHEDULE and plan.created_at <= now:
-            days.append(_day(plan.created_at))
-    return days
-
-
-def _over(day: date, now: datetime) -> bool:
-    """A run that was sealed has its whole day to be decided."""
-    return _day(now) > day
-
-
-def _day(at: datetime) -> date:
-    return at.astimezone(UTC).date()
+            sealed.append(plan.created_at)
+    return sealed

@@ -40,6 +40,7 @@ Words = Annotated[tuple[str, ...], NoDecode]
 class NotifySettings(BaseSettings):
     """Who is told, of what, and how far back a notice is still news."""
 
+    # An empty variable is what compose files and CI systems make of one that is not there.
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, frozen=True, extra="forbid")
 
     slack_url: SecretStr | None = Field(
@@ -68,18 +69,6 @@ class NotifySettings(BaseSettings):
         if isinstance(value, str):
             return tuple(part.strip() for part in value.split(",") if part.strip())
         return value
-
-    @field_validator(
-        "slack_url", "mail_password", "mail_from", "mail_host", "mail_user", "link", mode="before"
-    )
-    @classmethod
-    def _empty_is_unset(cls, value: object) -> object:
-        return None if value == "" else value
-
-    @field_validator("mail_port", "mail_ca_file", mode="before")
-    @classmethod
-    def _absent(cls, value: object) -> object:
-        return None if value == "" else value
 
     @field_validator("slack_url")
     @classmethod

@@ -23,9 +23,11 @@ from certification_pipeline.orchestration.names import FAMILY_ASSETS
 from certification_pipeline.orchestration.push import push_evidence
 from certification_pipeline.orchestration.resources import CertificationResource
 from certification_pipeline.orchestration.schedules import nightly_calibration, schedules
+from certification_pipeline.orchestration.sensors.alerts import alert_sensors
 from certification_pipeline.orchestration.sensors.crash import crash_sensors
 from certification_pipeline.orchestration.sensors.push import push_sensors
 from certification_pipeline.orchestration.sensors.upgrades import new_engine_version
+from certification_pipeline.orchestration.timetable import schedule_kept_check
 from certification_pipeline.orchestration.turn import ReleaseTurn
 from certification_pipeline.pipeline.upgrades.configured import configured_index
 from certification_pipeline.settings import RunSettings
@@ -61,6 +63,7 @@ def build_defs(
     ]
     return dg.Definitions(
         assets=by_timetable(assets, times),
+        asset_checks=[schedule_kept_check(times)],
         jobs=[
             *JOBS,
             *([CALIBRATION_JOB] if calibrated else []),
@@ -75,6 +78,7 @@ def build_defs(
         ],
         sensors=[
             *crash_sensors(engines),
+            *alert_sensors(times),
             *([new_engine_version(catalog, upgraded)] if upgraded else []),
             *(push_sensors() if settings.push_to else []),
         ],

@@ -14,6 +14,7 @@ from certification_pipeline.notify.configured import Configured, configured
 from certification_pipeline.notify.delivery import State, Told, deliver, preview
 from certification_pipeline.notify.notice import Notice, NoticeKind, Severity
 from certification_pipeline.settings import RunSettings
+from certification_pipeline.timetable import load_timetable
 
 
 @dataclass(frozen=True)
@@ -88,4 +89,11 @@ def asked(settings: RunSettings, to: Configured, now: datetime) -> Asked:
     if signer := settings.signer():
         trusted = (*trusted, signer.public_key)
     own = to.settings
-    return Asked(now, timedelta(days=own.lookback_days), timedelta(days=own.expiring_days), own.link, trusted)
+    return Asked(
+        now,
+        timedelta(days=own.lookback_days),
+        timedelta(days=own.expiring_days),
+        own.link,
+        trusted,
+        load_timetable(),
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
 import pytest
@@ -18,10 +18,10 @@ from certification_pipeline.alerts.ticks import (
     calendars,
     missed_notices,
 )
-from certification_pipeline.alerts.timetable import DAILY, Daily
 from certification_pipeline.evidence.plan import Selection, Trigger
 from certification_pipeline.evidence.store import EvidenceStore
 from certification_pipeline.evidence.subject_dir import SubjectDir
+from certification_pipeline.timetable import Cron, Timetable
 from tests.evidence.builders import SMALL, cell, plan
 from tests.evidence.builders import START as SEALED
 from tests.levels.builders import START, day, history, said
@@ -124,11 +124,16 @@ def test_broken_days_are_just_those_between_the_first_and_now_that_have_none(
     assert found.broken == expected
 
 
-def test_only_a_daily_line_is_a_timetable_of_days() -> None:
-    assert Daily.parse(DAILY).due(date(2026, 11, 20)) == datetime(2026, 11, 20, 2, 17, tzinfo=UTC)
-    for cron in ("17 2 * * 1", "*/5 * * * *", "60 2 * * *", "17 24 * * *", "17 2 * *", "@daily", ""):
-        with pytest.raises(ValueError, match="no daily cron line"):
-            Daily.parse(cron)
+def test_days_are_those_of_the_timetables_zone() -> None:
+    """Sealed at 22:30 UTC, which is half past midnight of the next day there."""
+    times = Timetable("Europe/Berlin", Cron(time(0, 30)))
+    days = [said(n, at=datetime(2025, 7, n, 22, 30, tzinfo=UTC)) for n in (1, 2, 4)]
+    kept = calendar(history(days), datetime(2025, 7, 6, 0, 0, tzinfo=UTC), times=times)
+    assert kept.first == date(2025, 7, 2)
+    assert kept.broken == [date(2025, 7, 4)]
+    assert kept.days[date(2025, 7, 6)] is Day.DUE, "until half past two there"
+    (notice,) = missed_notices([kept], datetime(2025, 7, 6, tzinfo=UTC), timedelta(days=3), times=times)
+    assert notice.at == datetime(2025, 7, 4, 0, 30, tzinfo=UTC)
 
 
 class TestOnDisk:

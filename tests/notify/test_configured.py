@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from certification_pipeline.notify.configured import configured
+from certification_pipeline.notify.configured import NotifySettings, configured
 from certification_pipeline.notify.mail import Security
 from certification_pipeline.notify.notice import NoticeKind, Severity
 from certification_pipeline.settings import SettingsError
@@ -24,6 +24,14 @@ def given(patch: pytest.MonkeyPatch, **variables: object) -> None:
 
 def test_nobody_is_told_unless_somebody_is_named() -> None:
     assert configured().receivers == ()
+
+
+def test_an_empty_variable_is_one_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    given(monkeypatch, **{name.upper(): "" for name in NotifySettings.model_fields})
+    given(monkeypatch, SLACK_URL_FILE="", MAIL_PASSWORD_FILE="")
+    found = configured()
+    assert found.receivers == ()
+    assert found.settings.expiring_days == 7
 
 
 def test_several_at_once_each_with_its_filter(monkeypatch: pytest.MonkeyPatch) -> None:

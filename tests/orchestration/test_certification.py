@@ -60,8 +60,11 @@ def materialized(result: dg.ExecuteInProcessResult) -> set[str]:
 
 def test_materialize_all_is_green_and_publishes(house: House, green: dg.ExecuteInProcessResult) -> None:
     assert not failures(green)
-    assert all(passed for passed, _ in checks(green).values()), checks(green)
-    assert len(checks(green)) == 2 * 2 + len(FAMILIES) + len(decided_keys("reference"))
+    found = checks(green)
+    # Amber, for a person began it: no schedule has kept a day yet, and absence is never a pass.
+    assert found.pop("plan/schedule_kept") == (False, "WARN")
+    assert all(passed for passed, _ in found.values()), found
+    assert len(found) == 2 * 2 + len(FAMILIES) + len(decided_keys("reference"))
     assert "publish/reference" in materialized(green)
     published = json.loads((house.store.root / "published" / "reference.json").read_text())
     assert published["release_id"] == "green"

@@ -1,0 +1,112 @@
+"""Whether every scheduled day was observed: the check ``schedule_kept`` of ``plan``, and who evaluates it.
+
+The check runs with every plan, and by *Execute*. A day is missed exactly when nothing runs, so the sensor
+``missed_tick`` reports it, too, from the same function: a red mark needs no run.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+import dagster as dg
+import pandas as pd
+
+from certification_pipeline.alerts.ticks import LEGEND, Day, Kept, calendars
+from certification_pipeline.evidence.artifact import utc_now
+from certification_pipeline.evidence.errors import EvidenceError
+from certification_pipeline.evidence.store import EvidenceStore
+from certification_pipeline.orchestration.names import PLAN
+from certification_pipeline.orchestration.render import Metadata, table
+from certification_pipeline.orchestration.resources import CertificationResource
+from certification_pipeline.timetable import Timetable
+
+SCHEDULE_KEPT = "schedule_kept"
+_NAMED = 5
+
+
+class Judged(NamedTuple):
+    """The fields of a check result, and of an evaluation that a sensor reports."""
+
+    passed: bool
+    severity: dg.AssetCheckSeverity
+    description: str
+    metadata: Metadata
+
+
+def schedule_kept_check(times: Timetable) -> dg.AssetChecksDefinition:
+    """The check, to be run on its own or with ``plan``."""
+
+    @dg.asset_check(
+        asset=PLAN,
+        name=SCHEDULE_KEPT,
+        description=(
+            f"Every day of the timetable ({times.daily.at:%H:%M} {times.timezone}) has a whole scheduled "
+            "release in the ledger, from the "
+            "first one on. Red: the newest day is missing. Amber: an earlier one of the last 30 is. A missed "
+            "day counts for no soak, and nothing makes up for it."
+        ),
+    )
+    def schedule_kept(certification: CertificationResource) -> dg.AssetCheckResult:
+        return dg.AssetCheckResult(**judge(certification.store(), utc_now(), times)._asdict())
+
+    return schedule_kept
+
+
+def judge(store: EvidenceStore, now: datetime, times: Timetable) -> Judged:
+    """The last thirty days of every engine; a ledger that cannot be read is amber, and fails nothing."""
+    try:
+        return judge_days(calendars(store, now, times))
+    except EvidenceError as error:
+        return Judged(False, dg.AssetCheckSeverity.WARN, f"the ledger cannot be read: {error}", {})
+
+
+def judge_days(kept: Sequence[Kept]) -> Judged:
+    """Red for the newest day, amber for older ones, green for none; no timetable at all is amber."""
+    scheduled = [one for one in kept if one.first is not None]
+    if not scheduled:
+        told = "no release was ever begun by a schedule: nothing counts for a soak yet"
+        return Judged(False, dg.AssetCheckSeverity.WARN, told, {})
+    missing = sorted({day for one in scheduled for day in one.broken})
+    newest = max(
+        day
+        for one in scheduled
+        for day, state in one.days.items()
+        if state not in (Day.DUE, Day.BEFORE, Day.RETIRED)
+    )
+    metadata: Metadata = {
+        "1_last_30_days": table(_frame(scheduled)),
+        "2_legend": dg.MetadataValue.text(LEGEND),
+        "days_missed": dg.MetadataValue.int(len(missing)),
+        "days_kept": dg.MetadataValue.int(
+            len({day for one in scheduled for day, state in one.days.items() if state is Day.KEPT})
+        ),
+    }
+    if not missing:
+        return Judged(True, dg.AssetCheckSeverity.ERROR, "every scheduled day was observed", metadata)
+    red = missing[-1] == newest
+    named = ", ".join(f"{day}" for day in missing[-_NAMED:])
+    more = f" and {len(missing) - _NAMED} before" if len(missing) > _NAMED else ""
+    return Judged(
+        False,
+        dg.AssetCheckSeverity.ERROR if red else dg.AssetCheckSeverity.WARN,
+        f"not observed: {named}{more}",
+        metadata,
+    )
+
+
+def _frame(kept: Sequence[Kept]) -> pd.DataFrame:
+    """A row a day, the newest first; a column an engine."""
+    days = sorted({day for one in kept for day in one.days}, reverse=True)
+    return pd.DataFrame(
+        [
+            {
+                "day": f"{day:%Y-%m-%d %a}",
+                **{one.engine: _shown(one.days.get(day, Day.BEFORE)) for one in kept},
+            }
+            for day in days
+        ]
+    )
+
+
+def _shown(state: Day) -> str:
+    return "" if state in (Day.BEFORE, Day.RETIRED) else state.value
