@@ -155,3 +155,13 @@ def test_later_is_that_much_later(cron: Cron) -> None:
     first = datetime(2026, 1, 1, tzinfo=UTC)
     one = ticks(cron, "UTC", first, first + 8 * DAY)[0]
     assert one + by in ticks(cron.later(by), "UTC", first, first + 10 * DAY)
+
+
+@pytest.mark.parametrize("zone", ZONES)
+def test_when_a_day_is_due_is_when_dagster_ticks(zone: str) -> None:
+    """But for the nights on which clocks are changed, where it is within the hour."""
+    times = Timetable(zone)
+    first = datetime(2026, 1, 1, 12, tzinfo=UTC)
+    off = [abs(times.due(times.day(at)) - at) for at in ticks(times.daily, zone, first, first + 365 * DAY)]
+    assert max(off) <= timedelta(hours=1)
+    assert sum(bool(each) for each in off) <= 2
