@@ -100,6 +100,8 @@ class Stack:
             **kept,
             "DAGSTER_HOME": str(self.home),
             "DAGSTER_DISABLE_TELEMETRY": "1",
+            # On a machine that has more to do, a run's process takes longer to start than Dagster waits.
+            "DAGSTER_GRPC_TIMEOUT_SECONDS": "300",
             "PYTHONPATH": str(ROOT),
             "TMPDIR": str(self.temporary),
             "CERTIFY_EVIDENCE_DIR": str(self.evidence),

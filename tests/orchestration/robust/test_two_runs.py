@@ -12,7 +12,8 @@ pytestmark = [pytest.mark.integration, pytest.mark.nightly]
 
 def test_two_releases_at_once_do_not_touch_each_other(stack: Stack) -> None:
     runs = {release: stack.launch(release) for release in ("left", "right")}
-    assert {stack.ended(run) for run in runs.values()} == {"SUCCESS"}
+    for run in runs.values():
+        assert stack.ended(run) == "SUCCESS", stack.messages(run)
     for release, run in runs.items():
         cells = stack.cells(release).values()
         assert {cell.run_id for cell in cells} == {run}
@@ -35,11 +36,12 @@ def test_a_second_plan_for_one_release_is_refused_and_the_first_run_is_green(sta
 
 def test_two_clicks_on_execute_have_their_turns(stack: Stack) -> None:
     first = stack.launch("clicked")
-    assert stack.ended(first) == "SUCCESS"
+    assert stack.ended(first) == "SUCCESS", stack.messages(first)
     reruns = [
         stack.launch("clicked", checks={sink: "snapshot_diff"}, config=None) for sink in ("duckdb", "sqlite")
     ]
-    assert {stack.ended(run) for run in reruns} == {"SUCCESS"}
+    for run in reruns:
+        assert stack.ended(run) == "SUCCESS", stack.messages(run)
     for run, sink in zip(reruns, ("duckdb", "sqlite"), strict=True):
         cells = stack.cells("clicked")
         again = {name for name, cell in cells.items() if cell.run_id == run}
