@@ -47,7 +47,7 @@ class Day(StrEnum):
     """More than a month after the last one."""
 
 
-_MARK = {
+MARK = {
     Day.KEPT: "●",
     Day.MISSED: "✗",
     Day.UNDECIDED: "…",
@@ -77,7 +77,7 @@ class Kept(NamedTuple):
     @property
     def marks(self) -> str:
         """A character a day, weeks apart."""
-        return "".join((" " if day.weekday() == 0 else "") + _MARK[state] for day, state in self.days.items())
+        return "".join((" " if day.weekday() == 0 else "") + MARK[state] for day, state in self.days.items())
 
 
 def calendar(
@@ -152,7 +152,7 @@ def missed_notices(
 
 def _notice(day: date, engines: Sequence[Kept], times: Timetable, link: str | None) -> Notice:
     due = times.due(day)
-    states = [f"  {one.engine}: {_SAYS[one.days[day]]}" for one in engines]
+    states = [f"  {one.engine}: {SAYS[one.days[day]]}" for one in engines]
     more = len(states) - FIRST_ENGINES
     listed = [*states[:FIRST_ENGINES], *([f"  … and {more} more"] if more > 0 else [])]
     names = hashlib.sha256("\n".join(sorted(one.engine for one in engines)).encode()).hexdigest()[:8]
@@ -185,7 +185,7 @@ def _notice(day: date, engines: Sequence[Kept], times: Timetable, link: str | No
     )
 
 
-_SAYS = {
+SAYS = {
     Day.MISSED: "no release of the timetable was sealed",
     Day.UNDECIDED: "one was sealed and never decided: it broke off",
     Day.UNREADABLE: "a release is not as it was chained, nobody can say who began it",

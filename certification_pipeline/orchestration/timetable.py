@@ -5,13 +5,13 @@ The check runs with every plan, and by *Execute*. A day is missed exactly when n
 """
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
 import dagster as dg
 import pandas as pd
 
-from certification_pipeline.alerts.ticks import LEGEND, Day, Kept, calendars
+from certification_pipeline.alerts.ticks import LEGEND, MARK, SAYS, Day, Kept, calendars
 from certification_pipeline.evidence.artifact import utc_now
 from certification_pipeline.evidence.errors import EvidenceError
 from certification_pipeline.evidence.store import EvidenceStore
@@ -22,6 +22,7 @@ from certification_pipeline.timetable import Timetable
 
 SCHEDULE_KEPT = "schedule_kept"
 _NAMED = 5
+_WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 
 class Judged(NamedTuple):
@@ -74,8 +75,9 @@ def judge_days(kept: Sequence[Kept]) -> Judged:
         if state not in (Day.DUE, Day.BEFORE, Day.RETIRED)
     )
     metadata: Metadata = {
-        "1_last_30_days": table(_frame(scheduled)),
+        "1_calendar": table(_weeks(scheduled)),
         "2_legend": dg.MetadataValue.text(LEGEND),
+        **({"3_not_observed": table(_broken(scheduled))} if missing else {}),
         "days_missed": dg.MetadataValue.int(len(missing)),
         "days_kept": dg.MetadataValue.int(
             len({day for one in scheduled for day, state in one.days.items() if state is Day.KEPT})
@@ -94,19 +96,25 @@ def judge_days(kept: Sequence[Kept]) -> Judged:
     )
 
 
-def _frame(kept: Sequence[Kept]) -> pd.DataFrame:
-    """A row a day, the newest first; a column an engine."""
-    days = sorted({day for one in kept for day in one.days}, reverse=True)
+def _weeks(kept: Sequence[Kept]) -> pd.DataFrame:
+    """The last thirty days as a calendar: a row a week and engine, the newest week first."""
+    rows: dict[tuple[date, str], dict[str, str]] = {}
+    for one in kept:
+        for day, state in one.days.items():
+            monday = day - timedelta(days=day.weekday())
+            named = {"week of": f"{monday}", "engine": one.engine, **dict.fromkeys(_WEEKDAYS, "")}
+            row = rows.setdefault((monday, one.engine), named)
+            row[_WEEKDAYS[day.weekday()]] = f"{MARK[state]} {day.day}" if MARK[state].strip() else ""
+    weeks = sorted(rows, key=lambda at: (-at[0].toordinal(), at[1]))
+    return pd.DataFrame([rows[at] for at in weeks if any(rows[at][name] for name in _WEEKDAYS)])
+
+
+def _broken(kept: Sequence[Kept]) -> pd.DataFrame:
+    """Every day that counts for no soak, the newest first, and what is known of it."""
+    days = sorted(((day, one.engine, one.days[day]) for one in kept for day in one.broken), reverse=True)
     return pd.DataFrame(
         [
-            {
-                "day": f"{day:%Y-%m-%d %a}",
-                **{one.engine: _shown(one.days.get(day, Day.BEFORE)) for one in kept},
-            }
-            for day in days
+            {"day": f"{day}", "engine": engine, "is": state.value, "because": SAYS[state]}
+            for day, engine, state in days
         ]
     )
-
-
-def _shown(state: Day) -> str:
-    return "" if state in (Day.BEFORE, Day.RETIRED) else state.value

@@ -52,13 +52,12 @@ def notify_once(
     """
     at, to = now or utc_now(), receivers or configured()
     found = due(EvidenceStore(settings.evidence_dir), asked(settings, to, at), alerts)
-    if dry_run:
-        told = preview(settings.evidence_dir, found.notices, to.receivers)
-    else:
-        told = deliver(
-            settings.evidence_dir, found.notices, to.receivers, now=at, redactor=to.redactor, eager=eager
-        )
-    return Passed(found, tuple(told), tuple(one.name for one in to.receivers), dry_run, at)
+    return _tell(settings, found, to, at, dry_run=dry_run, eager=eager)
+
+
+def tell(settings: RunSettings, *notices: Notice) -> Passed:
+    """What somebody else found worth a notice, told once as any other. Raises as :func:`notify_once`."""
+    return _tell(settings, Due(notices), configured(), utc_now())
 
 
 def send_test(settings: RunSettings, *, dry_run: bool = False) -> Passed:
@@ -75,11 +74,23 @@ def send_test(settings: RunSettings, *, dry_run: bool = False) -> Passed:
         what_to_do=("Nothing.",),
         link=to.settings.link,
     )
-    found = Due((notice,))
+    return _tell(settings, Due((notice,)), to, at, dry_run=dry_run)
+
+
+def _tell(
+    settings: RunSettings,
+    found: Due,
+    to: Configured,
+    at: datetime,
+    *,
+    dry_run: bool = False,
+    eager: bool = False,
+) -> Passed:
+    root = settings.evidence_dir
     if dry_run:
-        told = preview(settings.evidence_dir, found.notices, to.receivers)
+        told = preview(root, found.notices, to.receivers)
     else:
-        told = deliver(settings.evidence_dir, found.notices, to.receivers, now=at, redactor=to.redactor)
+        told = deliver(root, found.notices, to.receivers, now=at, redactor=to.redactor, eager=eager)
     return Passed(found, tuple(told), tuple(one.name for one in to.receivers), dry_run, at)
 
 

@@ -54,6 +54,7 @@ def test_the_module_runs_too() -> None:
         "doctor",
         "guarantees",
         "levels",
+        "notify",
         "keys",
     ],
 )

@@ -184,15 +184,23 @@ def test_the_newest_day_is_red_an_older_one_amber_and_no_timetable_is_amber() ->
     assert (nothing.passed, nothing.severity) == (False, amber)
 
 
+def rows(table: dg.MetadataValue) -> list[dict[str, object]]:
+    assert isinstance(table, dg.TableMetadataValue)
+    return [dict(record.data) for record in table.records]
+
+
 def test_the_check_shows_thirty_days_and_figures() -> None:
     days = [said(number) for number in range(40) if number not in (35, 36)]
     found = judge_days([calendar(history(days), day(39.5))])
-    table = found.metadata["1_last_30_days"]
-    assert isinstance(table, dg.TableMetadataValue)
-    rows = [dict(record.data) for record in table.records]
-    assert len(rows) == 30
-    assert rows[0] == {"day": "2025-02-09 Sun", "reference": Day.KEPT}
-    assert [row["day"][:10] for row in rows if row["reference"] == Day.MISSED] == ["2025-02-06", "2025-02-05"]
+    weeks = rows(found.metadata["1_calendar"])
+    marks = ["● 3", "● 4", "✗ 5", "✗ 6", "● 7", "● 8", "● 9"]
+    assert list(weeks[0].values()) == ["2025-02-03", "reference", *marks]
+    assert list(weeks[-1].values()) == ["2025-01-06", "reference", "", "", "", "", "", "● 11", "● 12"]
+    assert len(weeks) == 5
+    assert [(row["day"], row["is"]) for row in rows(found.metadata["3_not_observed"])] == [
+        ("2025-02-06", Day.MISSED),
+        ("2025-02-05", Day.MISSED),
+    ]
     assert found.metadata["days_missed"].value == 2
     assert found.metadata["days_kept"].value == 28
 

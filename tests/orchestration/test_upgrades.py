@@ -13,6 +13,7 @@ from certification_pipeline.orchestration.build import build_defs
 from certification_pipeline.orchestration.names import upgrade_key
 from certification_pipeline.orchestration.resources import CertificationResource
 from certification_pipeline.orchestration.sensors.upgrades import UPGRADE_TAG
+from tests.notify.receivers import webhook
 from tests.orchestration.conftest import House, failures, small_catalog
 from tests.upgrades.serving import Served, file, package_index
 from tests.upgrades.toy import publish, with_toy
@@ -49,6 +50,17 @@ def test_the_sensor_is_off_until_switched_on_and_looks_once_an_hour(defs: dg.Def
     sensor = sensor_of(defs)
     assert sensor.default_status is dg.DefaultSensorStatus.STOPPED
     assert sensor.minimum_interval_seconds == 3600
+
+
+def test_a_new_version_is_told_once_and_begins_its_run_whether_or_not_anybody_listens(
+    defs: dg.Definitions, index: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index.json("toy", file("1.3.0"))
+    with webhook(lambda asked: (400, {}, "") if asked == 0 else (200, {}, "ok")) as hook:
+        monkeypatch.setenv("CERTIFY_NOTIFY_SLACK_URL", hook.url)
+        for _ in range(3):
+            assert [one.run_key for one in tick(defs).run_requests or ()] == ["upgrade-toy-1.3.0"]
+    assert [one["text"] for one in hook.taken] == ["*New version: toy 1.3.0 was never certified*"]
 
 
 def test_a_new_version_is_one_run_with_config_that_fits_the_job(defs: dg.Definitions, index: Served) -> None:

@@ -18,6 +18,10 @@ TRIALS = "calibration/0123456789abcdef/trials"
         (f"{TRIALS}/commit_in_doubt/reference_two_phase:postgres_to_postgres__cdc__rec.kill.json", True),
         (f"{TRIALS}/commit_in_doubt/a:b:postgres_to_postgres__cdc__rec.kill.json", False),
         (f"{TRIALS}/postgres_to_duckdb__replace__batch.empty.json", False),
+        ("notices/sent.jsonl", True),
+        ("notices/.lock", True),
+        ("notices/other.jsonl", False),
+        ("notices/deep/sent.jsonl", False),
         ("notes.txt", False),
     ],
 )

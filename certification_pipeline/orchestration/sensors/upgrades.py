@@ -1,15 +1,20 @@
 """A version that nobody has certified yet begins a run, once; an index that is down begins none."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import dagster as dg
 
+from certification_pipeline.alerts.new_version import new_version
 from certification_pipeline.catalog.catalog import Catalog
 from certification_pipeline.catalog.engines import Engine
+from certification_pipeline.evidence.artifact import utc_now
 from certification_pipeline.evidence.errors import EvidenceError
+from certification_pipeline.notify.configured import configured
 from certification_pipeline.orchestration.jobs import UPGRADE_JOB
 from certification_pipeline.orchestration.names import upgrade_key, word
 from certification_pipeline.orchestration.resources import CertificationResource
+from certification_pipeline.orchestration.sensors.alerts import in_words
+from certification_pipeline.pipeline.notices import tell
 from certification_pipeline.pipeline.upgrades.configured import configured_index
 from certification_pipeline.pipeline.upgrades.watch import Verdict, Watched, watch
 from certification_pipeline.settings import SettingsError
@@ -46,9 +51,24 @@ def new_engine_version(catalog: Catalog, engines: Sequence[Engine]) -> dg.Sensor
             return dg.SensorResult(
                 skip_reason="; ".join((f"Nothing new: {up_to_date} of {len(found)} up to date", *unknown))
             )
+        _tell(context, certification, new)
         return dg.SensorResult(run_requests=[_request(one) for one in new])
 
     return sensor
+
+
+def _tell(
+    context: dg.SensorEvaluationContext, certification: CertificationResource, new: Iterable[Watched]
+) -> None:
+    """People hear of it once; that they cannot be told stops no certification."""
+    try:
+        link, now = configured().settings.link, utc_now()
+        notices = [
+            new_version(one.engine, str(one.newest), one.why, one.command, now, link=link) for one in new
+        ]
+        context.log.info(in_words(tell(certification.settings(), *notices)))
+    except (SettingsError, EvidenceError) as error:
+        context.log.warning(str(error))
 
 
 def _request(one: Watched) -> dg.RunRequest:
