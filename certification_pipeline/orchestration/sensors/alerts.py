@@ -103,7 +103,7 @@ def _sensor(watch: _Watch, times: Timetable, *, on: bool) -> dg.SensorDefinition
             whole = not done.failed and not done.due.problems
             found = _schedule_kept(store, now, times) if watch.alert is Alert.MISSED_TICKS else None
             mark = f"{found.passed} {found.severity} {found.description}" if found else ""
-            after = _Cursor(seen if whole else "", told, f"{now:%Y-%m-%d %H:%M}", mark)
+            after = _Cursor(told, f"{now:%Y-%m-%d %H:%M}", mark, seen if whole else "")
             return dg.SensorResult(
                 skip_reason=told,
                 cursor=after.written(),
@@ -115,15 +115,16 @@ def _sensor(watch: _Watch, times: Timetable, *, on: bool) -> dg.SensorDefinition
 
 
 class _Cursor(NamedTuple):
-    """``seen``: what the evidence looked like when everything was told; empty: not everything was.
+    """What the sensor's page shows.
 
-    ``mark``: the newest evaluation of ``schedule_kept`` that was reported.
+    ``mark``: the newest evaluation of ``schedule_kept`` that was reported. ``seen``: what the evidence looked
+    like when everything was told; empty: not everything was.
     """
 
-    seen: str = ""
     told: str = ""
     at: str = ""
     mark: str = ""
+    seen: str = ""
 
     @classmethod
     def read(cls, text: str | None) -> "_Cursor":
@@ -204,4 +205,4 @@ def _fingerprint(store: EvidenceStore, to: Configured, hour: str) -> str:
             parts.append(f"{head.parent.name} {head.lstat().st_mtime_ns}")
         except OSError:
             continue
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
