@@ -1,5 +1,4 @@
 # The image under test, with one more module: a schedule that ticks every minute.
 FROM certification-pipeline:0.1.0
 COPY minutely.py /opt/minutely/
-COPY healthy.py /opt/dagster/
 ENV PYTHONPATH=/opt/minutely
