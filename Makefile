@@ -63,6 +63,7 @@ docker-up: docker/.env ## Dagster with PostgreSQL, a daemon, an S3 store and a c
 	$(STACK) up --detach --wait
 
 docker-down: docker/.env ## stop it; evidence and history stay in their volumes
+	$(STACK) stop daemon webserver
 	-docker ps --quiet --filter label=certification_pipeline.role=run | xargs -r docker stop
 	$(STACK) down
 

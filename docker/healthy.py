@@ -3,11 +3,14 @@
 
 ``code``: the code location has loaded; Dagster's own ``grpc-health-check`` passes while it failed to import.
 ``webserver``: it answers a question that its database must answer.
+``daemon``: each loop that runs depend on has written its heartbeat lately. Dagster's own ``liveness-check``
+imports all of Dagster, three seconds of a core every time, and is content with one of half an hour ago.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import sys
 import urllib.request
 
@@ -48,13 +51,46 @@ def webserver(port: int = 3000) -> str | None:
     return None
 
 
-ROLES = {"code": code, "webserver": webserver}
+LOOPS = ("SCHEDULER", "SENSOR", "QUEUED_RUN_COORDINATOR", "MONITORING")
+"""What begins, queues and watches runs; each writes a heartbeat every half minute."""
+LATE = 300.0
+"""Seconds: a sensor that takes long, or a busy machine, is no dead daemon."""
+
+
+def daemon(late: float = LATE) -> str | None:
+    """Which of the daemon's loops is not alive, or ``None``."""
+    import psycopg  # noqa: PLC0415 - only one role pays for it
+
+    about = {"host": "HOST", "user": "USER", "password": "PASSWORD", "dbname": "DB"}
+    try:
+        with psycopg.connect(
+            **{key: os.environ[f"DAGSTER_POSTGRES_{name}"] for key, name in about.items()},
+            connect_timeout=int(PATIENCE),
+            client_encoding="utf8",
+        ) as connection:
+            ages: dict[str, float] = dict(
+                connection.execute(
+                    "SELECT daemon_type, extract(epoch FROM (now() AT TIME ZONE 'utc') - timestamp)::float8 "
+                    "FROM daemon_heartbeats"
+                ).fetchall()
+            )
+    except (psycopg.Error, KeyError) as error:
+        return f"the daemon's heartbeats cannot be read: {error}"
+    silent = [
+        f"{loop} ({ages[loop]:.0f} s)" if loop in ages else loop
+        for loop in LOOPS
+        if ages.get(loop, late) >= late
+    ]
+    return f"no heartbeat within {late:.0f} s: {', '.join(silent)}" if silent else None
+
+
+ROLES = {"code": code, "webserver": webserver, "daemon": daemon}
 
 
 def main(arguments: list[str]) -> int:
-    """``healthy.py code|webserver [PORT]``."""
+    """``healthy.py code|webserver [PORT]``, ``healthy.py daemon [SECONDS]``."""
     if not arguments or arguments[0] not in ROLES or not all(a.isdecimal() for a in arguments[1:]):
-        sys.stderr.write(f"usage: healthy.py {'|'.join(ROLES)} [PORT]\n")
+        sys.stderr.write(f"usage: healthy.py {'|'.join(ROLES)} [PORT or SECONDS]\n")
         return 2
     problem = ROLES[arguments[0]](*map(int, arguments[1:2]))
     sys.stdout.write((problem or "ok") + "\n")

@@ -86,6 +86,8 @@ class Stack:
 
     def down(self) -> None:
         """Nothing is left afterwards, whatever happened."""
+        # Who starts runs goes first: a run that was cut off is followed by its verdict, in one more container.
+        self.compose("stop", "--timeout=20", "daemon", "webserver")
         for container in self.runs():
             container.remove(force=True)
         self.compose("--profile=tools", "down", "--volumes", "--remove-orphans", "--timeout=20")

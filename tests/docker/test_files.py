@@ -25,6 +25,10 @@ OF_THE_RUN = {"release_id", "seed", "resume", "evidence_dir", "signing_key", "tr
 """What a run is given otherwise: by its tag, its run config, the image, as a file, by what began it."""
 
 
+TIMETABLE = {"CERTIFY_TIMEZONE", "CERTIFY_DAILY_CRON", "CERTIFY_WEEKLY_CRON", "CERTIFY_NIGHTLY_CRON"}
+"""Read where schedules are made; a run loads the same definitions."""
+
+
 def _environment(name: str) -> dict[str, str]:
     return dict(service(name)["environment"])
 
@@ -70,7 +74,7 @@ def test_a_run_is_told_every_setting_there_is() -> None:
     told = set(launcher()["env_vars"])
     settings = {ENV_PREFIX + name.upper() for name in RunSettings.model_fields if name not in OF_THE_RUN}
     assert settings <= told
-    assert {name for name in told if name.startswith(ENV_PREFIX)} == settings
+    assert {name for name in told if name.startswith(ENV_PREFIX)} == settings | TIMETABLE
     asked = set(re.findall(r"env: (\w+)", (DOCKER / "dagster.yaml").read_text()))
     assert asked <= told, "a run opens the same instance"
 

@@ -3,7 +3,7 @@ set -eu
 data=/var/lib/postgresql/data
 if [ ! -e "$data/PG_VERSION" ]; then
   printf %s "$POSTGRES_PASSWORD" > /tmp/password
-  initdb --pgdata "$data" --username "$POSTGRES_USER" --pwfile /tmp/password --auth-host scram-sha-256 --auth-local trust
+  initdb --pgdata "$data" --encoding UTF8 --username "$POSTGRES_USER" --pwfile /tmp/password --auth-host scram-sha-256 --auth-local trust
   rm /tmp/password
   echo "host all all all scram-sha-256" >> "$data/pg_hba.conf"
   pg_ctl --pgdata "$data" --wait --options "-c listen_addresses=''" start
