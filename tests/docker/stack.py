@@ -9,11 +9,13 @@ import subprocess
 import time
 import urllib.request
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
 import docker
+from docker.errors import APIError
 
 from tests.docker.engine import compose
 from tests.docker.files import DOCKER
@@ -86,10 +88,11 @@ class Stack:
 
     def down(self) -> None:
         """Nothing is left afterwards, whatever happened."""
-        # Who starts runs goes first: a run that was cut off is followed by its verdict, in one more container.
+        # Who starts runs goes first: a run that was cut off is followed by its verdict, one more container.
         self.compose("stop", "--timeout=20", "daemon", "webserver")
         for container in self.runs():
-            container.remove(force=True)
+            with suppress(APIError):  # one that ends by itself is removed already
+                container.remove(force=True)
         self.compose("--profile=tools", "down", "--volumes", "--remove-orphans", "--timeout=20")
 
     def runs(self) -> list[Any]:
