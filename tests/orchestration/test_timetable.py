@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import dagster as dg
 import pytest
 from dagster._utils.schedules import schedule_execution_time_iterator
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from certification_pipeline.orchestration.build import build_defs
@@ -128,6 +128,7 @@ def test_after_an_outage_of_days_the_last_tick_runs_if_it_is_todays_and_no_other
     assert isinstance(tick(name, missed[-1], back + DAY - missed[-1], times), str)
 
 
+@settings(max_examples=30, deadline=None)
 @given(
     st.sampled_from(ZONES),
     st.datetimes(datetime(2026, 1, 1), datetime(2027, 1, 1), timezones=st.just(UTC)),
@@ -145,6 +146,7 @@ def test_a_tick_runs_on_the_day_it_is_named_after_or_never(zone: str, at: dateti
         assert str(times.day(at)) in answer
 
 
+@settings(max_examples=30, deadline=None)
 @given(
     st.builds(
         Cron, st.times().map(lambda at: at.replace(second=0, microsecond=0)), st.none() | st.integers(0, 6)

@@ -8,7 +8,7 @@ import threading
 from http.server import BaseHTTPRequestHandler
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from certification_pipeline.pipeline.upgrades.choice import (
@@ -202,6 +202,7 @@ def test_an_address_that_is_none_is_named_by_its_variable(monkeypatch: pytest.Mo
 VERSIONS = st.tuples(*(st.integers(0, 30),) * 3).map(lambda parts: ".".join(map(str, parts)))
 
 
+@settings(max_examples=30, deadline=None)
 @given(
     st.lists(
         st.tuples(VERSIONS, st.sampled_from(["", "rc1", ".dev1"]), st.sampled_from([None, "", "bad"])),
