@@ -65,6 +65,7 @@ def test_a_green_release_is_no_news(tmp_path: Path) -> None:
     assert told(tmp_path / "nothing") == []
 
 
+@pytest.mark.nightly
 def test_still_red_for_the_same_reasons_is_no_news_and_another_verdict_is(tmp_path: Path) -> None:
     directory = released(tmp_path, 0, red=True)
     (first,) = told(tmp_path)
@@ -115,6 +116,7 @@ def test_green_after_red_is_told_once_in_the_same_thread(tmp_path: Path) -> None
     assert red.thread == green.thread
 
 
+@pytest.mark.nightly
 def test_green_of_a_part_does_not_make_the_whole_green_again(tmp_path: Path) -> None:
     released(tmp_path, 0, red=True)
     released(tmp_path, 1, selection=Selection(scenarios=("batch.*",)))
@@ -134,11 +136,13 @@ def test_what_was_mended_in_the_same_release_is_green_again(tmp_path: Path) -> N
     assert "decided before" in notice.text[0]
 
 
+@pytest.mark.nightly
 def test_what_is_older_than_the_lookback_is_no_news(tmp_path: Path) -> None:
     released(tmp_path, 0, red=True)
     assert told(tmp_path, later=LOOKBACK) == []
 
 
+@pytest.mark.nightly
 def test_a_copy_with_newer_files_is_as_old_as_what_it_says(tmp_path: Path) -> None:
     directory = released(tmp_path, 0, red=True)
     ahead = (utc_now() + LOOKBACK).timestamp()

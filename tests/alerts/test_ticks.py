@@ -148,6 +148,7 @@ class TestOnDisk:
         (notice,) = missed_notices([over], SEALED + timedelta(days=2), timedelta(days=2))[:1]
         assert "sealed and never decided" in notice.text[0]
 
+    @pytest.mark.nightly
     def test_a_ledger_with_a_part_and_a_manual_release_keeps_its_scheduled_day_only(
         self, tmp_path: Path
     ) -> None:

@@ -90,6 +90,7 @@ def test_red_is_told_once_and_the_tick_says_so(tmp_path: Path, hook: Webhook) ->
     assert tick(tmp_path, "red_gate", first.cursor).said.startswith("Told slack: Green again")
 
 
+@pytest.mark.nightly
 def test_what_was_not_told_is_tried_at_the_next_tick(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     released(tmp_path, 0, red=True)
     with webhook(lambda asked: (400, {}, "no_team") if asked == 0 else (200, {}, "ok")) as hook:
@@ -100,6 +101,7 @@ def test_what_was_not_told_is_tried_at_the_next_tick(tmp_path: Path, monkeypatch
         shows_no_canary(first.said, first.cursor)
 
 
+@pytest.mark.nightly
 def test_a_receiver_that_fails_makes_no_tick_fail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     released(tmp_path, 0, red=True)
     with webhook(always(404, "gone")) as hook:
@@ -118,6 +120,7 @@ def test_without_a_receiver_the_tick_says_what_there_would_be(tmp_path: Path) ->
     assert not (tmp_path / "notices").exists()
 
 
+@pytest.mark.nightly
 def test_levels_and_expiry_are_told(tmp_path: Path, hook: Webhook, monkeypatch: pytest.MonkeyPatch) -> None:
     released(tmp_path, 0)
     at(monkeypatch, START + timedelta(hours=3))
@@ -205,6 +208,7 @@ def test_the_check_shows_thirty_days_and_figures() -> None:
     assert found.metadata["days_kept"].value == 28
 
 
+@pytest.mark.nightly
 def test_the_check_runs_alone_and_a_broken_ledger_fails_nothing(tmp_path: Path) -> None:
     released(tmp_path, 0)
     released(tmp_path, 1)
