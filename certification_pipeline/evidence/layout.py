@@ -13,6 +13,8 @@ from certification_pipeline.catalog.vocabulary import Family
 
 RELEASES = "releases"
 LATEST = "latest"
+QUIET_GATE, QUIET_ROOM = ".quiet.gate", ".quiet.room"
+"""Locks beside ``releases/``: who works there, and who measures alone. They hold nothing."""
 CELLS = "cells"
 SUPERSEDED = "superseded"
 COMPARISON = "comparison.json"

@@ -14,8 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from certification_pipeline.evidence.errors import EvidenceError
+from certification_pipeline.evidence.layout import QUIET_GATE, QUIET_ROOM
 
-GATE, ROOM = ".quiet.gate", ".quiet.room"
 _LOOK_AGAIN_SECONDS = 0.1
 _TO_MEASURE = "waits until nothing else runs, to measure"
 _MEASURED = "waits: a benchmark is measured"
@@ -32,7 +32,7 @@ def at_work(
     made. Not to be nested.
     """
     kind = fcntl.LOCK_EX if measures else fcntl.LOCK_SH
-    gate, room = _open(root / GATE), _open(root / ROOM)
+    gate, room = _open(root / QUIET_GATE), _open(root / QUIET_ROOM)
     try:
         # Who waits to measure holds the gate, so that a row of short steps does not keep it waiting for ever.
         if not (_locked(gate, kind) and _locked(room, kind)):

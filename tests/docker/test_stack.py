@@ -91,7 +91,7 @@ def test_a_tick_begins_a_run_in_a_container_that_is_gone_when_it_has_ended(
     stack: Stack, scheduled: dict[str, Any]
 ) -> None:
     assert scheduled["tags"]["dagster/schedule_name"] == "minutely_connector_certification"
-    assert scheduled["tags"]["docker/image"] == OURS
+    assert scheduled["tags"]["dagster/image"] == OURS
     assert scheduled["status"] == "SUCCESS", stack.said_by(scheduled["runId"])[-3000:]
     container = scheduled["tags"]["docker/container_id"]
 
@@ -134,7 +134,7 @@ def test_its_chain_is_in_the_store_and_verifies_from_there(
     wrong = _certify(
         "store", "status", "s3://certification/evidence", **{**away, "AWS_SECRET_ACCESS_KEY": "another"}
     )
-    assert wrong.returncode not in (0, 3)
+    assert wrong.returncode == 3, "nobody can tell how chains stand that are not shown"
     assert "tests-only-2" not in wrong.stdout + wrong.stderr
 
 

@@ -22,6 +22,9 @@ TRIALS = "calibration/0123456789abcdef/trials"
         ("notices/.lock", True),
         ("notices/other.jsonl", False),
         ("notices/deep/sent.jsonl", False),
+        (".quiet.gate", True),
+        (".quiet.room", True),
+        ("releases/.quiet.room", False),
         ("notes.txt", False),
     ],
 )
