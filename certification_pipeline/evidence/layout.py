@@ -24,6 +24,8 @@ CHAIN_HEAD = "head.json"
 CHAIN_CHECKPOINT = "checkpoint"
 
 PLAN = "certification_automation_plan.json"
+CATALOG = "catalog.json"
+"""The parts of the catalogue that plan, gates and levels rest on; the plan holds its digest."""
 REPORT = "certification_report.json"
 SUITE = "certification_suite.json"
 SUITE_INDEX = "certification_suite_index.json"

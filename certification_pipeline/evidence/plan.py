@@ -59,6 +59,11 @@ class CertificationPlan(Artifact):
     )
 
     catalog_digest: Digest
+    catalog_parts: Digest | None = Field(
+        None,
+        description="sha256 of catalog.json beside the plan: the catalogue's parts that plan, gates and "
+        "levels rest on; None: sealed by a version that kept none",
+    )
     rows: int
     seed: int
     selection: Selection = Selection()
@@ -82,6 +87,7 @@ class CertificationPlan(Artifact):
         selection: Selection = Selection(),  # noqa: B008 - frozen
         *,
         families: Sequence[Family] = (),
+        parts: Digest | None = None,
     ) -> Digest:
         """Digest over everything that defines the work, in a canonical order."""
         ordered = sorted((cell.model_dump(mode="json") for cell in cells), key=lambda c: json.dumps(c["key"]))
@@ -92,6 +98,7 @@ class CertificationPlan(Artifact):
             "selection": selection.model_dump(mode="json"),
             "families": sorted(families),
             "cells": ordered,
+            **({"parts": parts} if parts else {}),
         }
         text = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
         return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
@@ -105,4 +112,5 @@ class CertificationPlan(Artifact):
             self.cells,
             self.selection,
             families=self.families,
+            parts=self.catalog_parts,
         )

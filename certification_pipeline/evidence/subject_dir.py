@@ -135,25 +135,30 @@ class SubjectDir:
         inside = resolve_inside(self.path, path)
         return read_no_follow(inside, str(path), layout.LARGEST_ARTIFACT)
 
-    def seal_plan(self, plan: CertificationPlan, markdown: str | None = None) -> CertificationPlan:
+    def seal_plan(
+        self, plan: CertificationPlan, markdown: str | None = None, *, catalog: bytes | None = None
+    ) -> CertificationPlan:
         """Write the plan before anything runs; returns the plan in force.
 
         A plan with the digest, subject and release of the one already there leaves that one as it is:
         its time of sealing must stay before its cells'. So does a plan narrowed to some of its cells, which
         is a rerun of those; any other narrowed plan is refused, as a release would turn green by leaving
         out what is red. Another whole plan replaces it; cells it does not hold are moved to
-        ``superseded/``, where no gate counts them and the index still lists them.
+        ``superseded/``, where no gate counts them and the index still lists them. ``catalog``: the parts of
+        the catalogue whose digest the plan holds; they are there before it is.
         """
         if plan.plan_digest != plan.recompute_digest():
             remedy = "Seal it with CertificationPlan.digest_of over what it holds"
             raise EvidenceError(str(self.plan_path), "plan_digest", "is not the digest of the plan", remedy)
         present = self._plan_in_force()
         if present is not None and (
-            (present.plan_digest, present.subject) == (plan.plan_digest, plan.subject)
+            (present.plan_digest in _digests(plan) and present.subject == plan.subject)
             or self._narrows(plan, present)
         ):
             return present
         self._supersede({f"{cell.key.cell_id}.json" for cell in plan.cells})
+        if catalog is not None:
+            write_atomically(self.path / layout.CATALOG, catalog)
         return self.write(plan, markdown)
 
     def _plan_in_force(self) -> CertificationPlan | None:
@@ -294,3 +299,8 @@ def _unexpected(directory: int, expected: set[str]) -> Iterator[CellFile]:
             remedy = "Remove it, or seal a plan that holds the cell and run it"
             problem = Problem(ProblemKind.UNEXPECTED, path, None, "no planned cell accounts for it", remedy)
             yield CellFile(None, path, problem, None)
+
+
+def _digests(plan: CertificationPlan) -> tuple[Digest, Digest]:
+    """The plan's, and the one it had before plans held the digest of their catalogue's parts."""
+    return plan.plan_digest, plan.model_copy(update={"catalog_parts": None}).recompute_digest()

@@ -17,10 +17,12 @@ from typing import TypeVar
 from certification_pipeline.catalog.catalog import Catalog
 from certification_pipeline.catalog.engines import Engine, unversioned
 from certification_pipeline.catalog.loading import catalog_digest
+from certification_pipeline.catalog.parts import parts_of, parts_text
 from certification_pipeline.catalog.problems import nearest
 from certification_pipeline.catalog.scenarios import Scenario
 from certification_pipeline.catalog.vocabulary import Family, Outcome, ReasonCode, Strategy, Support
 from certification_pipeline.evidence.artifact import Environment, Producer, Subject, utc_now
+from certification_pipeline.evidence.canonical import sha256
 from certification_pipeline.evidence.cell import CellKey
 from certification_pipeline.evidence.plan import CertificationPlan, PlannedCell, Selection, Trigger
 from certification_pipeline.evidence.suite import ItemName
@@ -84,7 +86,8 @@ def build_plan(
     are the patterns they were chosen by; ``required`` the suite's items that were asked for beside them.
     ``one_of_many``: a pattern may be meant for another engine of the
     same release, so one that matches nothing here is no mistake while others do. ``digest`` is the
-    catalogue's, as this engine's plans seal it, for who knows it already.
+    catalogue's, as this engine's plans seal it, for who knows it already and only compares cells: such a plan
+    names no parts.
 
     Raises ``PlanError`` for an unknown engine or profile, rows outside 60 … 100 000 000, a subject that is
     another engine, and patterns that match nothing.
@@ -103,6 +106,7 @@ def build_plan(
     planner = _Planner(catalog, engine, rows, seed, obstacles)
     cells = tuple(planner.cell(key) for key in _select(planner.keys(), selection, one_of_many))
     _not_all_refused(cells)
+    parts = None if digest else sha256(parts_text(parts_of(catalog, engine_id)))
     digest = digest or catalog_digest(catalog, engine_id)
     return CertificationPlan(
         schema_version=CertificationPlan.schema_name(),
@@ -118,6 +122,7 @@ def build_plan(
         outcome=Outcome.UNTESTED,
         passed=False,
         catalog_digest=digest,
+        catalog_parts=parts,
         rows=rows,
         seed=seed,
         selection=selection,
@@ -125,7 +130,7 @@ def build_plan(
         required=tuple(required),
         cells=cells,
         plan_digest=CertificationPlan.digest_of(
-            digest, scope.id, engine.id, cells, selection, families=families
+            digest, scope.id, engine.id, cells, selection, families=families, parts=parts
         ),
     )
 

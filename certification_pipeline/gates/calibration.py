@@ -13,6 +13,7 @@ from certification_pipeline.evidence.calibration_verdict import calibration
 from certification_pipeline.evidence.plan import CertificationPlan
 from certification_pipeline.evidence.provenance import Provenance
 from certification_pipeline.evidence.subject_dir import SubjectDir
+from certification_pipeline.gates.catalogue import judged_alike
 from certification_pipeline.gates.verification import (
     EvidenceFile,
     SealedPlan,
@@ -48,7 +49,7 @@ def verify_calibration(
         release_id=found.release_id,
         problems=(
             *stale(found, plan, decided),
-            *_of_another_bench(found, plan),
+            *_of_another_bench(directory, found, plan),
             *_repeated(found),
             *differences(found, recomputed),
         ),
@@ -63,7 +64,7 @@ def verify_calibration(
     )
 
 
-def _of_another_bench(found: Calibration, plan: CertificationPlan) -> Iterator[str]:
+def _of_another_bench(directory: SubjectDir, found: Calibration, plan: CertificationPlan) -> Iterator[str]:
     """Defects and scenarios must be the catalogue's; without that catalogue, fit the plan at least."""
     if plan.subject.engine == ENGINE and found.calibrated not in (None, plan.subject):
         yield "calibrated: with another reference engine than the release's"
@@ -72,9 +73,11 @@ def _of_another_bench(found: Calibration, plan: CertificationPlan) -> Iterator[s
     beyond = set(catalog.scenarios) - set(held_to_defects(catalog))
     if missing := sorted(planned - set(found.scenarios) - beyond):
         yield f"scenarios: the plan runs {', '.join(missing)}, which it does not hold to anything"
-    if catalog_digest(catalog, plan.subject.engine) != plan.catalog_digest:
-        return
     defects = load_defects()
+    if catalog_digest(catalog, plan.subject.engine) != plan.catalog_digest:
+        if judged_alike(directory, plan, catalog) and found.plan != planted(defects):
+            yield "plan: is not the catalogue's"
+        return
     if found.basis.scope != scope_digest(catalog, defects):
         yield "basis: scenarios, types, claims or defects are other ones than the catalogue's"
     elif found.plan != planted(defects) or found.scenarios != held_to_defects(catalog):

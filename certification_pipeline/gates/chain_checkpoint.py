@@ -15,7 +15,7 @@ from certification_pipeline.evidence.chain import EvidenceChainHead
 from certification_pipeline.evidence.chain_dir import ChainDir
 from certification_pipeline.evidence.checkpoint import Checkpoint, make_checkpoint, origin_of
 from certification_pipeline.evidence.errors import EvidenceError, ProblemKind
-from certification_pipeline.evidence.merkle import tree_hash
+from certification_pipeline.evidence.merkle import Hash, tree_hash
 from certification_pipeline.evidence.note import NoteKey, NoteSigner
 from certification_pipeline.gates.chain_links import ChainProblem, Links, Tampering
 
@@ -64,11 +64,15 @@ def _not_of_these_entries(chain: ChainDir, links: Links, checkpoint: Checkpoint)
         there = f"the last one there is {last}" if last else "there is none"
         kind, path = Tampering.TRUNCATED, chain.shown
         message = f"the checkpoint counts {size} entries, {there}"
-    elif size <= links.unbroken and checkpoint.root != tree_hash(links.leaves[:size]):
+    elif size <= links.unbroken and checkpoint.root != _root(links, size):
         message = f"it is not over the {size} entries that are there"
     elif size != named <= last and not (links.interrupted and size == last):
         message = f"it counts {size} entries, head.json names entry {named}"
     return ChainProblem(kind, path, message) if message else None
+
+
+def _root(links: Links, size: int) -> Hash:
+    return links.root if size == len(links.leaves) else tree_hash(links.leaves[:size])
 
 
 def _not_what_the_head_names(

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import cached_property
 from itertools import groupby
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from certification_pipeline.evidence.canonical import render
 from certification_pipeline.evidence.chain import GENESIS, EvidenceChainEntry, EvidenceChainHead
 from certification_pipeline.evidence.chain_dir import ChainDir, EntryName
 from certification_pipeline.evidence.errors import EvidenceError, ProblemKind
-from certification_pipeline.evidence.merkle import Hash, leaf_hash
+from certification_pipeline.evidence.merkle import Hash, leaf_hash, tree_hash
 
 
 class Tampering(StrEnum):
@@ -58,7 +59,12 @@ class Links:
     leaves: tuple[Hash, ...] = ()
     """Leaf hashes of ``entries``."""
 
-    @property
+    @cached_property
+    def root(self) -> Hash:
+        """Of the Merkle tree over all of them; who verifies a ledger asks for each of its releases."""
+        return tree_hash(self.leaves)
+
+    @cached_property
     def unbroken(self) -> int:
         """How many entries there are from the first on without one that is missing or not sound."""
         breaks = (at for at, entry in enumerate(self.entries) if entry.sequence != at + 1)

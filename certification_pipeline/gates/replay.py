@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from certification_pipeline.catalog.loading import catalog_digest, load_catalog
+from certification_pipeline.catalog.loading import load_catalog
 from certification_pipeline.catalog.vocabulary import Strategy, Support
 from certification_pipeline.evidence.plan import CertificationPlan
 from certification_pipeline.evidence.provenance import Provenance
@@ -16,6 +16,7 @@ from certification_pipeline.evidence.replay_verdict import (
     replay_evidence,
 )
 from certification_pipeline.evidence.subject_dir import SubjectDir
+from certification_pipeline.gates.catalogue import judged_alike
 from certification_pipeline.gates.verification import (
     EvidenceFile,
     SealedPlan,
@@ -45,7 +46,7 @@ def verify_replay(
         release_id=found.release_id,
         problems=(
             *stale(found, sealed.plan, decided),
-            *_undeclared(found, sealed.plan),
+            *_undeclared(directory, found, sealed.plan),
             *(problem for item in recomputed.items for problem in _unrecorded(item, runs)),
             *_repeated(recomputed.items),
             *differences(found, recomputed),
@@ -59,12 +60,12 @@ def verify_replay(
     )
 
 
-def _undeclared(found: ReplayEvidence, plan: CertificationPlan) -> Iterator[str]:
+def _undeclared(directory: SubjectDir, found: ReplayEvidence, plan: CertificationPlan) -> Iterator[str]:
     """The file's list of claims must be the catalogue's; without that catalogue, fit the plan at least."""
     if found.catalog_digest != plan.catalog_digest:
         yield "declared: was taken from another catalogue than the plan's"
     catalog = load_catalog()
-    if catalog_digest(catalog, plan.subject.engine) == plan.catalog_digest:
+    if judged_alike(directory, plan, catalog):
         if found.declared != declared_replays(catalog, plan):
             yield "declared: is not what the catalogue declares for the plan's routes and strategies"
         return

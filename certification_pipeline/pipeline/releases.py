@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from certification_pipeline.catalog.catalog import Catalog
+from certification_pipeline.catalog.parts import parts_of, parts_text
 from certification_pipeline.catalog.vocabulary import ReasonCode
 from certification_pipeline.evidence.artifact import Subject
 from certification_pipeline.evidence.errors import EvidenceError
@@ -92,7 +93,7 @@ def seal_plans(
         plans[name] = _without_engine(plan, engines[name])
     if not plans and unmatched:
         raise unmatched
-    sealed = _write(settings, plans, on_event)
+    sealed = _write(settings, catalog, plans, on_event)
     _keep_locks(settings, engines)
     return SealedRelease(settings.release_id, run_id, sealed, engines)
 
@@ -105,11 +106,13 @@ def _keep_locks(settings: RunSettings, engines: Mapping[str, ReadyEngine | Missi
 
 
 def _write(
-    settings: RunSettings, plans: Mapping[str, CertificationPlan], on_event: OnEvent
+    settings: RunSettings, catalog: Catalog, plans: Mapping[str, CertificationPlan], on_event: OnEvent
 ) -> dict[str, CertificationPlan]:
     store = EvidenceStore(settings.evidence_dir)
     sealed = {
-        name: store.release(settings.release_id, name).seal_plan(plan, markdown(plan))
+        name: store.release(settings.release_id, name).seal_plan(
+            plan, markdown(plan), catalog=parts_text(parts_of(catalog, name))
+        )
         for name, plan in plans.items()
     }
     store.set_latest(settings.release_id)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from functools import cache, lru_cache, partial
 from typing import NamedTuple
@@ -10,19 +10,22 @@ from typing import NamedTuple
 from certification_pipeline.catalog.catalog import Catalog
 from certification_pipeline.catalog.engines import unversioned
 from certification_pipeline.catalog.loading import catalog_digest
+from certification_pipeline.catalog.parts import Differing, Parts, parts_of
 from certification_pipeline.catalog.vocabulary import Family, ReasonCode
 from certification_pipeline.evidence.artifact import Subject
 from certification_pipeline.evidence.cell import CellKey
 from certification_pipeline.evidence.plan import CertificationPlan, PlannedCell, Selection
 from certification_pipeline.evidence.provenance import environment, producer
 from certification_pipeline.families.plan import PlanError, build_plan
-from certification_pipeline.gates.verify.judge import OtherCatalogue, Planned
+from certification_pipeline.gates.catalogue import differs
+from certification_pipeline.gates.verify.judge import Held, Planned
 from certification_pipeline.harness.services.provider import Availability
 
 _OF_THE_MACHINE = frozenset({ReasonCode.SERVICE_UNAVAILABLE, ReasonCode.DRIVER_MISSING})
 """Why a cell may not run where it was planned, whatever the catalogue says."""
 _MOST = 5
 _REMEMBERED = 64
+_UNSEEN = "whether the plan leaves anything out cannot be seen here"
 _HERE = Availability(ok=True, detail="")
 
 
@@ -42,27 +45,48 @@ def planned_from(catalog: Catalog) -> Planned:
     What the catalogue gives is worked out once, however many releases asked for the same.
     """
     digest_for = cache(partial(catalog_digest, catalog))
+    parts_for = cache(partial(parts_of, catalog))
 
     @lru_cache(maxsize=_REMEMBERED)
     def cells_of(asked: _Asked) -> Mapping[CellKey, PlannedCell] | str:
         return _cells(catalog, asked, digest_for(asked.engine))
 
-    def planned(plan: CertificationPlan) -> Iterator[str]:
+    def planned(plan: CertificationPlan, then: Parts | None) -> Held:
         engine = plan.subject.engine
         if unversioned(engine) not in catalog.engines or plan.profile not in catalog.profiles:
             what = f"engine {engine!r}" if unversioned(engine) not in catalog.engines else plan.profile
-            raise OtherCatalogue(f"the catalogue installed here knows no {what}")
-        if plan.catalog_digest != digest_for(engine):
-            here = digest_for(engine)
-            raise OtherCatalogue(f"it is planned from {plan.catalog_digest}; installed here is {here}")
+            return Held(other=(f"the catalogue installed here knows no {what}: {_UNSEEN}",))
         wanted = cells_of(_Asked(engine, plan.profile, plan.rows, plan.seed, plan.selection))
-        problems = [wanted] if isinstance(wanted, str) else list(_otherwise(plan, wanted))
-        problems += _families(catalog, plan)
-        yield from problems[:_MOST]
-        if len(problems) > _MOST:
-            yield f"cells: and {len(problems) - _MOST} more"
+        families = list(_families(catalog, plan))
+        if plan.catalog_digest == digest_for(engine):
+            problems = [wanted] if isinstance(wanted, str) else list(_otherwise(plan, wanted))
+            return Held(problems=_first([*problems, *families], "cells: and {} more"))
+        if then is None:
+            here = digest_for(engine)
+            told = f"it is planned from {plan.catalog_digest}; installed here is {here}: {_UNSEEN}"
+            return Held(other=(told,))
+        found = differs(plan, then, parts_for(engine))
+        lacking = [wanted] if isinstance(wanted, str) else list(_otherwise(plan, wanted, catalog))
+        other = _first([f"judged by another catalogue: {one}" for one in found.judged_by], "and {} more")
+        if missing := [*lacking, *families]:
+            why = [*missing[:_MOST], *map(str, found.planned_by)]
+            other += _first([f"planned by another catalogue: {one}" for one in why], "and {} more")
+        return Held(other=other, notes=_told(plan, digest_for(engine), found))
 
     return planned
+
+
+def _told(plan: CertificationPlan, here: str, found: Differing) -> tuple[str, ...]:
+    """What differs and decides nothing."""
+    told = [str(one) for one in found.planned_by]
+    differing = "; ".join(_first(told, "and {} more")) or "what it rests on is the same"
+    return (f"planned from the catalogue {plan.catalog_digest}, installed here is {here}: {differing}",)
+
+
+def _first(told: Sequence[str], more: str) -> tuple[str, ...]:
+    """The first few, and how many there are besides."""
+    left = len(told) - _MOST
+    return (*told[:_MOST], *((more.format(left),) if left > 0 else ()))
 
 
 def _cells(catalog: Catalog, asked: _Asked, digest: str) -> Mapping[CellKey, PlannedCell] | str:
@@ -91,20 +115,28 @@ def _cells(catalog: Catalog, asked: _Asked, digest: str) -> Mapping[CellKey, Pla
     return {cell.key: cell for cell in made.cells}
 
 
-def _otherwise(plan: CertificationPlan, wanted: Mapping[CellKey, PlannedCell]) -> Iterator[str]:
+def _otherwise(
+    plan: CertificationPlan, wanted: Mapping[CellKey, PlannedCell], here: Catalog | None = None
+) -> Iterator[str]:
+    """Where the plan's cells are other ones. ``here``: another catalogue's, whose wording may differ.
+
+    Then a cell of a scenario that is no more, and one that is no question of the engine, prove as little as
+    they take away.
+    """
     there = {cell.key: cell for cell in plan.cells}
-    for key in wanted:
-        if key not in there:
+    prose = {"detail", "remedy"} if here else set[str]()
+    for key, cell in wanted.items():
+        if key not in there and not (here and cell.disposition == "inapplicable"):
             yield f"cells: leaves out {key.cell_id}"
     for key, cell in there.items():
         if key in wanted:
-            yield from _cell(cell, wanted[key])
-        else:
+            yield from _cell(cell, wanted[key], prose)
+        elif here is None or key.scenario in here.scenarios:
             yield f"cells: plans {key.cell_id}, which the catalogue does not"
 
 
-def _cell(found: PlannedCell, wanted: PlannedCell) -> Iterator[str]:
-    free = {"disposition", "reason", "detail", "remedy"} if _unreachable(found, wanted) else set()
+def _cell(found: PlannedCell, wanted: PlannedCell, prose: set[str]) -> Iterator[str]:
+    free = {"disposition", "reason", "detail", "remedy"} if _unreachable(found, wanted) else prose
     for field in PlannedCell.model_fields:
         says, is_ = getattr(found, field), getattr(wanted, field)
         if field not in free and says != is_:

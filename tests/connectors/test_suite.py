@@ -187,7 +187,7 @@ def test_a_defect_in_a_document_is_red_where_it_is(green: House, house: House) -
             "there is no vendor", "set CERTIFY_PARQUET_DSN; there is no vendor"
         ).replace("There is no vendor", "Set `CERTIFY_PARQUET_DSN`. There is no vendor"),
         postgres=lambda text: re.sub(r"^\| NotImplemented .*\n", "", text, count=1, flags=re.MULTILINE),
-        sqlite=lambda text: text.replace("- Level: experimental", "- Level: beta"),
+        sqlite=lambda text: text.replace("- Level: beta", "- Level: production-certified"),
     )
     made, _ = examine(house.work("r2"), ConnectorRun(docs_dir=docs))
     assert red(made) == {
@@ -201,7 +201,7 @@ def test_a_defect_in_a_document_is_red_where_it_is(green: House, house: House) -
     assert "Troubleshooting" in said["connector.reference/duckdb.documentation_page.not_passed"]
     assert "CERTIFY_PARQUET_DSN" in said["connector.reference/parquet.live_instructions.not_passed"]
     assert (
-        "reference/sqlite: experimental → beta"
+        "reference/sqlite: none → production-certified"
         in said["connector.reference/sqlite.changelog_entry.not_passed"]
     )
 

@@ -42,7 +42,8 @@ def test_one_run_leaves_a_green_release_on_disk(green: Release) -> None:
         assert {f"{name}.json", f"{name}.md"} <= there
     assert {"certification_suite_index.json", "artifact_index.json", "cells"} <= there
     for file in green.directory.path.rglob("*.json"):
-        assert json.loads(file.read_text())["release_id"] == "r1"
+        if file.name != "catalog.json":  # what the plan was made from, of no release
+            assert json.loads(file.read_text())["release_id"] == "r1"
     for cell in green.cells().values():
         assert cell.plan_digest == green.plan.plan_digest
         assert cell.subject == green.plan.subject

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from certification_pipeline.catalog.catalog import Catalog
 from certification_pipeline.catalog.loading import load_catalog
+from certification_pipeline.catalog.parts import parts_of, parts_text
 from certification_pipeline.evidence.artifact import utc_now
 from certification_pipeline.evidence.benchmark_pin import PinnedBaseline, write_pin
 from certification_pipeline.evidence.calibration_basis import kept_in
@@ -43,10 +44,12 @@ SMALL = {
 """What the plan is narrowed to: two cells that run, and some that nobody claims."""
 
 
-def make_plan(release_id: str, *, minutes: float = 0, **selection: Sequence[str]) -> CertificationPlan:
+def make_plan(
+    release_id: str, *, minutes: float = 0, catalog: Catalog = CATALOG, **selection: Sequence[str]
+) -> CertificationPlan:
     """Sealed ``minutes`` after :data:`START`."""
     return build_plan(
-        CATALOG,
+        catalog,
         SUBJECT.engine,
         "embedded",
         rows=100,
@@ -54,7 +57,7 @@ def make_plan(release_id: str, *, minutes: float = 0, **selection: Sequence[str]
         release_id=release_id,
         run_id="run-1",
         subject=SUBJECT,
-        availability=dict.fromkeys(CATALOG.systems, Availability(ok=True, detail="")),
+        availability=dict.fromkeys(catalog.systems, Availability(ok=True, detail="")),
         producer=producer(),
         environment=environment(),
         created_at=START + timedelta(minutes=minutes),
@@ -69,11 +72,14 @@ def write_release(
     return record(root, make_plan(release_id, minutes=minutes, **(selection or SMALL)), lost, minutes)
 
 
-def record(root: Path, made: CertificationPlan, lost: int = 0, minutes: float = 0) -> SubjectDir:
+def record(
+    root: Path, made: CertificationPlan, lost: int = 0, minutes: float = 0, catalog: Catalog = CATALOG
+) -> SubjectDir:
     """As :func:`write_release`, of a plan that is there already."""
     release_id = made.release_id
     directory = EvidenceStore(root).release(release_id, SUBJECT.engine)
-    plan = directory.seal_plan(made, "# The plan\n")
+    parts = parts_text(parts_of(catalog, SUBJECT.engine))
+    plan = directory.seal_plan(made, "# The plan\n", catalog=parts)
     running = [one for one in plan.cells if one.disposition == "run"]
     assert running
     for number, one in enumerate(running):

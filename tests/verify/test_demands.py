@@ -14,6 +14,7 @@ from certification_pipeline.evidence.store import EvidenceStore
 from certification_pipeline.evidence.subject_dir import SubjectDir
 from certification_pipeline.gates.decide import decide
 from certification_pipeline.gates.levels.writing import verify_levels
+from certification_pipeline.gates.verify.judge import Held
 from certification_pipeline.gates.verify.result import VerifiedEvidence, VerifiedRelease
 from certification_pipeline.report.verification import print_verification
 from tests.connectors.junit import cases, report
@@ -51,7 +52,7 @@ def released(root: Path, stated: str, release_id: str = "r1", minutes: float = N
 
 def looked(root: Path) -> tuple[VerifiedEvidence, VerifiedRelease, str]:
     """What was found, its one release that counts, and what is on the screen."""
-    found = verified(root, planned=lambda _: ())
+    found = verified(root, planned=lambda *_: Held())
     (one,) = [release for release in found.releases if release.counts]
     console = Console(record=True, width=160, file=StringIO())
     print_verification(console, found)

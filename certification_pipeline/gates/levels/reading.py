@@ -7,7 +7,9 @@ kept in the user's cache (:mod:`facts`); who verifies keeps nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -104,7 +106,33 @@ def read_ledger(
     return Ledger(replace(nothing, said=tuple(said)), link, superseded=frozenset(again))
 
 
+@contextmanager
+def recomputing_once() -> Iterator[None]:
+    """While it lasts a release is recomputed once, however often its ledger is read: as of then, as of now.
+
+    Sound only where nobody waits for what is written in the meantime.
+    """
+    token = _recomputed_once.set({})
+    try:
+        yield
+    finally:
+        _recomputed_once.reset(token)
+
+
+_recomputed_once: ContextVar[dict[Digest, Said] | None] = ContextVar("releases recomputed", default=None)
+"""By chain hash, which binds every file."""
+
+
 def _said(store: EvidenceStore, entry: EvidenceChainEntry, kept: Kept | None) -> Said:
+    known = _recomputed_once.get()
+    if known is None:
+        return _asked(store, entry, kept)
+    if entry.chain_hash not in known:
+        known[entry.chain_hash] = _asked(store, entry, kept)
+    return known[entry.chain_hash]
+
+
+def _asked(store: EvidenceStore, entry: EvidenceChainEntry, kept: Kept | None) -> Said:
     known = kept.find(entry) if kept else None
     if known is not None:
         return known

@@ -25,6 +25,7 @@ from certification_pipeline.evidence.subject_dir import SubjectDir
 from certification_pipeline.gates.levels.attestations import read_attestations
 from certification_pipeline.gates.levels.decision import decide_levels
 from certification_pipeline.gates.levels.reading import Ledger, read_ledger
+from certification_pipeline.gates.levels.rules import more_than_here, rules_of
 from certification_pipeline.gates.verification import Verification, differences, provenance_of, read_plan
 
 MARKDOWN = layout.CONNECTOR_LEVELS.replace(".json", ".md")
@@ -87,6 +88,8 @@ def verify_levels(
 ) -> Verification:
     """Grant the same levels again, as of their own time, from the raw cells of every release they rest on.
 
+    By the rules they were granted under, as far as the evidence carries them; what these grant beyond those
+    of here cannot be told, and the levels of here are what pages are held to.
     Nothing that was kept is used. ``problems`` say where file and recomputation disagree; levels that rest on
     a release which was decided again since cannot be told any more. Raises ``EvidenceError`` when the file
     cannot be read.
@@ -101,18 +104,28 @@ def verify_levels(
     if untold := [*_untold(directory, ledger), *_unknown(unsigned)]:
         return Verification(Outcome.CANT_TELL, found.release_id, because=tuple(untold))
     policies = load_catalog().policies
-    then = _levels(ledger, plan, provenance_of(found), policies)
-    problems = [*_other_rules(found, policies), *differences(found, then)]
+    rules = rules_of(directory, plan, found, policies)
+    then = _levels(ledger, plan, provenance_of(found), rules.policies)
+    problems = [*rules.unknown, *differences(found, then)]
     if sha256(directory.read_bytes(MARKDOWN)) != sha256(markdown(found).encode("utf-8", "replace")):
         problems.append(f"{MARKDOWN} is not what was written with it")
     if ledger.superseded and directory.release_id in ledger.superseded:
         problems.append("the release was chained again since, and its levels were not granted again")
+    if rules.other and not problems:
+        here = _levels(ledger, plan, provenance_of(found), policies)
+        if more := tuple(more_than_here(then, here, rules)):
+            return Verification(Outcome.CANT_TELL, found.release_id, because=more)
+        then = here
     return Verification(
         outcome=then.outcome,
         release_id=found.release_id,
         problems=tuple(problems),
         because=then.blockers,
-        summary={"connectors": len(then.connectors), "releases": then.releases},
+        summary={
+            "connectors": len(then.connectors),
+            "releases": then.releases,
+            "other_rules": list(rules.other),
+        },
     )
 
 
@@ -183,11 +196,3 @@ def _levels(
         chain=ledger.link,
         problems=ledger.problems,
     )
-
-
-def _other_rules(found: ConnectorLevels, policies: Mapping[str, LevelPolicy]) -> Iterator[str]:
-    """Levels granted under other rules than those of this version."""
-    known = {name: policy.digest() for name, policy in policies.items()}
-    for name, digest in found.policies.items():
-        if known.get(name) != digest:
-            yield f"policies.{name}: granted under other rules than this version of certify has"

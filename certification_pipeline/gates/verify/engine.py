@@ -16,6 +16,7 @@ from certification_pipeline.evidence.store import EvidenceStore
 from certification_pipeline.evidence.subject_dir import SubjectDir
 from certification_pipeline.gates import chain
 from certification_pipeline.gates.chain import ChainVerification
+from certification_pipeline.gates.levels.reading import recomputing_once
 from certification_pipeline.gates.verify.finding import Finding, Kind, guarded, of_chain, of_error
 from certification_pipeline.gates.verify.granted import Regranted, levels_now, regranted
 from certification_pipeline.gates.verify.result import VerifiedChain, VerifiedLevel, VerifiedRelease
@@ -64,6 +65,7 @@ def look_at_engine(
         looked = look_at(directory, look, [*changed, *of_links])
         found.releases.append(looked.release)
         found.findings += looked.findings
+        found.notes += looked.notes
     found.releases = [_with_levels(store, one, look, found) for one in _counted(found, release_id)]
     _history(found)
     return found
@@ -102,10 +104,12 @@ def _with_levels(store: EvidenceStore, one: VerifiedRelease, look: Look, found: 
         again = regranted(store, directory, look.keys, look.here, place)
         return again.findings
 
-    told = guarded(f"{place}/{layout.CONNECTOR_LEVELS}", grant)
-    found.findings += told
     levels: list[VerifiedLevel] = []
-    found.findings += guarded(place, lambda: _levels(store, directory, look, levels))
+    with recomputing_once():
+        told = guarded(f"{place}/{layout.CONNECTOR_LEVELS}", grant)
+        found.findings += told
+        found.notes += again.notes
+        found.findings += guarded(place, lambda: _levels(store, directory, look, levels))
     worst = Outcome.worst([one.verified, *(finding.outcome for finding in told)])
     return one.model_copy(
         update={

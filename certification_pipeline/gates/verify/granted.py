@@ -30,6 +30,10 @@ def read_levels(directory: SubjectDir, place: str) -> Iterator[Finding]:
             yield of_error(error, where)
 
 
+FEW = 5
+"""Fields of other rules that are told."""
+
+
 class Regranted(NamedTuple):
     """What granting the levels of a release again came to."""
 
@@ -39,6 +43,7 @@ class Regranted(NamedTuple):
     """Pages state more than is proven: it follows, and does not certify what they say."""
     outcome: Outcome = Outcome.PASSED
     """Failed when what a page states was seen to fail, ``cantTell`` when it is not proven."""
+    notes: tuple[str, ...] = ()
     demands: tuple[Blocker, ...] = ()
     """Asked of whoever maintains the pages; nothing of it speaks against evidence or release."""
 
@@ -54,6 +59,8 @@ def regranted(
     if found.problems:
         made = directory.read(layout.CONNECTOR_LEVELS, ConnectorLevels).producer
         return Regranted(tuple(contradicted(list(disagreeing(where, found.problems)), where, made, here)))
+    other = found.summary.get("other_rules")
+    other = other if isinstance(other, list) else []
     demands = tuple(blocker for blocker in found.because if is_demand(blocker))
     overclaimed = tuple(blocker for blocker in found.because if is_overclaim(blocker))
     others = [blocker for blocker in found.because if blocker not in (*demands, *overclaimed)]
@@ -61,6 +68,7 @@ def regranted(
         tuple(_untold(blocker, where) for blocker in others),
         overclaimed,
         found.outcome if overclaimed else Outcome.PASSED,
+        tuple(f"{where}: granted by other rules than those of here: {one}" for one in other[:FEW]),
         demands,
     )
 

@@ -7,23 +7,33 @@ the same version judged; and what the catalogue demands can be checked only with
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
+from certification_pipeline.catalog.parts import Parts
 from certification_pipeline.catalog.vocabulary import Outcome
 from certification_pipeline.evidence import layout
 from certification_pipeline.evidence.artifact import Producer
+from certification_pipeline.evidence.carried import carried_parts
+from certification_pipeline.evidence.errors import EvidenceError
 from certification_pipeline.evidence.plan import CertificationPlan
-from certification_pipeline.gates.verify.finding import Finding, Kind, disagreeing
-
-Planned = Callable[[CertificationPlan], Iterable[str]]
-"""Where a plan is not what the installed catalogue gives for its engine, profile and selection.
-
-Raises :class:`OtherCatalogue` when that cannot be asked.
-"""
+from certification_pipeline.evidence.subject_dir import SubjectDir
+from certification_pipeline.gates.verify.finding import Finding, Kind, disagreeing, of_error
 
 
-class OtherCatalogue(Exception):  # noqa: N818 - a state of affairs
-    """The plan was made from another catalogue than the one installed here. ``str()`` says which."""
+class Held(NamedTuple):
+    """A plan held against the catalogue installed here."""
+
+    problems: tuple[str, ...] = ()
+    """It is not what that very catalogue gives for its engine, profile and selection."""
+    other: tuple[str, ...] = ()
+    """What that matters it was made by another way than here: whether it leaves anything out is not known."""
+    notes: tuple[str, ...] = ()
+    """Made by another catalogue, which differs in nothing that matters."""
+
+
+Planned = Callable[[CertificationPlan, Parts | None], Held]
+"""Holds a plan against the installed catalogue; with the parts of its own, as far as they are kept."""
 
 
 def same_judge(made: Producer, here: Producer) -> bool:
@@ -60,20 +70,32 @@ def contradicted(
     )
 
 
-def complete(plan: CertificationPlan, planned: Planned, place: str) -> Iterator[Finding]:
-    """Whether the sealed plan leaves nothing out that the catalogue asks for."""
+def complete(
+    directory: SubjectDir, plan: CertificationPlan, planned: Planned, place: str, note: Callable[[str], None]
+) -> Iterator[Finding]:
+    """Whether the sealed plan leaves nothing out that the catalogue asks for, and was judged by its rules.
+
+    Those of here decide, never the ones that came with the evidence: where they differ, it is told.
+    """
     where = f"{place}/{layout.PLAN}"
     try:
-        yield from disagreeing(where, planned(plan))
-    except OtherCatalogue as error:
+        then = carried_parts(directory, plan)
+    except EvidenceError as error:
+        yield of_error(error, f"{place}/{layout.CATALOG}")
+        return
+    held = planned(plan, then)
+    yield from disagreeing(where, held.problems)
+    for told in held.other:
         yield Finding(
             kind=Kind.OTHER_JUDGE,
             path=where,
             field="catalog_digest",
-            message=f"{error}: whether the plan leaves anything out cannot be seen here",
+            message=told,
             remedy=install(plan.producer),
             outcome=Outcome.CANT_TELL,
         )
+    for told in held.notes:
+        note(f"{where}: {told}")
 
 
 def named(producer: Producer) -> str:

@@ -71,6 +71,7 @@ class Looked:
 
     release: VerifiedRelease
     findings: tuple[Finding, ...]
+    notes: tuple[str, ...] = ()
 
 
 def look_at(directory: SubjectDir, look: Look, bytes_changed: Iterable[Finding]) -> Looked:
@@ -99,14 +100,16 @@ def _recomputed(directory: SubjectDir, look: Look, place: str) -> Looked:
         return Looked(_unverified(directory, found), tuple(found))
     plan = sealed.plan
     found += guarded(place, lambda: _plan_findings(plan, place))
-    found += guarded(place, lambda: complete(plan, look.planned, place))
+    notes: list[str] = []
+    found += guarded(place, lambda: complete(directory, plan, look.planned, place, notes.append))
     decided: list[ReleaseSummary] = []
     found += guarded(place, lambda: _decision(directory, sealed, look, place, decided.append))
     found += guarded(f"{place}/{layout.CONNECTOR_LEVELS}", lambda: read_levels(directory, place))
     found += guarded(f"{place}/{layout.ATTESTATIONS}", lambda: _seals(directory, sealed, look, place))
     if plan.selection != Selection() and not look.part:
         found.append(_part(plan, place))
-    return Looked(_release(directory, sealed, decided[0] if decided else None, found), tuple(found))
+    release = _release(directory, sealed, decided[0] if decided else None, found)
+    return Looked(release, tuple(found), tuple(notes))
 
 
 def _decision(
