@@ -25,7 +25,8 @@ def badges(
 ) -> None:
     """Draw badges as SVG and as shields' endpoint JSON: release, routes, levels, guarantees, calibration.
 
-    Evidence that does not verify makes them red, evidence that is too old grey. Exits 1 when one is red.
+    Evidence that does not verify, or that none of the keys given signed, makes them red; evidence that is too
+    old grey. Exits 1 when one is red.
     """
     from uuid import uuid4  # noqa: PLC0415 - lazy on purpose
 
@@ -34,12 +35,13 @@ def badges(
     from certification_pipeline.cli.evidence import open_release, trusted_keys  # noqa: PLC0415
     from certification_pipeline.cli.output import show  # noqa: PLC0415
     from certification_pipeline.evidence.provenance import stamp  # noqa: PLC0415
+    from certification_pipeline.evidence.seal.keys import read_public_keys  # noqa: PLC0415
     from certification_pipeline.report.badge_files import write_badges  # noqa: PLC0415
     from certification_pipeline.report.badge_svg import Colour  # noqa: PLC0415
     from certification_pipeline.report.current_badges import current_badges  # noqa: PLC0415
 
     store, chosen, names = open_release(evidence_dir, release_id, engine)
-    trusted = trusted_keys(evidence_dir, key)
+    trusted, signed_by = trusted_keys(evidence_dir, key), read_public_keys(key or ())
     place = out or store.root / "badges"
     decided = stamp(str(uuid4()))
     made = [
@@ -48,7 +50,7 @@ def badges(
         for badge in write_badges(
             place,
             name,
-            current_badges(store, chosen, name, place, decided, trusted=trusted),
+            current_badges(store, chosen, name, place, decided, trusted=trusted, signed_by=signed_by),
             decided.created_at,
         )
     ]

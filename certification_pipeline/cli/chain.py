@@ -40,10 +40,13 @@ def chain_append(
     from certification_pipeline.settings import load_settings  # noqa: PLC0415
 
     store, release, names = open_release(evidence_dir, release_id, engine)
-    signer = load_settings(evidence_dir=evidence_dir).signer()
+    settings = load_settings(evidence_dir=evidence_dir)
+    signer, trusted = settings.signer(), settings.trusted()
     rows: list[JsonValue] = []
     for name in names:
-        done = append(store, store.release(release, name), stamp(str(uuid4())), signer=signer)
+        done = append(
+            store, store.release(release, name), stamp(str(uuid4())), signer=signer, trusted=trusted
+        )
         entry = done.entry
         rows.append({"engine": name, "appended": done.new, **_row(entry.model_dump(mode="json"))})
         if form is Format.TABLE:
@@ -55,6 +58,32 @@ def chain_append(
             typer.echo(f"The release summary does not rest on this entry yet: {again}", err=True)
     if form is Format.JSON:
         emit(rows)
+
+
+@chain_app.command("sign")
+def chain_sign(
+    engine: Annotated[str, typer.Option("--engine", metavar="NAME", help="Whose chain.")],
+    evidence_dir: options.EvidenceDir = None,
+) -> None:
+    """Vouch for all entries of a chain with your key: a new key, or entries whose writer was stopped.
+
+    Every link and every file is verified before; that they are yours, only you can know. Appending refuses to
+    sign over entries that your key has not counted before.
+    """
+    from certification_pipeline.evidence.errors import EvidenceError  # noqa: PLC0415 - lazy on purpose
+    from certification_pipeline.gates.chain import sign  # noqa: PLC0415
+    from certification_pipeline.settings import load_settings  # noqa: PLC0415
+
+    store, (name,) = chains(evidence_dir, [engine])
+    signer = load_settings(evidence_dir=evidence_dir).signer()
+    if signer is None:
+        remedy = "Name it: CERTIFY_SIGNING_KEY_FILE; make one: certify keys new"
+        raise EvidenceError("CERTIFY_SIGNING_KEY_FILE", None, "names no key to sign with", remedy)
+    done = sign(store, name, signer)
+    for entry in done.entries:
+        typer.echo(f"{name}: vouched for entry {entry.sequence}, {entry.release_id}, {entry.outcome.value}")
+    typer.echo(f"{name}: {done.checkpoint.size} entries are under a checkpoint that your key signed")
+    typer.echo(f"  head {done.head}")
 
 
 @chain_app.command("verify")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 import signal
 import threading
 from collections.abc import Iterator
@@ -35,6 +37,14 @@ Triggered = Annotated[
         help="Who begins the release; only a timetable's count for a soak. [manual]",
     ),
 ]
+SigningKey = Annotated[
+    Path | None,
+    typer.Option(
+        "--key",
+        metavar="FILE",
+        help="The private key that signs the evidence, as CERTIFY_SIGNING_KEY_FILE. [unsigned]",
+    ),
+]
 Report = Annotated[bool, typer.Option("--report/--no-report", help="Write the HTML report.")]
 Open = Annotated[bool, typer.Option("--open", help="Open the HTML report when done.")]
 
@@ -59,6 +69,7 @@ def run(
     require_dbt_lineage: options.RequireDbtLineage = False,
     require_strategy_certification: options.RequireStrategy = False,
     require_evidence: options.RequireEvidence = False,
+    key: SigningKey = None,
     form: options.Formatted = Format.TABLE,
     report: Report = True,
     open_: Open = False,
@@ -88,6 +99,7 @@ def run(
         require_dbt_lineage=require_dbt_lineage or None,
         require_strategy_certification=require_strategy_certification or None,
         require_evidence=require_evidence or None,
+        signing_key_file=key,
     )
     _certified(settings, form, report=report, open_=open_)
 
@@ -267,9 +279,10 @@ def _answer(release: ReleaseView, page: Path | None, form: Format) -> None:
 
 
 def _say_how_to_go_on(settings: RunSettings, kept: int) -> None:
-    go_on = settings.model_copy(update={"resume": True})
+    go_on = settings.model_copy(update={"resume": True}).command()
+    if settings.signing_key_file and not os.environ.get("CERTIFY_SIGNING_KEY_FILE"):
+        go_on += f" --key {shlex.quote(str(settings.signing_key_file))}"
     typer.echo(
-        f"\nStopped. {kept} cells were finished and are kept in {settings.release_dir}.\n"
-        f"Go on with: {go_on.command()}",
+        f"\nStopped. {kept} cells were finished and are kept in {settings.release_dir}.\nGo on with: {go_on}",
         err=True,
     )

@@ -8,7 +8,7 @@ cut off while head or checkpoint still count it. What it cannot show is for
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from certification_pipeline.catalog.vocabulary import Outcome
@@ -36,6 +36,7 @@ from certification_pipeline.gates.chain_anchor import departure
 from certification_pipeline.gates.chain_checkpoint import SeenCheckpoint, see_checkpoint, settle, signature
 from certification_pipeline.gates.chain_files import chained_paths, changed_files, hashed, shown, undecided
 from certification_pipeline.gates.chain_links import ChainProblem, Links, Tampering, read_links
+from certification_pipeline.gates.chain_vouching import Appending, Signed, refuse_unvouched, unvouched
 from certification_pipeline.gates.families import VERIFIERS
 from certification_pipeline.gates.verification import Verifier
 
@@ -75,19 +76,25 @@ def append(
     provenance: Provenance,
     *,
     signer: NoteSigner | None = None,
+    trusted: Collection[NoteKey] = (),
     verifiers: Mapping[str, Verifier] = VERIFIERS,
 ) -> Appended:
     """Chain all files of the release but its summary; no entry is added when its newest one holds them.
 
-    The chain's checkpoint is made anew with it, signed by ``signer`` if there is one.
+    The chain's checkpoint is made anew with it, signed by ``signer`` if there is one. ``trusted``: keys of
+    others whose signature on the checkpoint before vouches for the entries under it.
 
     Raises ``EvidenceError`` when its index or the chain's links do not verify, when it has no readable
-    suite, and (``REFUSED``) when another process does not let go of the chain.
+    suite, when ``signer`` would sign over entries that nobody vouched for (:mod:`chain_vouching`), and
+    (``REFUSED``) when another process does not let go of the chain.
     """
     chain = ChainDir(store.root, directory.engine)
     with chain.turn():
         links, seen = _sound_links(chain)
         suite, artifacts = _verified_files(directory)
+        if signer is not None:
+            keys = (signer.public_key, *trusted)
+            refuse_unvouched(chain, links, seen, keys, Appending(directory.release_id, artifacts))
         same = _newest(links.entries).get(directory.release_id)
         if same is not None and same.artifacts == artifacts:
             return Appended(same, new=False, checkpoint=settle(chain, links, seen, signer))
@@ -105,6 +112,22 @@ def append(
         chain.add(entry)
         links = links.grown(entry)
         return Appended(entry, new=True, checkpoint=settle(chain, links, seen, signer))
+
+
+def sign(store: EvidenceStore, engine: str, signer: NoteSigner) -> Signed:
+    """Vouch for every entry there is, on purpose: of a key that is new here, of a writer that was stopped.
+
+    Raises ``EvidenceError`` when links or any file of any release do not verify: nobody signs that.
+    """
+    chain = ChainDir(store.root, engine)
+    with chain.turn():
+        links, seen = _sound_links(chain)
+        found = verify(store, engine, decisions=False)
+        if found.problems:
+            remedy = f"See `certify chain verify --engine {engine}`"
+            raise EvidenceError(chain.shown, None, f"does not verify: {found.problems[0]}", remedy)
+        new = unvouched(links, seen, [signer.public_key])
+        return Signed(settle(chain, links, seen, signer), new, links.entries[-1].chain_hash)
 
 
 def verify(
@@ -134,7 +157,7 @@ def verify(
     unsigned, said = signature(chain, links, checkpoint, keys)
     problems = [*links.problems, *_further(links, checkpoint), *unsigned]
     files = 0
-    notes = [*_notes(store, links, engine), *([said] if said else [])]
+    notes = [*_notes(store, links, engine, alone=release_id is not None), *([said] if said else [])]
     for release, name in newest.items():
         entry = sound.get(name)
         if release_id not in {None, release}:
@@ -212,10 +235,13 @@ def _newest(entries: tuple[EvidenceChainEntry, ...]) -> dict[str, EvidenceChainE
     return {entry.release_id: entry for entry in entries}
 
 
-def _notes(store: EvidenceStore, links: Links, engine: str) -> Iterator[str]:
+def _notes(store: EvidenceStore, links: Links, engine: str, *, alone: bool) -> Iterator[str]:
+    """``alone``: one release is looked at, and nobody asks about the others."""
     again = shlex.join(["certify", "chain", "append", "--engine", engine])
     if links.interrupted:
         yield f"the writer of the last entry was stopped before the head; the next append mends it: {again}"
+    if alone:
+        return
     known = {name.release_id for name in links.names}
     loose = [r for r in store.releases() if r not in known and engine in store.engines(r)]
     if loose:

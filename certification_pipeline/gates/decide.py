@@ -229,7 +229,9 @@ def write_summary(
     index = artifact_index(directory, stamp(run_id))
     index = directory.write(index, markdown(index))
     with _red_in_the_summary():
-        chain.append(EvidenceStore.holding(directory), directory, stamp(run_id), signer=signer)
+        chain.append(
+            EvidenceStore.holding(directory), directory, stamp(run_id), signer=signer, trusted=trusted
+        )
     summary = release_summary(directory, stamp(run_id), require=require, verifiers=VERIFIERS.remembering())
     summary = directory.write(summary, markdown(summary))
     with _red_in_the_summary():

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from certification_pipeline.evidence.errors import EvidenceError
 from certification_pipeline.evidence.provenance import Provenance
 from certification_pipeline.evidence.seal.keys import PublicKey
 from certification_pipeline.evidence.store import EvidenceStore
+from certification_pipeline.gates.chain import verify
+from certification_pipeline.gates.seal_check import WHOSE, check_decisions, check_seal
 from certification_pipeline.report.badge_files import badge_names
 from certification_pipeline.report.badges import RELEASE, Badge, badges, refused
 from certification_pipeline.report.published import read_published
@@ -22,10 +24,28 @@ def current_badges(
     decided: Provenance,
     *,
     trusted: Collection[PublicKey] = (),
+    signed_by: Sequence[PublicKey] = (),
 ) -> tuple[Badge, ...]:
-    """Verified now; when that fails, every badge that lies in ``out`` turns red with the reason."""
+    """Verified now; when that fails, every badge that lies in ``out`` turns red with the reason.
+
+    ``signed_by``: one of these keys must have signed the release's statements and its chain's checkpoint.
+    """
     try:
+        if signed_by:
+            _refuse_unsigned(store, release_id, engine, signed_by)
         record = read_published(store, release_id, engine, decided, trusted=trusted)
         return badges(record, decided.created_at)
     except EvidenceError as error:
         return refused(engine, str(error), dict.fromkeys((RELEASE, *badge_names(out, engine))))
+
+
+def _refuse_unsigned(store: EvidenceStore, release_id: str, engine: str, keys: Sequence[PublicKey]) -> None:
+    """Raises ``EvidenceError`` for the first thing that none of the keys signed, or signed otherwise."""
+    directory = store.release(release_id, engine)
+    problems = [*check_seal(directory, keys), *check_decisions(directory, keys)]
+    if problems:
+        first = problems[0]
+        raise EvidenceError(first.path, first.field, first.problem, first.remedy, first.kind)
+    chained = verify(store, engine, keys=keys, release_id=release_id)
+    if chained.problems:
+        raise EvidenceError(chained.problems[0].path, None, chained.problems[0].message, WHOSE)

@@ -121,6 +121,18 @@ def test_the_matrix_alone_is_what_its_command_asks_for(
     assert settings.chosen_families("reference", load_catalog()) == ()
 
 
+def test_a_key_that_is_named_signs_and_one_that_is_none_stops_everything(
+    certify: Certify, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    certify("keys", "new", tmp_path / "mine.pem")
+    stand_in(monkeypatch, writes("reference"))
+    answer = certify("run", "--release-id", "r1", "--key", tmp_path / "mine.pem")
+    assert answer.code == 0
+    pages = Path(".certification/releases/r1/pages.intoto.jsonl").read_text()
+    assert json.loads(pages.splitlines()[0])["signatures"]
+    assert certify("run", "--release-id", "r2", "--key", tmp_path / "nowhere.pem").code == 2
+
+
 def test_requirements_reach_the_gate(certify: Certify, monkeypatch: pytest.MonkeyPatch) -> None:
     stand_in(monkeypatch, writes("reference"))
     answer = certify("run", "--release-id", "r1", "--require-benchmark")

@@ -12,6 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from certification_pipeline.catalog.vocabulary import Guarantee, Outcome, ReasonCode, Strategy
+from certification_pipeline.evidence.chain import EvidenceChainHead
+from certification_pipeline.evidence.chain_dir import ChainDir
+from certification_pipeline.evidence.checkpoint import make_checkpoint
 from certification_pipeline.evidence.plan import Selection
 from certification_pipeline.evidence.published import (
     PublishedCalibration,
@@ -20,7 +23,9 @@ from certification_pipeline.evidence.published import (
     PublishedLevel,
     PublishedRecord,
 )
+from certification_pipeline.evidence.seal.keys import PublicKey, Signer
 from certification_pipeline.evidence.store import EvidenceStore
+from certification_pipeline.gates.chain_links import read_links
 from certification_pipeline.report.badge_files import badge_names, write_badges
 from certification_pipeline.report.badge_svg import Colour, badge_svg, text_width
 from certification_pipeline.report.badges import Badge, absent, badges, refused
@@ -294,6 +299,25 @@ def test_touched_evidence_turns_every_badge_red(tmp_path: Path, damage: str) -> 
     made = current_badges(store, RELEASE, ENGINE, out, provenance(80))
     assert {badge.name for badge in made} == {badge.name for badge in before}
     assert {(badge.message, badge.colour) for badge in made} == {("not verified", Colour.RED)}
+
+
+def test_with_a_key_what_it_did_not_sign_is_red(tmp_path: Path) -> None:
+    signer = Signer.generate()
+    store = EvidenceStore.holding(decided_release(tmp_path, signer=signer))
+
+    def colours(*keys: PublicKey) -> set[Colour]:
+        made = current_badges(store, RELEASE, ENGINE, tmp_path / "b", provenance(80), signed_by=keys)
+        return {badge.colour for badge in made if badge.name == "release"}
+
+    assert colours() == colours(signer.public_key) == {Colour.GREEN}
+    assert colours(Signer.generate().public_key) == {Colour.RED}
+    unsigned = make_checkpoint(ENGINE, read_links(ChainDir(tmp_path, ENGINE)).leaves, None)
+    chain = ChainDir(tmp_path, ENGINE)
+    chain.set_head(
+        EvidenceChainHead.of(ENGINE, read_links(chain).entries[-1], chain.set_checkpoint(unsigned))
+    )
+    assert colours() == {Colour.GREEN}
+    assert colours(signer.public_key) == {Colour.RED}
 
 
 def test_an_honest_red_release_is_a_record(tmp_path: Path) -> None:
