@@ -36,7 +36,7 @@ from certification_pipeline.gates.chain_anchor import departure
 from certification_pipeline.gates.chain_checkpoint import SeenCheckpoint, see_checkpoint, settle, signature
 from certification_pipeline.gates.chain_files import chained_paths, changed_files, hashed, shown, undecided
 from certification_pipeline.gates.chain_links import ChainProblem, Links, Tampering, read_links
-from certification_pipeline.gates.chain_vouching import Appending, Signed, refuse_unvouched, unvouched
+from certification_pipeline.gates.chain_vouching import Signed, refuse_unvouched, unvouched
 from certification_pipeline.gates.families import VERIFIERS
 from certification_pipeline.gates.verification import Verifier
 
@@ -94,7 +94,7 @@ def append(
         suite, artifacts = _verified_files(directory)
         if signer is not None:
             keys = (signer.public_key, *trusted)
-            refuse_unvouched(chain, links, seen, keys, Appending(directory.release_id, artifacts))
+            refuse_unvouched(chain, links, seen, keys, directory.release_id)
         same = _newest(links.entries).get(directory.release_id)
         if same is not None and same.artifacts == artifacts:
             return Appended(same, new=False, checkpoint=settle(chain, links, seen, signer))

@@ -11,7 +11,7 @@ from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from certification_pipeline.evidence.artifact import Digest
-from certification_pipeline.evidence.chain import ChainedArtifact, EvidenceChainEntry
+from certification_pipeline.evidence.chain import EvidenceChainEntry
 from certification_pipeline.evidence.chain_dir import ChainDir
 from certification_pipeline.evidence.checkpoint import Checkpoint
 from certification_pipeline.evidence.errors import EvidenceError
@@ -21,13 +21,6 @@ from certification_pipeline.gates.chain_links import Links
 
 _SHOWN = 3
 SIGN = "certify chain sign --engine {}"
-
-
-class Appending(NamedTuple):
-    """What is about to be chained."""
-
-    release_id: str
-    artifacts: tuple[ChainedArtifact, ...]
 
 
 def unvouched(
@@ -41,11 +34,14 @@ def unvouched(
 
 
 def refuse_unvouched(
-    chain: ChainDir, links: Links, seen: SeenCheckpoint, keys: Sequence[NoteKey], what: Appending
+    chain: ChainDir, links: Links, seen: SeenCheckpoint, keys: Sequence[NoteKey], release_id: str
 ) -> None:
-    """Raises ``EvidenceError`` when signing would vouch for more than ``what`` and what was signed before."""
+    """Raises ``EvidenceError`` when signing would vouch for another release than this one that nobody signed.
+
+    Earlier entries of this very release count no more: the one that is appended takes their place.
+    """
     loose = unvouched(links, seen, keys)
-    if not loose or (len(loose) == 1 and (loose[0].release_id, loose[0].artifacts) == what):
+    if all(entry.release_id == release_id for entry in loose):
         return
     first, last = loose[0], loose[-1]
     one = f"entry {first.sequence} is"

@@ -114,13 +114,15 @@ def test_a_writer_of_ones_own_that_was_stopped_goes_on(root: Path) -> None:
     assert again.checkpoint.signed_by(SIGNER.public_key)
 
 
-def test_unless_the_entry_is_of_other_files_than_the_release_has(root: Path) -> None:
-    before = files_of_the_chain(root)
+def test_an_entry_of_the_very_release_counts_no_more_once_it_is_appended(root: Path) -> None:
+    """Decided without a key, then where the key is: what is signed are the files there are."""
+    signed_then = files_of_the_chain(root)
     mine, _ = decided(root, "r2", minutes=60)
-    like_a_stopped_writer(root, before)
+    like_a_stopped_writer(root, signed_then)
+    before = ChainDir(root, ENGINE).entry(ChainDir(root, ENGINE).listing()[0][-1])
     decide(mine, "run-2", signer=SIGNER)
-    with pytest.raises(EvidenceError, match="under no checkpoint"):  # decided again, signed: other files
-        chain.append(EvidenceStore(root), mine, stamp("x"), signer=SIGNER)
+    found = chain.verify(EvidenceStore(root), ENGINE, keys=[SIGNER.public_key])
+    assert [name.sequence for name in found.superseded] == [before.sequence]
 
 
 def test_a_new_key_vouches_for_what_there_is_on_purpose_only(tmp_path: Path) -> None:
