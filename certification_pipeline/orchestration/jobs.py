@@ -54,7 +54,7 @@ CONNECTORS = dg.define_asset_job(
 
 VERDICT = dg.define_asset_job(
     "verdict",
-    dg.AssetSelection.groups("evidence", "verdict")
+    dg.AssetSelection.groups("evidence", "verdict", "connectors")
     - _families(family for family in FAMILY_ASSETS if family not in FOLLOWS_FROM_CELLS),
     description="Decide again from the evidence on disk: after a rerun of single checks, or a broken run.",
 )

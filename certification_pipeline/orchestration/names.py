@@ -101,6 +101,16 @@ def decided_keys(engine: str) -> tuple[dg.AssetKey, ...]:
     )
 
 
+def connector_key(engine: str, system: str) -> dg.AssetKey:
+    """``connectors/<engine>/<system>``."""
+    return dg.AssetKey(["connectors", word(engine), system])
+
+
+def requirement_check(policy: str, place: int, requirement: str) -> str:
+    """``dpone_2_beta_types``: the UI sorts by name, and levels are read from the lowest up."""
+    return word(f"{policy}_{place}_{requirement}")
+
+
 def publish_key(engine: str) -> dg.AssetKey:
     """``publish/<engine>``."""
     return dg.AssetKey(["publish", word(engine)])

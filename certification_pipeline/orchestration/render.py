@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from urllib.parse import quote
 
 import dagster as dg
 import pandas as pd
 
 from certification_pipeline.catalog.vocabulary import Outcome
+from certification_pipeline.evidence import layout
 from certification_pipeline.evidence.artifact import Blocker
 from certification_pipeline.evidence.cell import RowSample
 from certification_pipeline.report.causes import causes, samples_of
@@ -97,6 +99,7 @@ def figures(lines: Sequence[CellLine]) -> Metadata:
         "failed": dg.MetadataValue.int(count[Outcome.FAILED]),
         "cant_tell": dg.MetadataValue.int(count[Outcome.CANT_TELL]),
         "untested": dg.MetadataValue.int(count[Outcome.UNTESTED]),
+        "flaky": dg.MetadataValue.int(sum(line.flaky for line in lines)),
         "pass_rate": dg.MetadataValue.float(round(count[Outcome.PASSED] / judged, 4) if judged else 0.0),
         "seconds": dg.MetadataValue.float(round(sum(line.seconds or 0.0 for line in lines), 1)),
     }
@@ -149,5 +152,25 @@ _COMMANDS = ("do",)
 
 
 def file_paths(directory: Path, *names: str) -> Metadata:
-    """Absolute paths of artifacts, to copy from the UI."""
-    return {name.replace(".", "_"): dg.MetadataValue.path(str(directory.resolve() / name)) for name in names}
+    """Artifacts: absolute paths to copy, and links that `certify ui` answers on the same port."""
+    shown: Metadata = {}
+    for name in names:
+        title = name.replace(".", "_")
+        shown[title] = dg.MetadataValue.path(str(directory.resolve() / name))
+        shown[f"{title}_link"] = evidence_link(directory / name)
+    return shown
+
+
+def evidence_link(path: Path) -> dg.UrlMetadataValue:
+    """Where the evidence room has it; its first page for what lies in no release and is not published.
+
+    Relative to the origin: whatever host and port the browser reached Dagster by.
+    """
+    parts = path.parts
+    place = next((at for at in range(len(parts) - 1, -1, -1) if parts[at] in _ROOMS), None)
+    below = "/".join(parts[place:]) if place is not None else ""
+    return dg.MetadataValue.url(f"{EVIDENCE}/{quote(below)}")
+
+
+EVIDENCE = "/evidence"
+_ROOMS = (layout.RELEASES, "published")

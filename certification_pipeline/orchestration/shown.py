@@ -91,6 +91,26 @@ def _openlineage(made: OpenLineageReport) -> Metadata:
 
 @shown.register
 def _dbt(made: DbtLineage) -> Metadata:
+    return {**_dbt_items(made), **_columns(made)}
+
+
+def _columns(made: DbtLineage) -> Metadata:
+    """What each column of a model is made of, where Dagster looks for it: a line that stays over runs."""
+    deps: dict[str, list[dg.TableColumnDep]] = {}
+    for edge in dict.fromkeys(edge for target in made.targets for edge in target.column_edges):
+        kind, system, *_, table_name = edge.upstream.split(".")  # between them: this run's own database
+        upstream = dg.TableColumnDep(dg.AssetKey([kind, system, table_name]), edge.upstream_column)
+        deps.setdefault(f"{edge.downstream.split('.')[-1]}.{edge.downstream_column}", []).append(upstream)
+    if not deps:
+        return {}
+    columns = [dg.TableColumn(name) for name in sorted(deps)]
+    return {
+        "dagster/column_schema": dg.MetadataValue.table_schema(dg.TableSchema(columns)),
+        "dagster/column_lineage": dg.MetadataValue.column_lineage(dg.TableColumnLineage(deps)),
+    }
+
+
+def _dbt_items(made: DbtLineage) -> Metadata:
     rows = [
         {
             "target": target,

@@ -44,15 +44,26 @@ SQLITE = route_key("reference", "postgres", "sqlite")
 
 
 def checks(result: dg.ExecuteInProcessResult) -> dict[str, tuple[bool, str]]:
-    """``sink or asset/check`` → passed and severity."""
+    """``sink or asset/check`` → passed and severity; the dossiers' are another test's."""
     return {
         f"{e.asset_key.path[-1]}/{e.check_name}": (e.passed, e.severity.value)
         for e in result.get_asset_check_evaluations()
+        if e.asset_key.path[0] != "connectors"
     }
 
 
 def materialized(result: dg.ExecuteInProcessResult) -> set[str]:
-    return {e.asset_key.to_user_string() for e in result.get_asset_materialization_events() if e.asset_key}
+    made = {e.asset_key for e in result.get_asset_materialization_events() if e.asset_key}
+    return {key.to_user_string() for key in made if key.path[0] != "connectors"}
+
+
+def test_a_red_release_has_its_dossiers_too(house: House, red: dg.ExecuteInProcessResult) -> None:
+    made = {e.asset_key for e in red.get_asset_materialization_events() if e.asset_key}
+    dossiers = {key.path[-1] for key in made if key.path[0] == "connectors"}
+    assert dossiers == {"postgres", "duckdb", "sqlite"}
+    found = [e for e in red.get_asset_check_evaluations() if e.asset_key.path[0] == "connectors"]
+    assert found
+    assert any("seen to fail" in (e.description or "") or "refuted" in (e.description or "") for e in found)
 
 
 # --- green ----------------------------------------------------------------------------------------------
@@ -128,7 +139,7 @@ def test_figures_that_plot_have_stable_names(house: House, green: dg.ExecuteInPr
     event = next(e for e in green.get_asset_materialization_events() if e.asset_key == DUCKDB)
     metadata = event.materialization.metadata
     names = {k for k, v in metadata.items() if isinstance(v, dg.IntMetadataValue | dg.FloatMetadataValue)}
-    assert names == {"cells", "passed", "failed", "cant_tell", "untested", "pass_rate", "seconds"}
+    assert names == {"cells", "passed", "failed", "cant_tell", "untested", "flaky", "pass_rate", "seconds"}
     assert metadata["cells"].value == len([k for k in house.cells("green") if "_duckdb_" in k])
 
 

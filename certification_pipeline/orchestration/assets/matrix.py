@@ -18,9 +18,10 @@ from certification_pipeline.catalog.vocabulary import Outcome, Strategy
 from certification_pipeline.evidence.plan import PlannedCell
 from certification_pipeline.orchestration.events import log_to
 from certification_pipeline.orchestration.failures import told_plainly
+from certification_pipeline.orchestration.freshness import DAILY_VERDICT
 from certification_pipeline.orchestration.names import OWNERS, PLAN, route_key, routes_of, tags_of, word
 from certification_pipeline.orchestration.parts import left_out, sealed_for
-from certification_pipeline.orchestration.render import cells_metadata
+from certification_pipeline.orchestration.render import cells_metadata, evidence_link
 from certification_pipeline.orchestration.resources import CertificationResource
 from certification_pipeline.orchestration.turn import ReleaseTurn
 from certification_pipeline.pipeline.cells import run_cells
@@ -114,6 +115,7 @@ def _route_spec(
         owners=OWNERS,
         kinds={*sink.kinds[:1], *engine.kinds[-1:]},
         tags=tags_of(engine, profile, source=route.source, sink=route.sink),
+        freshness_policy=DAILY_VERDICT,
         description=(
             f"**{engine.title}**: {source.title} → {sink.title}. Real rows, {len(strategies)} strategies, "
             "judged by the oracle after every load. *Materialize* reruns the route; *Execute* on a check "
@@ -141,6 +143,7 @@ def _materialized(
             **cells_metadata(view, "route"),
             "release": release,
             "cells_directory": dg.MetadataValue.path(str(directory / "cells")),
+            "cells_link": evidence_link(directory / "cells"),
         },
     )
 

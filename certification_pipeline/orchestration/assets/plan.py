@@ -11,10 +11,11 @@ from certification_pipeline.catalog.profiles import Profile
 from certification_pipeline.evidence.plan import CertificationPlan
 from certification_pipeline.orchestration.events import log_to
 from certification_pipeline.orchestration.failures import told_plainly
+from certification_pipeline.orchestration.freshness import DAILY_VERDICT
 from certification_pipeline.orchestration.launch import Launch, launched, launchpad
 from certification_pipeline.orchestration.names import OWNERS, PLAN
 from certification_pipeline.orchestration.parts import narrowed_to
-from certification_pipeline.orchestration.render import table
+from certification_pipeline.orchestration.render import file_paths, table
 from certification_pipeline.orchestration.resources import CertificationResource
 from certification_pipeline.orchestration.turn import ReleaseTurn
 from certification_pipeline.pipeline.releases import seal_plans
@@ -52,7 +53,7 @@ def plan_asset(catalog: Catalog, profile: Profile, here: RunSettings) -> dg.Asse
                 "required_beside": ", ".join(plans[0].required) or "nothing but what the plan calls for",
                 "why_not_all": dg.MetadataValue.md(_why_not(plans)),
                 "the_same_by_hand": settings.command(),
-                "release_directory": dg.MetadataValue.path(str(settings.release_dir)),
+                **file_paths(settings.release_dir.parent, settings.release_id),
             },
         )
 
@@ -64,6 +65,7 @@ def plan_asset(catalog: Catalog, profile: Profile, here: RunSettings) -> dg.Asse
         owners=OWNERS,
         kinds={"yaml"},
         tags={"certification/profile": profile.id},
+        freshness_policy=DAILY_VERDICT,
         description=(
             f"**{profile.title}.** Seals one plan per engine: the seeds' whole matrix and every scenario the "
             "engine's claims call for. What cannot be reached stays in it as untested, with its remedy. "

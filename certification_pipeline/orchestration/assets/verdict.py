@@ -21,6 +21,11 @@ from certification_pipeline.gates.decide import (
     write_suite,
     write_summary,
 )
+from certification_pipeline.orchestration.assets.connectors import (
+    connector_check_specs,
+    connector_specs,
+    dossiers,
+)
 from certification_pipeline.orchestration.chained import CHAIN_CHECK, chained
 from certification_pipeline.orchestration.decided import decided
 from certification_pipeline.orchestration.failures import told_plainly
@@ -136,7 +141,7 @@ def _gate(engine: Engine, profile: Profile, gate: Gate, deps: Iterable[dg.AssetK
 
 
 def _chain_and_summary(catalog: Catalog, engine: Engine, profile: Profile) -> dg.AssetsDefinition:
-    """Both in one step: the summary names the chain's entry, and the entry is made for the summary."""
+    """In one step: the summary names the chain's entry, which is made for it; levels rest on that entry."""
     chain, summary = chain_key(engine.id), summary_key(engine.id)
 
     def spec(key: dg.AssetKey, dep: dg.AssetKey, description: str) -> dg.AssetSpec:
@@ -169,6 +174,7 @@ def _chain_and_summary(catalog: Catalog, engine: Engine, profile: Profile) -> dg
                 f"`release_summary.json` of **{engine.title}**: the decision, recomputed from the files on "
                 "disk, and `report.html` of the whole release.",
             ),
+            *connector_specs(catalog, profile, engine),
         ],
         check_specs=[
             dg.AssetCheckSpec(
@@ -182,6 +188,7 @@ def _chain_and_summary(catalog: Catalog, engine: Engine, profile: Profile) -> dg
                 blocking=True,
                 description="The release may go out. The only blocking check: it stands before `publish`.",
             ),
+            *connector_check_specs(catalog, profile, engine),
         ],
     )
     def decide(
@@ -211,6 +218,7 @@ def _chain_and_summary(catalog: Catalog, engine: Engine, profile: Profile) -> dg
             **file_paths(html.parent, html.name),
         }
         verdict = decided(directory, decision, PUBLISHABLE, more, blocking=True, key=summary)
-        yield from chosen(context, [links, verdict])
+        proven = dossiers(catalog, profile, engine, directory=directory, run_id=context.run.run_id, view=view)
+        yield from chosen(context, [links, verdict, *proven])
 
     return decide

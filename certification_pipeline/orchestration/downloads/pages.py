@@ -66,7 +66,11 @@ def release_page(root: Path, release_id: str, entries: Sequence[Entry]) -> str:
     name = quote(release_id)
     main = [
         ("report.html", "report.html", "the whole release for people, in one file"),
-        (f"../../archives/{name}.zip", f"{release_id}.zip", "all files, as `certify verify` reads them"),
+        (
+            f"../../archives/{name}.zip",
+            f"{release_id}.zip",
+            "all files, to hand on: certify verify reads them",
+        ),
         (f"../../exports/{name}.junit.xml", "JUnit XML", "a test a cell, and the release gate"),
         (f"../../exports/{name}.ctrf.json", "CTRF", "the same as ctrf.io"),
     ]
@@ -78,9 +82,9 @@ def release_page(root: Path, release_id: str, entries: Sequence[Entry]) -> str:
     for engine in (entry.name for entry in entries if entry.is_directory):
         there = {entry.name for entry in _directory(root, ("releases", release_id, engine))}
         mine = [_take(f"{quote(engine)}/{file}", file, about) for file, about in _TAKE if file in there]
-        verdict = f": {_verdict(said[engine])}" if engine in said else ": not decided"
+        verdict = _verdict(said[engine]) if engine in said else f"{escape(engine)}: not decided"
         link = f'<a href="{quote(engine)}/">all files of {escape(engine)}</a>'
-        parts.append(f"<h2>{escape(engine)}{verdict}</h2>{_table(('what', '', 'is'), mine)}<p>{link}</p>")
+        parts.append(f"<h2>{verdict}</h2>{_table(('what', '', 'is'), mine)}<p>{link}</p>")
     parts.append(f"<h2>Files</h2>{_listing(entries)}")
     return _page(f"Release {escape(release_id)}", "".join(parts), up='<a href="../../">all releases</a>')
 
@@ -195,7 +199,8 @@ _STYLE = (
     "body{font:15px/1.5 system-ui,sans-serif;max-width:62rem;margin:2rem auto;padding:0 1rem;"
     "color:#1b1f24;background:#fff}h1{font-size:1.5rem;overflow-wrap:anywhere}h2{font-size:1.1rem;margin-top:2rem}"
     "table{border-collapse:collapse;width:100%}th,td{text-align:left;padding:.3rem .8rem .3rem 0;"
-    "border-bottom:1px solid #d8dee4;vertical-align:top}th{font-weight:600;color:#57606a}"
+    "border-bottom:1px solid #d8dee4;vertical-align:top}"
+    "th:first-child{width:40%}th:nth-child(2){width:20%}th{font-weight:600;color:#57606a}"
     "td:nth-child(2),td:nth-child(3){color:#57606a}a{color:#0b57d0;text-decoration:none}a:hover{text-decoration:underline}"
     ".passed{color:#116329}.failed{color:#b42318;font-weight:600}.cantTell{color:#8a5a00}.untested,.inapplicable{color:#57606a}"
     "@media(prefers-color-scheme:dark){body{color:#e6edf3;background:#0d1117}a{color:#6cb6ff}"
