@@ -16,7 +16,7 @@ export UV_COMPILE_BYTECODE = 1
 export UV_SYSTEM_CERTS = true
 export DAGSTER_DISABLE_TELEMETRY = true
 
-.PHONY: help certify certify-all calibrate test test-all test-docker docker-up docker-down lint types contracts check ui report bench lock clean
+.PHONY: help certify certify-all calibrate test test-all test-browser test-docker docker-up docker-down lint types contracts check ui report bench lock clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -47,6 +47,10 @@ test: $(READY) ## the fast tests (< 5 minutes on two cores)
 
 test-all: $(READY) ## all tests, the slow ones too
 	$(BIN)/pytest -n 2 -m "not integration_live" $(ARGS)
+
+test-browser: $(READY) ## a night in Dagster as people see it, in the Chromium of this machine; five minutes
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --group browser
+	$(BIN)/pytest tests/orchestration/browser -m integration_live $(ARGS)
 
 test-docker: $(READY) ## the compose stack on a real Docker engine (as root it starts one); about ten minutes
 	$(BIN)/pytest tests/docker -m integration_live $(ARGS)

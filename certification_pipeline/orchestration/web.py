@@ -20,6 +20,7 @@ from pathlib import Path
 from types import FrameType
 
 import dagster as dg
+import dagster_webserver
 import uvicorn
 from dagster._cli.utils import get_possibly_temporary_instance_for_cli
 from dagster._core.workspace.context import WorkspaceProcessContext, WorkspaceRequestContext
@@ -67,7 +68,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     os.environ.setdefault("DAGSTER_DISABLE_TELEMETRY", "true")
     with get_possibly_temporary_instance_for_cli("certify ui") as instance:
         target, words = _target(asked.workspace)
-        with WorkspaceProcessContext(instance, workspace_load_target=target) as context:
+        with WorkspaceProcessContext(instance, target, version=dagster_webserver.__version__) as context:
             app = CertificationWebserver(context).create_asgi_app()
             server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=3))
             where = f"http://{asked.host}:{asked.port}"

@@ -13,10 +13,10 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import dagster as dg
 import pytest
@@ -58,6 +58,7 @@ class Stack:
     root: Path
     temporary: Path
     environ: dict[str, str] = field(default_factory=dict)
+    location: Path = ROOT / "tests/orchestration/robust/location.py"
     running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -85,9 +86,11 @@ class Stack:
 
     def start(self, *names: str) -> None:
         python, address = sys.executable, ("-h", "127.0.0.1", "-p")
-        location = str(ROOT / "tests/orchestration/robust/location.py")
+        location = str(self.location)
+        ours = ("-m", "certification_pipeline.orchestration.web", "--no-daemon", "-w", str(self.workspace))
         commands = {
             "webserver": ("-m", "dagster_webserver", "-w", str(self.workspace), *address, str(self.web)),
+            "ui": (*ours, "--port", str(self.web)),
             "daemon": ("-m", "dagster._daemon", "run", "-w", str(self.workspace)),
             "code": ("-m", "dagster", "api", "grpc", *address, str(self.code), "-f", location, "-a", "defs"),
         }
@@ -119,7 +122,7 @@ class Stack:
                     stderr=log,
                     start_new_session=True,
                 )
-        if "webserver" in names:
+        if {"webserver", "ui"} & set(names):
             eventually("the webserver answers", lambda: self._all_live() and self._answers())
         if "code" in names:
             eventually("the code location is loaded", lambda: self._all_live() and self.loaded())
@@ -312,6 +315,21 @@ class Stack:
 
         return ChainDir(self.evidence, "reference").listing()[0]
 
+    @classmethod
+    @contextmanager
+    def installed(cls, root: Path, *names: str, **more: Any) -> Iterator[Self]:
+        """An installation with these processes, and nothing of it afterwards."""
+        # Not below pytest's own directory: PostgreSQL runs as another user when we are root.
+        temporary = Path(tempfile.mkdtemp(prefix="certify-robust-", dir="/tmp"))
+        temporary.chmod(0o755)
+        made = cls(root, temporary, **more)
+        try:
+            made.start(*names)
+            yield made
+        finally:
+            made.stop()
+            shutil.rmtree(temporary, ignore_errors=True)
+
     def stop(self) -> None:
         for process in self.running.values():
             with suppress(ProcessLookupError):
@@ -333,13 +351,5 @@ class Stack:
 @pytest.fixture(scope="package")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """All three processes, for all tests here."""
-    # Not below pytest's own directory: PostgreSQL runs as another user when we are root.
-    temporary = Path(tempfile.mkdtemp(prefix="certify-robust-", dir="/tmp"))
-    temporary.chmod(0o755)
-    made = Stack(tmp_path_factory.mktemp("stack"), temporary)
-    try:
-        made.start("webserver", "daemon", "code")
+    with Stack.installed(tmp_path_factory.mktemp("stack"), "webserver", "daemon", "code") as made:
         yield made
-    finally:
-        made.stop()
-        shutil.rmtree(temporary, ignore_errors=True)

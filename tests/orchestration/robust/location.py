@@ -5,6 +5,7 @@ from pathlib import Path
 
 import dagster as dg
 
+from certification_pipeline.catalog.catalog import Catalog
 from certification_pipeline.catalog.loading import load_catalog
 from certification_pipeline.catalog.vocabulary import Family
 from certification_pipeline.orchestration.build import build_defs
@@ -14,7 +15,8 @@ from tests.orchestration.conftest import SCENARIOS, SIZE, small_catalog
 MORE = ("idem.rerun", "batch.full_refresh", "ident.funky", "schema.add", "obs.counts", "types.matrix")
 
 
-def _catalog():
+def catalog() -> Catalog:
+    """The small one, with more scenarios, so that a run can be met in its midst."""
     small, shipped = small_catalog(), load_catalog()
     embedded = small.profiles["embedded"].model_copy(
         update={"families": {Family.OPENLINEAGE: ("reference",)}}
@@ -35,5 +37,5 @@ def every_minute(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.Sk
     )
 
 
-_shipped = build_defs(catalog=_catalog())
+_shipped = build_defs(catalog=catalog())
 defs = dg.Definitions.merge(_shipped, dg.Definitions(schedules=[every_minute], executor=_shipped.executor))
