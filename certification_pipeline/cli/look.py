@@ -5,12 +5,16 @@ from __future__ import annotations
 from enum import StrEnum
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from certification_pipeline.catalog.vocabulary import Outcome
 from certification_pipeline.cli import options
 from certification_pipeline.cli.options import Format
+
+if TYPE_CHECKING:
+    from certification_pipeline.report.release import ReleaseView
 
 scenario_app = typer.Typer(no_args_is_help=True, help="What is done in a cell, and what it takes to pass.")
 catalog_app = typer.Typer(no_args_is_help=True, help="The catalogue: what is certified.")
@@ -83,7 +87,25 @@ def show(
     else:
         axis: Axis = "strategy" if by is By.STRATEGY else "scenario"
         print_table(release_matrix(release, axis), form, index=False, empty=nothing)
+    _say_who_judged(whole)
     raise typer.Exit(exit_code(whole.outcome))
+
+
+def _say_who_judged(release: ReleaseView) -> None:
+    """Why a release that another version found green exits here as it does: the rules may have changed."""
+    from certification_pipeline.evidence.provenance import stamp  # noqa: PLC0415 - lazy on purpose
+    from certification_pipeline.gates.verify.judge import install, named, same_judge  # noqa: PLC0415
+
+    here = stamp("show").producer
+    for subject in release.subjects:
+        made = subject.plan.producer
+        if subject.outcome is not Outcome.PASSED and not same_judge(made, here):
+            typer.echo(
+                f"{subject.subject.engine}: judged by {named(made)}; recomputed by {named(here)} it is "
+                f"{subject.outcome.value}: {subject.blockers[0].message if subject.blockers else 'no reason'}"
+                f"\n  → {install(made)}, or begin a new release: certify run",
+                err=True,
+            )
 
 
 def report(
