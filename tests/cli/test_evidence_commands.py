@@ -22,6 +22,21 @@ def test_matrix_exits_as_the_verdict_says(certify: Certify, evidence: Path, rele
     assert "incremental_append" in answer.out
 
 
+def test_what_another_version_judged_and_this_one_does_not_confirm_is_told(
+    certify: Certify, copy: Path
+) -> None:
+    """All cells passed and the exit code is red: after an upgrade a reader must learn why."""
+    plan = copy / "releases/green/reference/certification_automation_plan.json"
+    made = json.loads(plan.read_text())
+    made["producer"]["version"] = "0.0.1"
+    assert "judged by" not in certify("show", "--release-id", "green", "--evidence-dir", copy).err
+    plan.write_text(json.dumps(made))
+    answer = certify("show", "--release-id", "green", "--evidence-dir", copy)
+    assert answer.code == 1
+    assert "reference: judged by certification_pipeline 0.0.1" in answer.err
+    assert "Verify with the version that judged: pip install certification_pipeline==0.0.1" in answer.err
+
+
 def test_matrix_shows_the_latest_by_default_and_takes_filters(certify: Certify, evidence: Path) -> None:
     answer = certify(
         "show",
