@@ -25,7 +25,7 @@ from certification_pipeline.gates.seal import seal_decisions
 from certification_pipeline.gates.verify.finding import Kind
 from certification_pipeline.gates.verify.result import VerifiedEvidence
 from tests.evidence.builders import cell, row_judgement
-from tests.verify.builders import CATALOG, SMALL, decided, make_plan, verified
+from tests.verify.builders import CATALOG, SMALL, decided, make_plan, record, verified
 
 ENGINE = "reference"
 AWAY = ReasonCode.SERVICE_UNAVAILABLE
@@ -407,11 +407,7 @@ def test_a_family_that_is_required_is_not_taken_out_of_the_plan(tmp_path: Path) 
         }
     )
     asked = asked.model_copy(update={"plan_digest": asked.recompute_digest()})
-    directory.seal_plan(asked, "# The plan\n")
-    for one in asked.cells:
-        if one.disposition == "run":
-            directory.write(cell(asked, one, (row_judgement(),)))
-    EvidenceStore(root).set_latest("r1")
+    assert record(root, asked).path == directory.path
     assert not decide(directory, "run-1").summary.passed, "there is no calibration"
     reseal(directory, families=())
     assert decide(directory, "forged").summary.passed
