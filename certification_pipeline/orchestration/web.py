@@ -20,12 +20,12 @@ from pathlib import Path
 from types import FrameType
 
 import dagster as dg
-import dagster_webserver
 import uvicorn
 from dagster._cli.utils import get_possibly_temporary_instance_for_cli
 from dagster._core.workspace.context import WorkspaceProcessContext, WorkspaceRequestContext
 from dagster._core.workspace.load_target import ModuleTarget, WorkspaceFileTarget, WorkspaceLoadTarget
 from dagster._serdes import serialize_value
+from dagster_webserver.version import __version__
 from dagster_webserver.webserver import DagsterWebserver
 from starlette.routing import BaseRoute
 
@@ -68,7 +68,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     os.environ.setdefault("DAGSTER_DISABLE_TELEMETRY", "true")
     with get_possibly_temporary_instance_for_cli("certify ui") as instance:
         target, words = _target(asked.workspace)
-        with WorkspaceProcessContext(instance, target, version=dagster_webserver.__version__) as context:
+        with WorkspaceProcessContext(instance, target, version=__version__) as context:
             app = CertificationWebserver(context).create_asgi_app()
             server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=3))
             where = f"http://{asked.host}:{asked.port}"
