@@ -8,9 +8,8 @@ from certification_pipeline.evidence.errors import EvidenceError
 from certification_pipeline.evidence.store import EvidenceStore
 from certification_pipeline.evidence.subject_dir import SubjectDir
 from certification_pipeline.gates.chain import ChainVerification, verify
+from certification_pipeline.orchestration.names import CHAIN_CHECK
 from certification_pipeline.orchestration.render import Metadata, table
-
-CHAIN_CHECK = "chain_verified"
 
 
 def chained(store: EvidenceStore, directory: SubjectDir, key: dg.AssetKey) -> dg.MaterializeResult:

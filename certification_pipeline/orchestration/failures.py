@@ -12,13 +12,9 @@ import dagster as dg
 
 from certification_pipeline.catalog.problems import CatalogError
 from certification_pipeline.evidence.errors import EvidenceError
-from certification_pipeline.families.plan import PlanError
-from certification_pipeline.harness.engines.environment import EngineUnavailable
-from certification_pipeline.harness.services.provider import ServiceError
+from certification_pipeline.orchestration import late
 from certification_pipeline.redaction import Redactor
 from certification_pipeline.settings import SettingsError
-
-_EXPECTED = (CatalogError, EvidenceError, PlanError, EngineUnavailable, ServiceError, SettingsError)
 
 
 @contextmanager
@@ -26,8 +22,16 @@ def told_plainly() -> Iterator[None]:
     """Turn an expected error into ``dagster.Failure``: no traceback, no retry, no secret."""
     try:
         yield
-    except _EXPECTED as error:
+    except Exception as error:
+        if not isinstance(error, _expected()):
+            raise
         remedy = getattr(error, "remedy", "")
         said = str(error)
         text = said if not remedy or remedy in said else f"{said}. {remedy}"
         raise dg.Failure(Redactor().redact_text(text), allow_retries=False) from None
+
+
+def _expected() -> tuple[type[Exception], ...]:
+    """What their own rooms raise on purpose."""
+    ours = (CatalogError, EvidenceError, SettingsError)
+    return (*ours, late.PlanError, late.EngineUnavailable, late.ServiceError)

@@ -10,7 +10,7 @@ import dagster as dg
 from dagster._core.definitions.assets.job.asset_job import IMPLICIT_ASSET_JOB_NAME
 
 from certification_pipeline.evidence.plan import CertificationPlan
-from certification_pipeline.gates.verification import read_plan
+from certification_pipeline.orchestration import late
 from certification_pipeline.orchestration.names import PLAN
 from certification_pipeline.orchestration.resources import CertificationResource
 
@@ -31,7 +31,7 @@ def sealed_for(
     there = store.engines(release_id)
     directory = store.release(release_id, engine)
     if directory.plan_path.exists() or not there:
-        return read_plan(directory).plan
+        return late.read_plan(directory).plan
     told = f"Release {release_id} is about {', '.join(there)}, not about {engine}. {_NEXT}"
     if asked_by_name(context.run):
         raise dg.Failure(told, allow_retries=False)

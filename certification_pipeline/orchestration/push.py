@@ -3,10 +3,7 @@
 import dagster as dg
 
 from certification_pipeline.evidence.chain_dir import chained_engines
-from certification_pipeline.evidence.stores.opening import open_store
-from certification_pipeline.evidence.stores.remote import measure
-from certification_pipeline.gates.transfer.push import push
-from certification_pipeline.gates.transfer.remote_chain import refuse_evidence
+from certification_pipeline.orchestration import late
 from certification_pipeline.orchestration.failures import told_plainly
 from certification_pipeline.orchestration.resources import CertificationResource
 
@@ -22,10 +19,10 @@ def _push_to_store(context: dg.OpExecutionContext, certification: CertificationR
             "No store is named. Set CERTIFY_PUSH_TO, e.g. s3://bucket/prefix", allow_retries=False
         )
     with told_plainly():
-        store, remote = certification.store(), open_store(settings.push_to)
-        refuse_evidence(remote, store.root)
-        conditions = measure(remote)
-        pushed = [push(store, remote, name, conditions) for name in chained_engines(store.root)]
+        store, remote = certification.store(), late.open_store(settings.push_to)
+        late.refuse_evidence(remote, store.root)
+        conditions = late.measure(remote)
+        pushed = [late.push(store, remote, name, conditions) for name in chained_engines(store.root)]
     for done in pushed:
         for note in done.notes:
             context.log.warning(f"{done.engine}: {note}")

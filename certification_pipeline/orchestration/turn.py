@@ -10,7 +10,7 @@ from pydantic import Field, PrivateAttr
 
 from certification_pipeline.evidence.exclusive import Held, writing
 from certification_pipeline.evidence.subject_dir import SubjectDir
-from certification_pipeline.pipeline.releases import alone
+from certification_pipeline.orchestration import late
 from certification_pipeline.settings import RunSettings
 
 
@@ -30,7 +30,7 @@ class ReleaseTurn(dg.ConfigurableResource[None]):
     def begin(self, settings: RunSettings) -> None:
         """For a run that seals a plan. Raises ``PlanError`` while another writes that very release."""
         if settings.release_dir not in self._releases:
-            self._held.enter_context(alone(settings))
+            self._held.enter_context(late.alone(settings))
             self._releases.add(settings.release_dir)
 
     def wait(self, directory: SubjectDir) -> None:

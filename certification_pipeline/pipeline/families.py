@@ -39,9 +39,6 @@ if TYPE_CHECKING:
 
 Produce = Callable[[Work], Decision]
 
-FOLLOWS_FROM_CELLS = frozenset({Family.OPENLINEAGE})
-"""Made from the cells' evidence alone: out of date as soon as a cell is run again."""
-
 
 def make_families(
     settings: RunSettings,

@@ -13,7 +13,8 @@ from dagster._core.storage.event_log import SqlEventLogStorage
 from dagster._core.storage.runs import SqlRunStorage
 from dagster._core.storage.runs.schema import RunsTable
 
-from certification_pipeline.orchestration.history import daily_pruning, prune, prune_history
+from certification_pipeline.orchestration.history import daily_pruning, prune_history
+from certification_pipeline.orchestration.pruning import prune
 
 NOW = datetime.now(UTC)
 LONG_AGO = NOW - timedelta(days=100)
@@ -134,7 +135,7 @@ def test_a_run_that_is_not_over_stays_and_one_that_took_long_counts_from_its_end
 
 @pytest.mark.nightly
 def test_more_runs_than_a_page_holds(instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("certification_pipeline.orchestration.history._AT_ONCE", 2)
+    monkeypatch.setattr("certification_pipeline.orchestration.pruning._AT_ONCE", 2)
     job = DEFS.resolve_job_def("broken")
     old = [instance.create_run_for_job(job, status=dg.DagsterRunStatus.FAILURE).run_id for _ in range(5)]
     for run_id in old:

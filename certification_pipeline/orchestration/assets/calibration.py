@@ -7,16 +7,11 @@ import dagster as dg
 from certification_pipeline.catalog.catalog import Catalog
 from certification_pipeline.evidence.calibration import Trial
 from certification_pipeline.evidence.calibration_basis import basis_of, kept_in
-from certification_pipeline.evidence.markdown import markdown
-from certification_pipeline.orchestration.decided import decided
-from certification_pipeline.orchestration.events import log_to
+from certification_pipeline.orchestration import late
 from certification_pipeline.orchestration.failures import told_plainly
 from certification_pipeline.orchestration.freshness import WEEKLY_EVIDENCE
 from certification_pipeline.orchestration.names import BENCH, CALIBRATION, OWNERS, PASSED
-from certification_pipeline.orchestration.render import page
 from certification_pipeline.orchestration.resources import CertificationResource
-from certification_pipeline.orchestration.shown import shown
-from certification_pipeline.pipeline.calibrate import Asked, calibrate
 
 
 class CalibrationConfig(dg.Config):
@@ -56,11 +51,15 @@ def calibration_asset(catalog: Catalog) -> dg.AssetsDefinition:
 
         with told_plainly():
             settings = certification.settings()
-            asked = Asked(settings.evidence_dir, settings.workers, clean=config.clean)
-            made = calibrate(asked, catalog, log_to(context.log), threading.Event(), told)
+            asked = late.Asked(settings.evidence_dir, settings.workers, clean=config.clean)
+            made = late.calibrate(asked, catalog, late.log_to(context.log), threading.Event(), told)
             directory = kept_in(settings.evidence_dir, basis_of(catalog))
-        return decided(
-            directory, made, PASSED, {**shown(made), "to_read": page(markdown(made))}, key=CALIBRATION
+        return late.decided(
+            directory,
+            made,
+            PASSED,
+            {**late.shown(made), "to_read": late.page(late.markdown(made))},
+            key=CALIBRATION,
         )
 
     return calibration

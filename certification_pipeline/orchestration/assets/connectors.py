@@ -18,7 +18,7 @@ from certification_pipeline.evidence import layout
 from certification_pipeline.evidence.errors import EvidenceError
 from certification_pipeline.evidence.levels import ConnectorLevel, ConnectorLevels
 from certification_pipeline.evidence.subject_dir import SubjectDir
-from certification_pipeline.orchestration.dossier import check_of, dossier
+from certification_pipeline.orchestration import late
 from certification_pipeline.orchestration.freshness import DAILY_VERDICT
 from certification_pipeline.orchestration.names import (
     OWNERS,
@@ -28,7 +28,6 @@ from certification_pipeline.orchestration.names import (
     summary_key,
     tags_of,
 )
-from certification_pipeline.report.release import SubjectView
 
 Line = tuple[LevelPolicy, int, LevelSpec, Requirement]
 
@@ -60,7 +59,7 @@ def dossiers(
     *,
     directory: SubjectDir,
     run_id: str,
-    view: SubjectView,
+    view: late.SubjectView,
 ) -> Iterator[dg.MaterializeResult]:
     """Every connector's, from the levels that this very run granted; without those nothing is proven."""
     levels = _levels(directory, run_id)
@@ -69,8 +68,8 @@ def dossiers(
         mine.setdefault(one.name.partition("/")[2], []).append(one)
     for system in roles_of(engine, profile):
         key, ladders = connector_key(engine.id, system), mine.get(system, [])
-        checks = [check_of(key, policy, place, line, ladders) for policy, place, _, line in _lines(catalog)]
-        yield dossier(key, view, system, ladders, levels)._replace(check_results=checks)
+        checks = [late.check_of(key, policy, place, line, ladders) for policy, place, _, line in _lines(catalog)]
+        yield late.dossier(key, view, system, ladders, levels)._replace(check_results=checks)
 
 
 def roles_of(engine: Engine, profile: Profile) -> dict[str, tuple[str, ...]]:

@@ -18,16 +18,9 @@ from certification_pipeline.evidence import layout
 from certification_pipeline.evidence.artifact import Blocker
 from certification_pipeline.evidence.decision import Decision
 from certification_pipeline.evidence.errors import EvidenceError, ProblemKind
-from certification_pipeline.evidence.markdown import markdown
 from certification_pipeline.evidence.provenance import stamp
-from certification_pipeline.evidence.schema import ARTIFACTS
 from certification_pipeline.evidence.subject_dir import SubjectDir
-from certification_pipeline.gates.families import verification_of
-from certification_pipeline.harness.events import FamilyFinished, OnEvent, RunEvent
-from certification_pipeline.harness.worker import HARNESS_LOG
-from certification_pipeline.harness.workshop import MissingEngine
-from certification_pipeline.orchestration.decided import Recomputed, decided
-from certification_pipeline.orchestration.events import log_to
+from certification_pipeline.orchestration import late
 from certification_pipeline.orchestration.failures import told_plainly
 from certification_pipeline.orchestration.freshness import DAILY_VERDICT, WEEKLY_EVIDENCE
 from certification_pipeline.orchestration.names import (
@@ -42,13 +35,9 @@ from certification_pipeline.orchestration.names import (
     tags_of,
 )
 from certification_pipeline.orchestration.parts import left_out, sealed_for
-from certification_pipeline.orchestration.render import page
 from certification_pipeline.orchestration.resources import CertificationResource
-from certification_pipeline.orchestration.shown import shown
 from certification_pipeline.orchestration.step import Event, chosen, step
 from certification_pipeline.orchestration.turn import ReleaseTurn
-from certification_pipeline.pipeline.families import run_family
-from certification_pipeline.pipeline.releases import reopen_release
 
 
 class About(NamedTuple):
@@ -140,7 +129,7 @@ def _family(
     def evidence(
         context: dg.AssetExecutionContext, certification: CertificationResource, turn: ReleaseTurn
     ) -> Iterator[Event]:
-        said: list[FamilyFinished] = []
+        said: list[late.FamilyFinished] = []
         with told_plainly():
             plan = sealed_for(context, certification, engine.id)
             if plan is None:
@@ -151,9 +140,9 @@ def _family(
             directory = certification.directory(context.run, engine.id)
             turn.wait(directory)
             settings = certification.settings(directory.release_id)
-            tell = _also(said, log_to(context.log))
-            release = reopen_release(settings, catalog, (engine.id,), tell, context.run.run_id)
-            run_family(
+            tell = _also(said, late.log_to(context.log))
+            release = late.reopen_release(settings, catalog, (engine.id,), tell, context.run.run_id)
+            late.run_family(
                 settings, catalog, release, tell, threading.Event(), family=family, engines=(engine.id,)
             )
             made = _made(directory, family)
@@ -161,19 +150,21 @@ def _family(
             missing = release.engines[engine.id]
             raise dg.Failure(
                 f"{missing.detail}. {missing.remedy}"
-                if isinstance(missing, MissingEngine)
+                if isinstance(missing, late.MissingEngine)
                 else f"Nothing was made: {said[-1].detail if said else 'it did not begin'}. The traceback is "
-                f"in {settings.release_dir / HARNESS_LOG}; the verdict says what is missing.",
+                f"in {settings.release_dir / late.HARNESS_LOG}; the verdict says what is missing.",
                 allow_retries=False,
             )
         with told_plainly():
             recomputed = _recomputed(directory, made)
         more = {
-            **shown(made),
+            **late.shown(made),
             "seconds": dg.MetadataValue.float(round(sum(event.seconds for event in said), 1)),
-            "to_read": page(markdown(made)),
+            "to_read": late.page(late.markdown(made)),
         }
-        yield from chosen(context, [decided(directory, made, PASSED, more, recomputed=recomputed, key=key)])
+        yield from chosen(
+            context, [late.decided(directory, made, PASSED, more, recomputed=recomputed, key=key)]
+        )
 
     return evidence
 
@@ -192,9 +183,9 @@ def _deps(profile: Profile, engine: Engine, about: About, families: Collection[F
     return deps or [PLAN]
 
 
-def _also(said: list[FamilyFinished], tell: OnEvent) -> OnEvent:
-    def both(event: RunEvent) -> None:
-        if isinstance(event, FamilyFinished):
+def _also(said: "list[late.FamilyFinished]", tell: "late.OnEvent") -> "late.OnEvent":
+    def both(event: "late.RunEvent") -> None:
+        if isinstance(event, late.FamilyFinished):
             said.append(event)
         tell(event)
 
@@ -204,8 +195,9 @@ def _also(said: list[FamilyFinished], tell: OnEvent) -> OnEvent:
 def _made(directory: SubjectDir, family: Family) -> Decision | None:
     """The family's artifact as it lies on disk, made by whichever run; ``None`` when there is none."""
     path = layout.FAMILY_ARTIFACTS[family]
+    models = {model.KIND: model for model in late.ARTIFACTS}
     try:
-        made = directory.read(path, _MODELS[path.removesuffix(".json")])
+        made = directory.read(path, models[path.removesuffix(".json")])
     except EvidenceError as error:
         if error.kind is ProblemKind.MISSING:
             return None
@@ -215,17 +207,14 @@ def _made(directory: SubjectDir, family: Family) -> Decision | None:
     return made
 
 
-def _recomputed(directory: SubjectDir, made: Decision) -> Recomputed:
+def _recomputed(directory: SubjectDir, made: Decision) -> "late.Recomputed":
     """The colour is what the gates will say, which know of earlier failures; not what the file says."""
-    found = verification_of(directory, f"{made.KIND}.json", stamp(made.run_id))
+    found = late.verification_of(directory, f"{made.KIND}.json", stamp(made.run_id))
     if not found.problems:
-        return Recomputed(found.outcome, found.because)
+        return late.Recomputed(found.outcome, found.because)
     unlike = Blocker(
         code=f"{made.KIND}.not_verified",
         message="; ".join(found.problems),
         next_step="Materialize it again; if it stays, report it: the artifact contradicts its own evidence",
     )
-    return Recomputed(Outcome.FAILED, (unlike, *found.because))
-
-
-_MODELS = {model.KIND: model for model in ARTIFACTS}
+    return late.Recomputed(Outcome.FAILED, (unlike, *found.because))

@@ -16,20 +16,13 @@ from certification_pipeline.catalog.engines import Engine
 from certification_pipeline.catalog.profiles import Profile
 from certification_pipeline.catalog.vocabulary import Outcome, Strategy
 from certification_pipeline.evidence.plan import PlannedCell
-from certification_pipeline.orchestration.events import log_to
+from certification_pipeline.orchestration import late
 from certification_pipeline.orchestration.failures import told_plainly
 from certification_pipeline.orchestration.freshness import DAILY_VERDICT
 from certification_pipeline.orchestration.names import OWNERS, PLAN, route_key, routes_of, tags_of, word
 from certification_pipeline.orchestration.parts import left_out, sealed_for
-from certification_pipeline.orchestration.render import cells_metadata, evidence_link
 from certification_pipeline.orchestration.resources import CertificationResource
 from certification_pipeline.orchestration.turn import ReleaseTurn
-from certification_pipeline.pipeline.cells import run_cells
-from certification_pipeline.pipeline.releases import reopen_release
-from certification_pipeline.report.loading import load_subject
-from certification_pipeline.report.release import Selection, SubjectView
-from certification_pipeline.report.tables import why
-from certification_pipeline.report.tally import WORD
 
 MatrixEvent = dg.MaterializeResult | dg.AssetCheckResult
 Routes = list[tuple[RouteClaims, tuple[Strategy, ...]]]
@@ -88,10 +81,10 @@ def _source_assets(
             directory = certification.directory(context.run, engine.id)
             turn.wait(directory)
             settings = certification.settings(directory.release_id)
-            tell = log_to(context.log)
-            release = reopen_release(settings, catalog, (engine.id,), tell, context.run.run_id)
-            run_cells(settings, catalog, release, tell, threading.Event(), take=take)
-            view = load_subject(directory)
+            tell = late.log_to(context.log)
+            release = late.reopen_release(settings, catalog, (engine.id,), tell, context.run.run_id)
+            late.run_cells(settings, catalog, release, tell, threading.Event(), take=take)
+            view = late.load_subject(directory)
         for sink in sorted(whole):
             yield _materialized(_route(view, source, sink), engine.id, source, sink, certification)
         for sink, strategy in sorted(checks):
@@ -100,8 +93,8 @@ def _source_assets(
     return matrix
 
 
-def _route(view: SubjectView, source: str, sink: str, *strategies: str) -> SubjectView:
-    return view.select(Selection(routes=(f"{source}_to_{sink}",), strategies=strategies))
+def _route(view: "late.SubjectView", source: str, sink: str, *strategies: str) -> "late.SubjectView":
+    return view.select(late.Selection(routes=(f"{source}_to_{sink}",), strategies=strategies))
 
 
 def _route_spec(
@@ -130,7 +123,7 @@ def _strategy_description(catalog: Catalog, strategy: Strategy) -> str:
 
 
 def _materialized(
-    view: SubjectView, engine: str, source: str, sink: str, certification: CertificationResource
+    view: "late.SubjectView", engine: str, source: str, sink: str, certification: CertificationResource
 ) -> MatrixEvent:
     release = view.plan.release_id
     directory = certification.store().release(release, engine).path
@@ -140,15 +133,15 @@ def _materialized(
         asset_key=route_key(engine, source, sink),
         data_version=dg.DataVersion(digest),
         metadata={
-            **cells_metadata(view, "route"),
+            **late.cells_metadata(view, "route"),
             "release": release,
             "cells_directory": dg.MetadataValue.path(str(directory / "cells")),
-            "cells_link": evidence_link(directory / "cells"),
+            "cells_link": late.evidence_link(directory / "cells"),
         },
     )
 
 
-def _checked(view: SubjectView, route: dg.AssetKey, strategy: str) -> MatrixEvent:
+def _checked(view: "late.SubjectView", route: dg.AssetKey, strategy: str) -> MatrixEvent:
     outcome = Outcome.worst(line.outcome for line in view.lines)
     return dg.AssetCheckResult(
         asset_key=route,
@@ -158,17 +151,17 @@ def _checked(view: SubjectView, route: dg.AssetKey, strategy: str) -> MatrixEven
         severity=dg.AssetCheckSeverity.ERROR if outcome is Outcome.FAILED else dg.AssetCheckSeverity.WARN,
         description=_headline(view, outcome),
         metadata={
-            **cells_metadata(view, "route", "strategy"),
+            **late.cells_metadata(view, "route", "strategy"),
             "release": view.plan.release_id,
             "subject": f"{view.subject.engine} {view.subject.version}",
         },
     )
 
 
-def _headline(view: SubjectView, outcome: Outcome) -> str:
+def _headline(view: "late.SubjectView", outcome: Outcome) -> str:
     """``2 of 17 cells failed; schema.drop: rows lost`` — what the list of checks shows."""
     if not view.lines:
         return "untested: the plan of this release holds no such cell"
     worst = [line for line in view.lines if line.outcome is outcome]
-    counted = f"{len(worst)} of {len(view.lines)} cells {WORD[outcome]}"
-    return f"{counted}; {worst[0].key.scenario}: {why(worst[0])}" if why(worst[0]) else counted
+    counted = f"{len(worst)} of {len(view.lines)} cells {late.WORD[outcome]}"
+    return f"{counted}; {worst[0].key.scenario}: {late.why(worst[0])}" if late.why(worst[0]) else counted

@@ -4,21 +4,18 @@ from collections import Counter
 from collections.abc import Iterable
 
 import dagster as dg
-import pandas as pd
 
 from certification_pipeline.catalog.catalog import Catalog
 from certification_pipeline.catalog.profiles import Profile
 from certification_pipeline.evidence.plan import CertificationPlan
-from certification_pipeline.orchestration.events import log_to
+from certification_pipeline.orchestration import late
 from certification_pipeline.orchestration.failures import told_plainly
 from certification_pipeline.orchestration.freshness import DAILY_VERDICT
 from certification_pipeline.orchestration.launch import Launch, launched, launchpad
 from certification_pipeline.orchestration.names import OWNERS, PLAN
 from certification_pipeline.orchestration.parts import narrowed_to
-from certification_pipeline.orchestration.render import file_paths, table
 from certification_pipeline.orchestration.resources import CertificationResource
 from certification_pipeline.orchestration.turn import ReleaseTurn
-from certification_pipeline.pipeline.releases import seal_plans
 from certification_pipeline.settings import RunSettings
 
 
@@ -38,7 +35,7 @@ def plan_asset(catalog: Catalog, profile: Profile, here: RunSettings) -> dg.Asse
             settings = launched(config, certification, catalog, context.run)
             settings.signer()  # a key that cannot be used is told now, not when all the work is done
             turn.begin(settings)
-            sealed = seal_plans(settings, catalog, log_to(context.log), context.run.run_id)
+            sealed = late.seal_plans(settings, catalog, late.log_to(context.log), context.run.run_id)
         plans = list(sealed.plans.values())
         return dg.MaterializeResult(
             data_version=dg.DataVersion("+".join(plan.plan_digest for plan in plans)),
@@ -46,14 +43,14 @@ def plan_asset(catalog: Catalog, profile: Profile, here: RunSettings) -> dg.Asse
                 "release": settings.release_id,
                 "rows": plans[0].rows,
                 "seed": plans[0].seed,
-                "engines": table(pd.DataFrame(map(_engine, plans))),
+                "engines": late.table(late.DataFrame(map(_engine, plans))),
                 "cells_planned": sum(len(plan.cells) for plan in plans),
                 "cells_to_run": sum(cell.disposition == "run" for plan in plans for cell in plan.cells),
                 "narrowed_to": narrowed_to(plans[0]),
                 "required_beside": ", ".join(plans[0].required) or "nothing but what the plan calls for",
                 "why_not_all": dg.MetadataValue.md(_why_not(plans)),
                 "the_same_by_hand": settings.command(),
-                **file_paths(settings.release_dir.parent, settings.release_id),
+                **late.file_paths(settings.release_dir.parent, settings.release_id),
             },
         )
 

@@ -7,13 +7,11 @@ import dagster as dg
 from certification_pipeline.catalog.engines import Engine
 from certification_pipeline.catalog.profiles import Profile
 from certification_pipeline.catalog.vocabulary import Family
-from certification_pipeline.gates.publish import WHOLE, of_a_part
-from certification_pipeline.gates.publish import publish as publish_release
+from certification_pipeline.orchestration import late
 from certification_pipeline.orchestration.failures import told_plainly
 from certification_pipeline.orchestration.freshness import WEEKLY_PUBLICATION
 from certification_pipeline.orchestration.names import publish_key, summary_key, tags_of
 from certification_pipeline.orchestration.parts import LEFT_OUT, asked_by_name, sealed_for
-from certification_pipeline.orchestration.render import file_paths
 from certification_pipeline.orchestration.resources import CertificationResource
 from certification_pipeline.orchestration.step import Event, step
 from certification_pipeline.orchestration.turn import ReleaseTurn
@@ -45,15 +43,15 @@ def publish_asset(profile: Profile, engine: Engine, families: Collection[Family]
             plan = sealed_for(context, certification, engine.id)
             if plan is None:
                 return
-            if (less := of_a_part(plan, families)) and not asked_by_name(context.run):
-                told = f"Not published, the plan {less[1]}. {WHOLE}"
+            if (less := late.of_a_part(plan, families)) and not asked_by_name(context.run):
+                told = f"Not published, the plan {less[1]}. {late.WHOLE}"
                 context.log.info(told)
                 context.log_event(dg.AssetObservation(key, metadata={LEFT_OUT: told}))
                 return
             directory = certification.directory(context.run, engine.id)
             turn.wait(directory)
             required = certification.settings().required
-            published = publish_release(
+            published = late.publish(
                 certification.store(),
                 directory,
                 context.run.run_id,
@@ -62,7 +60,7 @@ def publish_asset(profile: Profile, engine: Engine, families: Collection[Family]
             )
         yield dg.MaterializeResult(
             asset_key=key,
-            metadata={"release": directory.release_id, **file_paths(published.parent, published.name)},
+            metadata={"release": directory.release_id, **late.file_paths(published.parent, published.name)},
         )
 
     return publish

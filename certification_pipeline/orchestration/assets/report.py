@@ -6,8 +6,7 @@ import dagster as dg
 
 from certification_pipeline.catalog.engines import Engine
 from certification_pipeline.catalog.profiles import Profile
-from certification_pipeline.gates.decide import write_report
-from certification_pipeline.orchestration.decided import decided
+from certification_pipeline.orchestration import late
 from certification_pipeline.orchestration.failures import told_plainly
 from certification_pipeline.orchestration.freshness import DAILY_VERDICT
 from certification_pipeline.orchestration.names import (
@@ -18,11 +17,9 @@ from certification_pipeline.orchestration.names import (
     tags_of,
 )
 from certification_pipeline.orchestration.parts import sealed_for
-from certification_pipeline.orchestration.render import cells_metadata, matrix
 from certification_pipeline.orchestration.resources import CertificationResource
 from certification_pipeline.orchestration.step import Event, chosen, step
 from certification_pipeline.orchestration.turn import ReleaseTurn
-from certification_pipeline.report.loading import load_subject
 
 CHECK = "required_cells_passed"
 
@@ -59,9 +56,9 @@ def report_asset(profile: Profile, engine: Engine) -> dg.AssetsDefinition:
                 return
             directory = certification.directory(context.run, engine.id)
             turn.wait(directory)
-            report = write_report(directory, context.run.run_id)
-            view = load_subject(directory)
-        more = {"1_matrix": matrix(view), **cells_metadata(view)}
-        yield from chosen(context, [decided(directory, report, CHECK, more, key=key)])
+            report = late.write_report(directory, context.run.run_id)
+            view = late.load_subject(directory)
+        more = {"1_matrix": late.matrix(view), **late.cells_metadata(view)}
+        yield from chosen(context, [late.decided(directory, report, CHECK, more, key=key)])
 
     return certification_report

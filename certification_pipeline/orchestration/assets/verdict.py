@@ -13,24 +13,17 @@ from certification_pipeline.catalog.engines import Engine
 from certification_pipeline.catalog.profiles import Profile
 from certification_pipeline.catalog.vocabulary import Family
 from certification_pipeline.evidence.decision import Decision
-from certification_pipeline.evidence.markdown import markdown
 from certification_pipeline.evidence.subject_dir import SubjectDir
-from certification_pipeline.gates.decide import (
-    write_evidence_bundle,
-    write_strategy_bundle,
-    write_suite,
-    write_summary,
-)
+from certification_pipeline.orchestration import late
 from certification_pipeline.orchestration.assets.connectors import (
     connector_check_specs,
     connector_specs,
     dossiers,
 )
-from certification_pipeline.orchestration.chained import CHAIN_CHECK, chained
-from certification_pipeline.orchestration.decided import decided
 from certification_pipeline.orchestration.failures import told_plainly
 from certification_pipeline.orchestration.freshness import DAILY_VERDICT
 from certification_pipeline.orchestration.names import (
+    CHAIN_CHECK,
     OWNERS,
     PUBLISHABLE,
     chain_key,
@@ -44,13 +37,9 @@ from certification_pipeline.orchestration.names import (
     word,
 )
 from certification_pipeline.orchestration.parts import sealed_for
-from certification_pipeline.orchestration.render import figures, file_paths, matrix, page, what_to_do
 from certification_pipeline.orchestration.resources import CertificationResource
-from certification_pipeline.orchestration.shown import shown
 from certification_pipeline.orchestration.step import Event, chosen, step
 from certification_pipeline.orchestration.turn import ReleaseTurn
-from certification_pipeline.report.loading import load_release
-from certification_pipeline.report.pages import write_pages
 from certification_pipeline.settings import RunSettings
 
 
@@ -69,21 +58,21 @@ STRATEGY_BUNDLE = Gate(
     "bundle_passed",
     "Replay, matrix, connector and benchmark evidence is there, verified and green.",
     "what a review of the load strategies attaches, each artifact by digest, with the pages that explain it.",
-    lambda directory, run_id, settings: write_strategy_bundle(directory, run_id),
+    lambda directory, run_id, settings: late.write_strategy_bundle(directory, run_id),
 )
 EVIDENCE_BUNDLE = Gate(
     evidence_bundle_key,
     "bundle_passed",
     "Every artifact that the sealed plan calls for is there, verified and green.",
     "checksummed evidence for going live: every artifact of the release.",
-    lambda directory, run_id, settings: write_evidence_bundle(directory, run_id),
+    lambda directory, run_id, settings: late.write_evidence_bundle(directory, run_id),
 )
 SUITE = Gate(
     suite_key,
     "suite_passed",
     "Every required item is verified and green.",
     "ties the evidence families together; items are recomputed, never believed.",
-    lambda directory, run_id, settings: write_suite(directory, run_id, require=settings.required),
+    lambda directory, run_id, settings: late.write_suite(directory, run_id, require=settings.required),
 )
 
 
@@ -134,8 +123,8 @@ def _gate(engine: Engine, profile: Profile, gate: Gate, deps: Iterable[dg.AssetK
             directory = certification.directory(context.run, engine.id)
             turn.wait(directory)
             made = gate.write(directory, context.run.run_id, certification.settings())
-        more = {**shown(made), "to_read": page(markdown(made))}
-        yield from chosen(context, [decided(directory, made, gate.check, more, key=key)])
+        more = {**late.shown(made), "to_read": late.page(late.markdown(made))}
+        yield from chosen(context, [late.decided(directory, made, gate.check, more, key=key)])
 
     return decision
 
@@ -201,23 +190,23 @@ def _chain_and_summary(catalog: Catalog, engine: Engine, profile: Profile) -> dg
             turn.wait(directory)
             settings = certification.settings()
             required, signer = settings.required, settings.signer()
-            _, decision = write_summary(
+            _, decision = late.write_summary(
                 directory, context.run.run_id, require=required, signer=signer, trusted=settings.trusted()
             )
             store = certification.store()
-            release = load_release(store, directory.release_id, require=required)
+            release = late.load_release(store, directory.release_id, require=required)
             html = store.release_path(directory.release_id) / "report.html"
-            write_pages(release, catalog, store, html, signer=signer)
-        links = chained(store, directory, chain)
+            late.write_pages(release, catalog, store, html, signer=signer)
+        links = late.chained(store, directory, chain)
         view = next(one for one in release.subjects if one.subject.engine == engine.id)
         more = {
-            "1_matrix": matrix(view),
-            "2_what_to_do_next": what_to_do(view),
-            **figures(view.lines),
-            "to_read": page(markdown(decision)),
-            **file_paths(html.parent, html.name),
+            "1_matrix": late.matrix(view),
+            "2_what_to_do_next": late.what_to_do(view),
+            **late.figures(view.lines),
+            "to_read": late.page(late.markdown(decision)),
+            **late.file_paths(html.parent, html.name),
         }
-        verdict = decided(directory, decision, PUBLISHABLE, more, blocking=True, key=summary)
+        verdict = late.decided(directory, decision, PUBLISHABLE, more, blocking=True, key=summary)
         proven = dossiers(catalog, profile, engine, directory=directory, run_id=context.run.run_id, view=view)
         yield from chosen(context, [links, verdict, *proven])
 

@@ -1,0 +1,118 @@
+# ruff: noqa: PLC0414 - named twice, as type checkers take it for an export
+"""The rooms underneath, imported when a step first needs them and not when the code location loads.
+
+Data frames, databases and cryptography take seconds to import, and every process that looks at the code
+location loads it. Steps say ``late.run_cells``; for a type checker it is the real one. In an annotation it is
+quoted, or it would be needed at once.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pandas import DataFrame as DataFrame
+
+    from certification_pipeline.evidence.markdown import markdown as markdown
+    from certification_pipeline.evidence.schema import ARTIFACTS as ARTIFACTS
+    from certification_pipeline.evidence.stores.opening import open_store as open_store
+    from certification_pipeline.evidence.stores.remote import measure as measure
+    from certification_pipeline.families.plan import PlanError as PlanError
+    from certification_pipeline.gates.decide import write_evidence_bundle as write_evidence_bundle
+    from certification_pipeline.gates.decide import write_report as write_report
+    from certification_pipeline.gates.decide import write_strategy_bundle as write_strategy_bundle
+    from certification_pipeline.gates.decide import write_suite as write_suite
+    from certification_pipeline.gates.decide import write_summary as write_summary
+    from certification_pipeline.gates.families import verification_of as verification_of
+    from certification_pipeline.gates.publish import WHOLE as WHOLE
+    from certification_pipeline.gates.publish import of_a_part as of_a_part
+    from certification_pipeline.gates.publish import publish as publish
+    from certification_pipeline.gates.transfer.push import push as push
+    from certification_pipeline.gates.transfer.remote_chain import refuse_evidence as refuse_evidence
+    from certification_pipeline.gates.verification import read_plan as read_plan
+    from certification_pipeline.harness.engines.environment import EngineUnavailable as EngineUnavailable
+    from certification_pipeline.harness.events import FamilyFinished as FamilyFinished
+    from certification_pipeline.harness.events import OnEvent as OnEvent
+    from certification_pipeline.harness.events import RunEvent as RunEvent
+    from certification_pipeline.harness.services.provider import ServiceError as ServiceError
+    from certification_pipeline.harness.worker import HARNESS_LOG as HARNESS_LOG
+    from certification_pipeline.harness.workshop import MissingEngine as MissingEngine
+    from certification_pipeline.orchestration.chained import chained as chained
+    from certification_pipeline.orchestration.decided import Recomputed as Recomputed
+    from certification_pipeline.orchestration.decided import decided as decided
+    from certification_pipeline.orchestration.dossier import check_of as check_of
+    from certification_pipeline.orchestration.dossier import dossier as dossier
+    from certification_pipeline.orchestration.events import log_to as log_to
+    from certification_pipeline.orchestration.pruning import prune as prune
+    from certification_pipeline.orchestration.render import cells_metadata as cells_metadata
+    from certification_pipeline.orchestration.render import evidence_link as evidence_link
+    from certification_pipeline.orchestration.render import figures as figures
+    from certification_pipeline.orchestration.render import file_paths as file_paths
+    from certification_pipeline.orchestration.render import matrix as matrix
+    from certification_pipeline.orchestration.render import page as page
+    from certification_pipeline.orchestration.render import table as table
+    from certification_pipeline.orchestration.render import what_to_do as what_to_do
+    from certification_pipeline.orchestration.shown import shown as shown
+    from certification_pipeline.pipeline.calibrate import Asked as Asked
+    from certification_pipeline.pipeline.calibrate import calibrate as calibrate
+    from certification_pipeline.pipeline.cells import run_cells as run_cells
+    from certification_pipeline.pipeline.families import run_family as run_family
+    from certification_pipeline.pipeline.releases import alone as alone
+    from certification_pipeline.pipeline.releases import reopen_release as reopen_release
+    from certification_pipeline.pipeline.releases import seal_plans as seal_plans
+    from certification_pipeline.report.loading import load_release as load_release
+    from certification_pipeline.report.loading import load_subject as load_subject
+    from certification_pipeline.report.pages import write_pages as write_pages
+    from certification_pipeline.report.release import Selection as Selection
+    from certification_pipeline.report.release import SubjectView as SubjectView
+    from certification_pipeline.report.tables import why as why
+    from certification_pipeline.report.tally import WORD as WORD
+
+_ROOMS = {
+    "certification_pipeline.gates.transfer.remote_chain": "refuse_evidence",
+    "certification_pipeline.gates.transfer.push": "push",
+    "certification_pipeline.evidence.stores.remote": "measure",
+    "certification_pipeline.evidence.stores.opening": "open_store",
+    "certification_pipeline.evidence.markdown": "markdown",
+    "certification_pipeline.evidence.schema": "ARTIFACTS",
+    "certification_pipeline.families.plan": "PlanError",
+    "certification_pipeline.gates.decide": (
+        "write_evidence_bundle write_report write_strategy_bundle write_suite write_summary"
+    ),
+    "certification_pipeline.gates.families": "verification_of",
+    "certification_pipeline.gates.publish": "WHOLE of_a_part publish",
+    "certification_pipeline.gates.verification": "read_plan",
+    "certification_pipeline.harness.engines.environment": "EngineUnavailable",
+    "certification_pipeline.harness.events": "FamilyFinished OnEvent RunEvent",
+    "certification_pipeline.harness.services.provider": "ServiceError",
+    "certification_pipeline.harness.worker": "HARNESS_LOG",
+    "certification_pipeline.harness.workshop": "MissingEngine",
+    "certification_pipeline.orchestration.chained": "chained",
+    "certification_pipeline.orchestration.decided": "Recomputed decided",
+    "certification_pipeline.orchestration.dossier": "check_of dossier",
+    "certification_pipeline.orchestration.events": "log_to",
+    "certification_pipeline.orchestration.render": (
+        "cells_metadata evidence_link figures file_paths matrix page table what_to_do"
+    ),
+    "certification_pipeline.orchestration.pruning": "prune",
+    "certification_pipeline.orchestration.shown": "shown",
+    "certification_pipeline.pipeline.calibrate": "Asked calibrate",
+    "certification_pipeline.pipeline.cells": "run_cells",
+    "certification_pipeline.pipeline.families": "run_family",
+    "certification_pipeline.pipeline.releases": "alone reopen_release seal_plans",
+    "certification_pipeline.report.loading": "load_release load_subject",
+    "certification_pipeline.report.pages": "write_pages",
+    "certification_pipeline.report.release": "Selection SubjectView",
+    "certification_pipeline.report.tables": "why",
+    "certification_pipeline.report.tally": "WORD",
+    "pandas": "DataFrame",
+}
+_ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names.split()}
+
+
+def __getattr__(name: str) -> object:
+    """What a room offers. Raises ``AttributeError`` for what is not named above."""
+    if name not in _ROOM_OF:
+        raise AttributeError(name)
+    return getattr(import_module(_ROOM_OF[name]), name)

@@ -1,0 +1,62 @@
+"""Every process that looks at a code location loads it: nothing heavy is imported before a step runs."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from certification_pipeline.orchestration import late
+
+HEAVY = (
+    "pandas",
+    "numpy",
+    "duckdb",
+    "psycopg",
+    "pyarrow",
+    "cryptography",
+    "securesystemslib",
+    "jinja2",
+    "sqlalchemy",
+    "openlineage",
+    "obstore",
+    *(f"certification_pipeline.{room}" for room in ("families", "gates", "harness", "pipeline", "report")),
+)
+PROGRAM = """
+import sys
+import dagster
+before = set(sys.modules)
+import certification_pipeline.definitions
+print(*sorted(set(sys.modules) - before))
+"""
+
+
+def test_loading_the_definitions_imports_nothing_heavy() -> None:
+    said = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True).stdout
+    loaded = said.split()
+    assert "certification_pipeline.orchestration.build" in loaded
+    assert [name for name in loaded if name.startswith(tuple(f"{one}." for one in HEAVY))] == []
+    assert set(HEAVY) & set(loaded) == set()
+
+
+def names() -> dict[str, str]:
+    """Name -> room, as the type checker reads them."""
+    tree = ast.parse(Path(late.__file__).read_text())
+    (block,) = (node for node in tree.body if isinstance(node, ast.If))
+    imports = [node for node in block.body if isinstance(node, ast.ImportFrom)]
+    return {alias.name: str(node.module) for node in imports for alias in node.names}
+
+
+def test_what_a_step_gets_is_what_the_type_checker_sees() -> None:
+    assert names() == late._ROOM_OF
+    for name, room in names().items():
+        assert getattr(late, name) is getattr(import_module(room), name)
+
+
+def test_what_is_not_named_is_not_there() -> None:
+    with pytest.raises(AttributeError, match="run_cellz"):
+        _ = late.run_cellz  # type: ignore[attr-defined]
