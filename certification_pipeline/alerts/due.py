@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 
+from certification_pipeline.alerts.kinds import Alert
 from certification_pipeline.alerts.levels import (
     expiring_notice,
     level_notices,
@@ -22,15 +22,6 @@ from certification_pipeline.evidence.seal.keys import PublicKey
 from certification_pipeline.evidence.store import EvidenceStore
 from certification_pipeline.notify.notice import Notice
 from certification_pipeline.timetable import Timetable
-
-
-class Alert(StrEnum):
-    """What can be looked for; each gives notices of some kinds."""
-
-    RED_GATE = "red_gate"
-    LEVELS = "levels"
-    EXPIRING = "expiring"
-    MISSED_TICKS = "missed_ticks"
 
 
 @dataclass(frozen=True)

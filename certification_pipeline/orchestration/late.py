@@ -44,7 +44,12 @@ if TYPE_CHECKING:
     from certification_pipeline.orchestration.dossier import check_of as check_of
     from certification_pipeline.orchestration.dossier import dossier as dossier
     from certification_pipeline.orchestration.events import log_to as log_to
+    from certification_pipeline.orchestration.kept import Judged as Judged
+    from certification_pipeline.orchestration.kept import hour_of as hour_of
+    from certification_pipeline.orchestration.kept import judge as judge
+    from certification_pipeline.orchestration.kept import judge_if_any as judge_if_any
     from certification_pipeline.orchestration.pruning import prune as prune
+    from certification_pipeline.orchestration.render import Metadata as Metadata
     from certification_pipeline.orchestration.render import cells_metadata as cells_metadata
     from certification_pipeline.orchestration.render import evidence_link as evidence_link
     from certification_pipeline.orchestration.render import figures as figures
@@ -58,9 +63,13 @@ if TYPE_CHECKING:
     from certification_pipeline.pipeline.calibrate import calibrate as calibrate
     from certification_pipeline.pipeline.cells import run_cells as run_cells
     from certification_pipeline.pipeline.families import run_family as run_family
+    from certification_pipeline.pipeline.notices import Passed as Passed
+    from certification_pipeline.pipeline.notices import notify_once as notify_once
+    from certification_pipeline.pipeline.notices import tell as tell
     from certification_pipeline.pipeline.releases import alone as alone
     from certification_pipeline.pipeline.releases import reopen_release as reopen_release
     from certification_pipeline.pipeline.releases import seal_plans as seal_plans
+    from certification_pipeline.pipeline.upgrades.certify import certify_upgrade as certify_upgrade
     from certification_pipeline.report.loading import load_release as load_release
     from certification_pipeline.report.loading import load_subject as load_subject
     from certification_pipeline.report.pages import write_pages as write_pages
@@ -68,20 +77,25 @@ if TYPE_CHECKING:
     from certification_pipeline.report.release import SubjectView as SubjectView
     from certification_pipeline.report.tables import why as why
     from certification_pipeline.report.tally import WORD as WORD
+    from certification_pipeline.report.upgrade import UPGRADE_PAGE as UPGRADE_PAGE
+    from certification_pipeline.report.upgrade import Upgrade as Upgrade
+    from certification_pipeline.report.upgrade import regressions_table as regressions_table
+    from certification_pipeline.report.upgrade import state_table as state_table
+    from certification_pipeline.report.upgrade import upgrade_markdown as upgrade_markdown
 
 _ROOMS = {
-    "certification_pipeline.gates.transfer.remote_chain": "refuse_evidence",
-    "certification_pipeline.gates.transfer.push": "push",
-    "certification_pipeline.evidence.stores.remote": "measure",
-    "certification_pipeline.evidence.stores.opening": "open_store",
     "certification_pipeline.evidence.markdown": "markdown",
     "certification_pipeline.evidence.schema": "ARTIFACTS",
+    "certification_pipeline.evidence.stores.opening": "open_store",
+    "certification_pipeline.evidence.stores.remote": "measure",
     "certification_pipeline.families.plan": "PlanError",
     "certification_pipeline.gates.decide": (
         "write_evidence_bundle write_report write_strategy_bundle write_suite write_summary"
     ),
     "certification_pipeline.gates.families": "verification_of",
     "certification_pipeline.gates.publish": "WHOLE of_a_part publish",
+    "certification_pipeline.gates.transfer.push": "push",
+    "certification_pipeline.gates.transfer.remote_chain": "refuse_evidence",
     "certification_pipeline.gates.verification": "read_plan",
     "certification_pipeline.harness.engines.environment": "EngineUnavailable",
     "certification_pipeline.harness.events": "FamilyFinished OnEvent RunEvent",
@@ -92,20 +106,26 @@ _ROOMS = {
     "certification_pipeline.orchestration.decided": "Recomputed decided",
     "certification_pipeline.orchestration.dossier": "check_of dossier",
     "certification_pipeline.orchestration.events": "log_to",
-    "certification_pipeline.orchestration.render": (
-        "cells_metadata evidence_link figures file_paths matrix page table what_to_do"
-    ),
+    "certification_pipeline.orchestration.kept": "Judged hour_of judge judge_if_any",
     "certification_pipeline.orchestration.pruning": "prune",
+    "certification_pipeline.orchestration.render": (
+        "Metadata cells_metadata evidence_link figures file_paths matrix page table what_to_do"
+    ),
     "certification_pipeline.orchestration.shown": "shown",
     "certification_pipeline.pipeline.calibrate": "Asked calibrate",
     "certification_pipeline.pipeline.cells": "run_cells",
     "certification_pipeline.pipeline.families": "run_family",
+    "certification_pipeline.pipeline.notices": "Passed notify_once tell",
     "certification_pipeline.pipeline.releases": "alone reopen_release seal_plans",
+    "certification_pipeline.pipeline.upgrades.certify": "certify_upgrade",
     "certification_pipeline.report.loading": "load_release load_subject",
     "certification_pipeline.report.pages": "write_pages",
     "certification_pipeline.report.release": "Selection SubjectView",
     "certification_pipeline.report.tables": "why",
     "certification_pipeline.report.tally": "WORD",
+    "certification_pipeline.report.upgrade": (
+        "UPGRADE_PAGE Upgrade regressions_table state_table upgrade_markdown"
+    ),
     "pandas": "DataFrame",
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names.split()}

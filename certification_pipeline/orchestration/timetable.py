@@ -1,37 +1,18 @@
-"""Whether every scheduled day was observed: the check ``schedule_kept`` of ``plan``, and who evaluates it.
+"""The check ``schedule_kept`` of ``plan``: whether every scheduled day was observed.
 
 The check runs with every plan, and by *Execute*. A day is missed exactly when nothing runs, so the sensor
 ``missed_tick`` reports it, too, from the same function: a red mark needs no run.
 """
 
-from collections.abc import Sequence
-from datetime import date, datetime, timedelta
-from typing import NamedTuple
-
 import dagster as dg
-import pandas as pd
 
-from certification_pipeline.alerts.ticks import LEGEND, MARK, SAYS, Day, Kept, calendars
 from certification_pipeline.evidence.artifact import utc_now
-from certification_pipeline.evidence.errors import EvidenceError
-from certification_pipeline.evidence.store import EvidenceStore
+from certification_pipeline.orchestration import late
 from certification_pipeline.orchestration.names import PLAN
-from certification_pipeline.orchestration.render import Metadata, table
 from certification_pipeline.orchestration.resources import CertificationResource
 from certification_pipeline.timetable import Timetable
 
 SCHEDULE_KEPT = "schedule_kept"
-_NAMED = 5
-_WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-
-
-class Judged(NamedTuple):
-    """The fields of a check result, and of an evaluation that a sensor reports."""
-
-    passed: bool
-    severity: dg.AssetCheckSeverity
-    description: str
-    metadata: Metadata
 
 
 def schedule_kept_check(times: Timetable) -> dg.AssetChecksDefinition:
@@ -48,73 +29,6 @@ def schedule_kept_check(times: Timetable) -> dg.AssetChecksDefinition:
         ),
     )
     def schedule_kept(certification: CertificationResource) -> dg.AssetCheckResult:
-        return dg.AssetCheckResult(**judge(certification.store(), utc_now(), times)._asdict())
+        return dg.AssetCheckResult(**late.judge(certification.store(), utc_now(), times)._asdict())
 
     return schedule_kept
-
-
-def judge(store: EvidenceStore, now: datetime, times: Timetable) -> Judged:
-    """The last thirty days of every engine; a ledger that cannot be read is amber, and fails nothing."""
-    try:
-        return judge_days(calendars(store, now, times))
-    except EvidenceError as error:
-        return Judged(False, dg.AssetCheckSeverity.WARN, f"the ledger cannot be read: {error}", {})
-
-
-def judge_days(kept: Sequence[Kept]) -> Judged:
-    """Red for the newest day, amber for older ones, green for none; no timetable at all is amber."""
-    scheduled = [one for one in kept if one.first is not None]
-    if not scheduled:
-        told = "no release was ever begun by a schedule: nothing counts for a soak yet"
-        return Judged(False, dg.AssetCheckSeverity.WARN, told, {})
-    missing = sorted({day for one in scheduled for day in one.broken})
-    newest = max(
-        day
-        for one in scheduled
-        for day, state in one.days.items()
-        if state not in (Day.DUE, Day.BEFORE, Day.RETIRED)
-    )
-    metadata: Metadata = {
-        "1_calendar": table(_weeks(scheduled)),
-        "2_legend": dg.MetadataValue.text(LEGEND),
-        **({"3_not_observed": table(_broken(scheduled))} if missing else {}),
-        "days_missed": dg.MetadataValue.int(len(missing)),
-        "days_kept": dg.MetadataValue.int(
-            len({day for one in scheduled for day, state in one.days.items() if state is Day.KEPT})
-        ),
-    }
-    if not missing:
-        return Judged(True, dg.AssetCheckSeverity.ERROR, "every scheduled day was observed", metadata)
-    red = missing[-1] == newest
-    named = ", ".join(f"{day}" for day in missing[-_NAMED:])
-    more = f" and {len(missing) - _NAMED} before" if len(missing) > _NAMED else ""
-    return Judged(
-        False,
-        dg.AssetCheckSeverity.ERROR if red else dg.AssetCheckSeverity.WARN,
-        f"not observed: {named}{more}",
-        metadata,
-    )
-
-
-def _weeks(kept: Sequence[Kept]) -> pd.DataFrame:
-    """The last thirty days as a calendar: a row a week and engine, the newest week first."""
-    rows: dict[tuple[date, str], dict[str, str]] = {}
-    for one in kept:
-        for day, state in one.days.items():
-            monday = day - timedelta(days=day.weekday())
-            named = {"week of": f"{monday}", "engine": one.engine, **dict.fromkeys(_WEEKDAYS, "")}
-            row = rows.setdefault((monday, one.engine), named)
-            row[_WEEKDAYS[day.weekday()]] = f"{MARK[state]} {day.day}" if MARK[state].strip() else ""
-    weeks = sorted(rows, key=lambda at: (-at[0].toordinal(), at[1]))
-    return pd.DataFrame([rows[at] for at in weeks if any(rows[at][name] for name in _WEEKDAYS)])
-
-
-def _broken(kept: Sequence[Kept]) -> pd.DataFrame:
-    """Every day that counts for no soak, the newest first, and what is known of it."""
-    days = sorted(((day, one.engine, one.days[day]) for one in kept for day in one.broken), reverse=True)
-    return pd.DataFrame(
-        [
-            {"day": f"{day}", "engine": engine, "is": state.value, "because": SAYS[state]}
-            for day, engine, state in days
-        ]
-    )

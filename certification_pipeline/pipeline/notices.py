@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import uuid4
 
-from certification_pipeline.alerts.due import Alert, Asked, Due, due
+from certification_pipeline.alerts.due import Asked, Due, due
+from certification_pipeline.alerts.kinds import Alert
 from certification_pipeline.evidence.artifact import utc_now
 from certification_pipeline.evidence.store import EvidenceStore
 from certification_pipeline.notify.configured import Configured, configured

@@ -13,10 +13,11 @@ import pytest
 from certification_pipeline.alerts.ticks import Day, Kept, calendar
 from certification_pipeline.evidence.plan import Trigger
 from certification_pipeline.orchestration.build import build_defs
+from certification_pipeline.orchestration.kept import judge_days
 from certification_pipeline.orchestration.names import PLAN
 from certification_pipeline.orchestration.resources import CertificationResource
 from certification_pipeline.orchestration.sensors import alerts
-from certification_pipeline.orchestration.timetable import SCHEDULE_KEPT, judge_days, schedule_kept_check
+from certification_pipeline.orchestration.timetable import SCHEDULE_KEPT, schedule_kept_check
 from certification_pipeline.settings import SettingsError
 from certification_pipeline.timetable import Timetable
 from tests.evidence.builders import START

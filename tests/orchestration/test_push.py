@@ -14,6 +14,7 @@ from certification_pipeline.orchestration.build import build_defs
 from certification_pipeline.orchestration.names import report_key, summary_key
 from certification_pipeline.orchestration.push import push_evidence
 from certification_pipeline.orchestration.resources import CertificationResource
+from tests.levels.ledgers import released
 from tests.orchestration.conftest import House, small_catalog
 
 pytestmark = pytest.mark.integration
@@ -44,13 +45,11 @@ def test_without_a_store_there_is_nothing_to_push_with(tmp_path: Path) -> None:
     assert "Set CERTIFY_PUSH_TO" in _said(made)
 
 
-def test_every_chain_is_in_the_store_afterwards(
-    house: House, green: dg.ExecuteInProcessResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert green.success
+def test_every_chain_is_in_the_store_afterwards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    released(tmp_path / "evidence")
     monkeypatch.setenv("CERTIFY_PUSH_TO", str(tmp_path / "store"))
-    assert _pushed(house.root / "evidence").success
-    found = status(EvidenceStore(house.root / "evidence"), open_store(str(tmp_path / "store")), "reference")
+    assert _pushed(tmp_path / "evidence").success
+    found = status(EvidenceStore(tmp_path / "evidence"), open_store(str(tmp_path / "store")), "reference")
     assert found.standing is Standing.SAME
     assert found.there > 0
 

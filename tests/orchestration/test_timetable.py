@@ -48,6 +48,8 @@ def test_settings_move_schedules_and_freshness_alike(monkeypatch: pytest.MonkeyP
     made = {one.name: one for one in defs.schedules or () if isinstance(one, dg.ScheduleDefinition)}
     assert made["daily_connector_certification"].cron_schedule == "30 23 * * *"
     assert made["weekly_full_certification"].cron_schedule == "5 22 * * 6"
+    maintenance = made.pop("daily_pruning")
+    assert maintenance.execution_timezone == "UTC"
     assert {one.execution_timezone for one in made.values()} == {"Europe/Berlin"}
     graph = defs.resolve_asset_graph()
     daily, weekly = (graph.get(key("reference")).freshness_policy for key in (report_key, publish_key))

@@ -68,7 +68,9 @@ def dossiers(
         mine.setdefault(one.name.partition("/")[2], []).append(one)
     for system in roles_of(engine, profile):
         key, ladders = connector_key(engine.id, system), mine.get(system, [])
-        checks = [late.check_of(key, policy, place, line, ladders) for policy, place, _, line in _lines(catalog)]
+        checks = [
+            late.check_of(key, policy, place, line, ladders) for policy, place, _, line in _lines(catalog)
+        ]
         yield late.dossier(key, view, system, ladders, levels)._replace(check_results=checks)
 
 

@@ -10,7 +10,7 @@ from certification_pipeline.catalog.catalog import Catalog
 from certification_pipeline.catalog.engines import VERSION_MARK, Engine
 from certification_pipeline.catalog.profiles import Profile
 from certification_pipeline.catalog.vocabulary import Outcome
-from certification_pipeline.orchestration.events import log_to
+from certification_pipeline.orchestration import late
 from certification_pipeline.orchestration.failures import told_plainly
 from certification_pipeline.orchestration.names import (
     NOTHING_REGRESSED,
@@ -20,17 +20,8 @@ from certification_pipeline.orchestration.names import (
     upgrade_key,
     word,
 )
-from certification_pipeline.orchestration.render import Metadata, file_paths, page, table
 from certification_pipeline.orchestration.resources import CertificationResource
-from certification_pipeline.pipeline.upgrades.certify import certify_upgrade
 from certification_pipeline.pipeline.upgrades.watch import can_be_named
-from certification_pipeline.report.upgrade import (
-    UPGRADE_PAGE,
-    Upgrade,
-    regressions_table,
-    state_table,
-    upgrade_markdown,
-)
 
 UpgradeEvent = dg.MaterializeResult | dg.AssetCheckResult
 
@@ -97,27 +88,27 @@ def upgrade_asset(catalog: Catalog, profile: Profile, engine: Engine) -> dg.Asse
         name = f"{engine.id}{VERSION_MARK}{config.version}"
         with told_plainly():
             settings = certification.settings(engines=(name,))
-            made = certify_upgrade(
-                settings, catalog, log_to(context.log), threading.Event(), against=config.against
+            made = late.certify_upgrade(
+                settings, catalog, late.log_to(context.log), threading.Event(), against=config.against
             )
             directory = certification.store().release_path(made.after.plan.release_id)
         if context.selected_asset_keys:
-            files = file_paths(directory, UPGRADE_PAGE, "report.html")
+            files = late.file_paths(directory, late.UPGRADE_PAGE, "report.html")
             yield dg.MaterializeResult(
                 asset_key=key,
                 data_version=dg.DataVersion(made.after.plan.plan_digest),
-                metadata={**_shown(made), **files, "to_read": page(upgrade_markdown(made))},
+                metadata={**_shown(made), **files, "to_read": late.page(late.upgrade_markdown(made))},
             )
         yield _checked(made, key)
 
     return upgrade
 
 
-def _shown(made: Upgrade) -> Metadata:
+def _shown(made: "late.Upgrade") -> "late.Metadata":
     diff = made.diff
-    shown: Metadata = {
+    shown: late.Metadata = {
         "0_verdict": dg.MetadataValue.text(f"{made.outcome.value}: {made.said}"),
-        "1_regressions_first": table(regressions_table(made)),
+        "1_regressions_first": late.table(late.regressions_table(made)),
         "3_note_on_state": dg.MetadataValue.text(made.note),
         "version_before": dg.MetadataValue.text(made.before.subject.version),
         "version": dg.MetadataValue.text(made.after.subject.version),
@@ -128,11 +119,11 @@ def _shown(made: Upgrade) -> Metadata:
         "changed": dg.MetadataValue.int(sum(change.kind.value != "same" for change in diff.changes)),
     }
     if made.resumed:
-        shown["2_state_taken_over"] = table(state_table(made))
+        shown["2_state_taken_over"] = late.table(late.state_table(made))
     return dict(sorted(shown.items()))
 
 
-def _checked(made: Upgrade, key: dg.AssetKey) -> dg.AssetCheckResult:
+def _checked(made: "late.Upgrade", key: dg.AssetKey) -> dg.AssetCheckResult:
     red = made.outcome is Outcome.FAILED
     return dg.AssetCheckResult(
         asset_key=key,
@@ -140,5 +131,5 @@ def _checked(made: Upgrade, key: dg.AssetKey) -> dg.AssetCheckResult:
         passed=made.outcome is Outcome.PASSED,
         severity=dg.AssetCheckSeverity.ERROR if red else dg.AssetCheckSeverity.WARN,
         description=f"{made.before.subject.version} → {made.after.subject.version}: {made.said}",
-        metadata={"1_regressions_first": table(regressions_table(made))},
+        metadata={"1_regressions_first": late.table(late.regressions_table(made))},
     )

@@ -6,13 +6,11 @@ root, so that a tick that is evaluated twice, or a daemon that is killed, tells 
 
 import hashlib
 import json
-from datetime import datetime
 from typing import NamedTuple
 
 import dagster as dg
 
-from certification_pipeline.alerts.due import Alert
-from certification_pipeline.alerts.ticks import calendars, late
+from certification_pipeline.alerts.kinds import Alert
 from certification_pipeline.evidence import layout
 from certification_pipeline.evidence.artifact import utc_now
 from certification_pipeline.evidence.errors import EvidenceError
@@ -20,11 +18,11 @@ from certification_pipeline.evidence.store import EvidenceStore
 from certification_pipeline.notify import words
 from certification_pipeline.notify.configured import Configured, configured
 from certification_pipeline.notify.delivery import State
+from certification_pipeline.orchestration import late
 from certification_pipeline.orchestration.failures import told_plainly
 from certification_pipeline.orchestration.names import PLAN
 from certification_pipeline.orchestration.resources import CertificationResource
-from certification_pipeline.orchestration.timetable import SCHEDULE_KEPT, Judged, judge
-from certification_pipeline.pipeline.notices import Passed, notify_once
+from certification_pipeline.orchestration.timetable import SCHEDULE_KEPT
 from certification_pipeline.timetable import Timetable
 
 NOBODY = "Nobody is told: no receiver is configured (docs/notifications.md)."
@@ -87,12 +85,12 @@ def _sensor(watch: _Watch, times: Timetable, *, on: bool) -> dg.SensorDefinition
     def tell(context: dg.SensorEvaluationContext, certification: CertificationResource) -> dg.SensorResult:
         with told_plainly():
             store, to, now = certification.store(), configured(), utc_now()
-            seen = _fingerprint(store, to, _hour(times, now) if watch.by_the_hour else "")
+            seen = _fingerprint(store, to, late.hour_of(times, now) if watch.by_the_hour else "")
             before = _Cursor.read(context.cursor)
             if before.seen == seen:
                 return dg.SensorResult(skip_reason=before.again(), cursor=context.cursor)
             try:
-                done = notify_once(certification.settings(), (watch.alert,), receivers=to, now=now)
+                done = late.notify_once(certification.settings(), (watch.alert,), receivers=to, now=now)
             except EvidenceError as error:  # another pass, or nothing can be written: the next tick
                 return dg.SensorResult(skip_reason=str(error), cursor=context.cursor)
             told = in_words(done)
@@ -101,7 +99,7 @@ def _sensor(watch: _Watch, times: Timetable, *, on: bool) -> dg.SensorDefinition
             else:
                 context.log.info(told)
             whole = not done.failed and not done.due.problems
-            found = _schedule_kept(store, now, times) if watch.alert is Alert.MISSED_TICKS else None
+            found = late.judge_if_any(store, now, times) if watch.alert is Alert.MISSED_TICKS else None
             mark = f"{found.passed} {found.severity} {found.description}" if found else ""
             after = _Cursor(told, f"{now:%Y-%m-%d %H:%M}", mark, seen if whole else "")
             return dg.SensorResult(
@@ -142,7 +140,7 @@ class _Cursor(NamedTuple):
         return f"Nothing has changed since {self.at} UTC. Then: {self.told}"
 
 
-def in_words(done: Passed) -> str:
+def in_words(done: "late.Passed") -> str:
     """What the tick's page shows."""
     said = []
     for state, how in (
@@ -170,22 +168,8 @@ def in_words(done: Passed) -> str:
     return " ".join(said)
 
 
-def _schedule_kept(store: EvidenceStore, now: datetime, times: Timetable) -> Judged | None:
-    """As the check of ``plan`` says; ``None`` while there is no timetable."""
-    try:
-        timetable = any(one.first is not None for one in calendars(store, now, times))
-    except EvidenceError:
-        timetable = True  # nobody can say: amber
-    return judge(store, now, times) if timetable else None
-
-
-def _evaluation(found: Judged) -> dg.AssetCheckEvaluation:
+def _evaluation(found: "late.Judged") -> dg.AssetCheckEvaluation:
     return dg.AssetCheckEvaluation(asset_key=PLAN, check_name=SCHEDULE_KEPT, **found._asdict())
-
-
-def _hour(times: Timetable, now: datetime) -> str:
-    """What passes without a file: the hour, and the moment from which today is late."""
-    return f"{now:%Y-%m-%dT%H} {now >= late(times, times.day(now))}"
 
 
 def _fingerprint(store: EvidenceStore, to: Configured, hour: str) -> str:

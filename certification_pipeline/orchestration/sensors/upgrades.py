@@ -10,11 +10,11 @@ from certification_pipeline.catalog.engines import Engine
 from certification_pipeline.evidence.artifact import utc_now
 from certification_pipeline.evidence.errors import EvidenceError
 from certification_pipeline.notify.configured import configured
+from certification_pipeline.orchestration import late
 from certification_pipeline.orchestration.jobs import UPGRADE_JOB
 from certification_pipeline.orchestration.names import upgrade_key, word
 from certification_pipeline.orchestration.resources import CertificationResource
 from certification_pipeline.orchestration.sensors.alerts import in_words
-from certification_pipeline.pipeline.notices import tell
 from certification_pipeline.pipeline.upgrades.configured import configured_index
 from certification_pipeline.pipeline.upgrades.watch import Verdict, Watched, watch
 from certification_pipeline.settings import SettingsError
@@ -66,7 +66,7 @@ def _tell(
         notices = [
             new_version(one.engine, str(one.newest), one.why, one.command, now, link=link) for one in new
         ]
-        context.log.info(in_words(tell(certification.settings(), *notices)))
+        context.log.info(in_words(late.tell(certification.settings(), *notices)))
     except (SettingsError, EvidenceError) as error:
         context.log.warning(str(error))
 
