@@ -5,7 +5,16 @@ from __future__ import annotations
 import runpy
 import sys
 
-NAMES = ("cells", "oracle", "reference_throughput", "help", "suite_scale", "scale", "levels_scale")
+NAMES = (
+    "cells",
+    "oracle",
+    "reference_throughput",
+    "help",
+    "suite_scale",
+    "scale",
+    "levels_scale",
+    "dagster_overhead",
+)
 
 
 def main() -> None:
