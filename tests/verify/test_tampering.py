@@ -15,8 +15,10 @@ import pytest
 
 from certification_pipeline.catalog.vocabulary import Outcome
 from certification_pipeline.evidence.seal.keys import PublicKey, Signer
+from certification_pipeline.evidence.store import EvidenceStore
 from certification_pipeline.gates.verify.finding import Kind
 from certification_pipeline.gates.verify.result import VerifiedEvidence
+from certification_pipeline.gates.verify.seals import pages
 from tests.verify.builders import make_evidence, verified
 from tests.verify.edits import EDITS, Edit, files
 
@@ -116,6 +118,40 @@ def test_some_edits_are_found_and_named(honest: Honest, tmp_path: Path) -> None:
     done, wrong = sweep(honest, tmp_path / "e", draws(honest, some, len(some), seed=20260605))
     assert wrong == []
     assert done > len(some) / 2
+
+
+PAGES = "releases/r1/pages.intoto.jsonl"
+
+
+@pytest.mark.parametrize("pair", [("releases/r1/report.html", PAGES), (PAGES, "releases/r1/report.html")])
+def test_a_page_exchanged_with_its_statement_is_named(
+    honest: Honest, tmp_path: Path, pair: tuple[str, str]
+) -> None:
+    """The statement is no statement then, so it cannot say which page is another: all of them are named."""
+
+    def exchanged(root: Path, path: str, _: random.Random) -> tuple[str, str]:
+        one, other = (root / path).read_bytes(), (root / pair[1]).read_bytes()
+        (root / path).write_bytes(other)
+        (root / pair[1]).write_bytes(one)
+        return path, pair[1]
+
+    assert missed(honest, tmp_path / "e", Try("exchange two files", exchanged, pair[0], 0)) is None
+
+
+@pytest.mark.parametrize("statement", [b"", b"{}\n", b"\xff\n"])
+def test_without_a_readable_statement_every_page_is_without_a_witness(
+    honest: Honest, tmp_path: Path, statement: bytes
+) -> None:
+    root = fresh(honest, tmp_path / "e")
+    (root / PAGES).write_bytes(statement)
+    (root / "releases/r1/more.html").write_text("<p>green")
+    found = list(pages(EvidenceStore(root), "r1", ()))
+    assert [one.path for one in found if one.kind is Kind.UNVOUCHED] == [
+        "releases/r1/comparison.json",
+        "releases/r1/more.html",
+        "releases/r1/report.html",
+    ]
+    assert any(one.path == PAGES and one.outcome is Outcome.FAILED for one in found)
 
 
 @pytest.mark.nightly

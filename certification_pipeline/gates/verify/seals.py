@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 from pydantic import TypeAdapter, ValidationError
@@ -90,24 +90,39 @@ def pages(store: EvidenceStore, release_id: str, keys: Keys) -> Iterator[Finding
     again = _PAGES_AGAIN.format(release_id)
     there = release.pages()
     if not _exists(release) and not keys:
-        for name in (layout.PAGES, *there) if there else ():
-            yield Finding(
-                kind=Kind.UNVOUCHED,
-                path=f"{place}/{shown(name)}",
-                message=f"no {layout.PAGES} says what it was when it was written",
-                remedy=again,
-                outcome=Outcome.CANT_TELL,
-            )
+        yield from _without_a_witness((layout.PAGES, *there) if there else (), place, again)
         return
     problems = check_pages(release, keys)
-    named = list(_named(release, layout.PAGES, there, place)) if problems else []
-    for finding in named:
-        yield finding.model_copy(update={"remedy": again})
+    if problems and not _lists(release, layout.PAGES):
+        yield from _without_a_witness(there, place, again)
+    elif problems:
+        for finding in _named(release, layout.PAGES, there, place):
+            yield finding.model_copy(update={"remedy": again})
     for problem in problems:
         if problem.remedy == WHOSE:
             yield _finding(problem, place, Kind.UNSIGNED)
         else:
             yield _finding(problem, place, Kind.EDITED)
+
+
+def _without_a_witness(names: Iterable[str], place: str, again: str) -> Iterator[Finding]:
+    """Pages of which no statement says what they were: each by name, since any of them may be another."""
+    for name in names:
+        yield Finding(
+            kind=Kind.UNVOUCHED,
+            path=f"{place}/{shown(name)}",
+            message=f"no {layout.PAGES} says what it was when it was written",
+            remedy=again,
+            outcome=Outcome.CANT_TELL,
+        )
+
+
+def _lists(directory: ReleaseDir | SubjectDir, bundle: str) -> bool:
+    """Whether a statement over this very release's files can be read out of the bundle."""
+    try:
+        return any(True for _ in _listed(directory, bundle))
+    except (EvidenceError, ValidationError):
+        return False
 
 
 def _named(
