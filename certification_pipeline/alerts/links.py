@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import quote
+
+
+def spelled(name: str) -> str:
+    """As Dagster takes it in names and tags, and as keys are spelled: ``dlt__1_30_0`` for ``dlt==1.30.0``."""
+    return re.sub(r"[^A-Za-z0-9_]", "_", name)
 
 
 def summary_page(base: str | None, engine: str) -> str | None:
-    """``<base>/assets/verdict/<engine>/release_summary``, as Dagster spells keys."""
-    return asset_page(base, "verdict", re.sub(r"[^A-Za-z0-9_]", "_", engine), "release_summary")
+    """``<base>/assets/verdict/<engine>/release_summary``."""
+    return asset_page(base, "verdict", engine, "release_summary")
 
 
 def asset_page(base: str | None, *key: str) -> str | None:
     """The page of the asset of that key; ``None`` where nobody said where Dagster is."""
-    return (
-        None
-        if base is None
-        else "/".join((base.rstrip("/"), "assets", *(quote(part, safe="") for part in key)))
-    )
+    return None if base is None else "/".join((base.rstrip("/"), "assets", *map(spelled, key)))

@@ -33,19 +33,11 @@ def ui(
     Ends with Ctrl-C. Anybody who reaches the port may start runs; nobody can change evidence through it.
     """
     import os  # noqa: PLC0415 - lazy on purpose
-    import socket  # noqa: PLC0415
     import sys  # noqa: PLC0415
 
     from certification_pipeline.settings import load_settings  # noqa: PLC0415
 
     settings = load_settings(evidence_dir=evidence_dir)
-    if workspace is not None and not workspace.is_file():
-        raise typer.BadParameter(f"{workspace} is no file", param_hint="--workspace")
-    try:
-        socket.create_server((host, port)).close()
-    except OSError as error:
-        hint = f"{error.strerror}. Stop what listens there, or choose another: --port {port % 65535 + 1}"
-        raise typer.BadParameter(hint, param_hint="--port") from None
     os.environ["CERTIFY_EVIDENCE_DIR"] = str(settings.evidence_dir)
     words = ["--host", host, "--port", str(port)]
     words += ["--workspace", str(workspace)] if workspace else []

@@ -10,12 +10,12 @@ from typing import Annotated
 
 from pydantic import AwareDatetime, Field, StringConstraints
 
+from certification_pipeline.evidence import layout
 from certification_pipeline.evidence.artifact import DIGEST_PATTERN, Model
 from certification_pipeline.evidence.canonical import parse, render, seal, sha256
 from certification_pipeline.evidence.errors import EvidenceError, ProblemKind
 from certification_pipeline.evidence.files import read_no_follow, safe_segment, write_atomically
 
-BASELINES = "baselines"
 PINNED = "pinned.json"
 LARGEST_SNAPSHOT = 64 << 20
 _REMEDY = "Pin a green release again: `certify benchmark --pin`"
@@ -49,7 +49,7 @@ def write_pin(root: Path, pin: PinnedBaseline, artefact: bytes) -> PinnedBaselin
 
     Returns the pin as it was written.
     """
-    folder = root / BASELINES / safe_segment(pin.engine, "engine name")
+    folder = root / layout.BASELINES / safe_segment(pin.engine, "engine name")
     write_atomically(folder / pin.file, artefact)
     data, digest = seal(render(pin.model_copy(update={"content_digest": ""})))
     write_atomically(folder / PINNED, data)
@@ -61,7 +61,7 @@ def read_pin(root: Path, engine: str) -> tuple[PinnedBaseline, bytes] | None:
 
     Raises ``EvidenceError`` when either is damaged: a lost baseline is not a first release.
     """
-    folder = root / BASELINES / safe_segment(engine, "engine name")
+    folder = root / layout.BASELINES / safe_segment(engine, "engine name")
     path = folder / PINNED
     try:
         data = read_no_follow(path, str(path), 1 << 16)

@@ -13,11 +13,11 @@ from pathlib import Path
 
 from certification_pipeline.catalog.calibration import ENGINE, PlantedDefect, load_defects, scope_digest
 from certification_pipeline.catalog.catalog import Catalog
+from certification_pipeline.evidence import layout
 from certification_pipeline.evidence.artifact import Digest
 from certification_pipeline.evidence.calibration import Basis, Planted
 from certification_pipeline.evidence.subject_dir import SubjectDir
 
-KEPT = "calibration"
 _PACKAGE = Path(__file__).parents[1]
 _NOT_THE_BENCH = ("harness/engines/", "harness/conformance/")
 """Other engines' drivers and the check of drivers judge nothing; what talks to an engine does."""
@@ -53,7 +53,7 @@ def kept_in(root: Path, basis: Basis) -> SubjectDir:
     """Where that bench's calibration lies below an evidence root; it need not be there."""
     text = json.dumps(basis.model_dump(), sort_keys=True)
     name = hashlib.sha256(text.encode()).hexdigest()[:16]
-    return SubjectDir(root.absolute() / KEPT / name, name, ENGINE)
+    return SubjectDir(root.absolute() / layout.CALIBRATIONS / name, name, ENGINE)
 
 
 @cache

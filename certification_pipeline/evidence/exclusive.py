@@ -33,32 +33,45 @@ def writing(directory: Path, patience: float = 0.0) -> Iterator[None]:
     processes hold two locks of one name.
     """
     path = directory / LOCK
+    with lock_file(path) as descriptor:
+        until = time.monotonic() + patience
+        while not locked(descriptor, path, fcntl.LOCK_EX):
+            if time.monotonic() >= until:
+                raise Held(path, _holder(descriptor))
+            time.sleep(_LOOK_AGAIN_SECONDS)
+        _sign(descriptor, path)
+        yield
+
+
+@contextmanager
+def lock_file(path: Path) -> Iterator[int]:
+    """The open file, made with its directories when absent; what is locked in it is let go of at the end.
+
+    A link that lies there is not followed. Raises ``EvidenceError`` when it cannot be made.
+    """
     try:
-        directory.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
     except OSError as error:
         raise EvidenceError.from_os(str(path), error, "write") from None
     try:
-        try:
-            _lock(descriptor, time.monotonic() + patience)
-        except BlockingIOError:
-            raise Held(path, _holder(descriptor)) from None
-        except OSError as error:  # a file system without locks
-            raise EvidenceError.from_os(str(path), error, "lock") from None
-        _sign(descriptor, path)
-        yield
+        yield descriptor
     finally:
         os.close(descriptor)
 
 
-def _lock(descriptor: int, until: float) -> None:
-    while True:
-        try:
-            return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() >= until:
-                raise
-        time.sleep(_LOOK_AGAIN_SECONDS)
+def locked(descriptor: int, path: Path, kind: int) -> bool:
+    """Take a lock of that ``kind`` (``fcntl.LOCK_EX``, ``LOCK_SH``) if nobody is in the way, at once.
+
+    Raises ``EvidenceError`` for a file system without locks.
+    """
+    try:
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        raise EvidenceError.from_os(str(path), error, "lock") from None
+    return True
 
 
 def _sign(descriptor: int, path: Path) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from certification_pipeline.catalog.vocabulary import Family, Outcome
+from certification_pipeline.evidence import layout
 from certification_pipeline.evidence.canonical import render, seal
 from certification_pipeline.evidence.errors import EvidenceError
 from certification_pipeline.evidence.files import write_atomically
@@ -17,7 +18,6 @@ from certification_pipeline.evidence.suite import ItemName
 from certification_pipeline.gates.benchmark_pin import pin_if_measured
 from certification_pipeline.gates.release_summary import verify_release_summary
 
-PUBLISHED = "published"
 WHOLE = "Run the whole certification: `certify run`, or materialize all"
 
 
@@ -57,7 +57,7 @@ def publish(
         )
     if less := of_a_part(directory.read(directory.plan_path, CertificationPlan), families):
         raise EvidenceError(str(directory.plan_path), *less, WHOLE)
-    path = store.root / PUBLISHED / f"{directory.engine}.json"
+    path = store.root / layout.PUBLISHED / f"{directory.engine}.json"
     # What is published is what the next release must not fall behind. Pinned first: green or not at all.
     pin_if_measured(store, directory, run_id)
     write_atomically(path, seal(render(now, str(path)))[0])

@@ -31,16 +31,20 @@ def judge(store: EvidenceStore, now: datetime, times: Timetable) -> Judged:
     try:
         return judge_days(calendars(store, now, times))
     except EvidenceError as error:
-        return Judged(False, dg.AssetCheckSeverity.WARN, f"the ledger cannot be read: {error}", {})
+        return _unreadable(error)
 
 
 def judge_if_any(store: EvidenceStore, now: datetime, times: Timetable) -> Judged | None:
     """As :func:`judge`, which the check of ``plan`` shows; ``None`` while there is no timetable."""
     try:
-        timetable = any(one.first is not None for one in calendars(store, now, times))
-    except EvidenceError:
-        timetable = True  # nobody can say: amber
-    return judge(store, now, times) if timetable else None
+        kept = calendars(store, now, times)
+    except EvidenceError as error:
+        return _unreadable(error)
+    return judge_days(kept) if any(one.first is not None for one in kept) else None
+
+
+def _unreadable(error: EvidenceError) -> Judged:
+    return Judged(False, dg.AssetCheckSeverity.WARN, f"the ledger cannot be read: {error}", {})
 
 
 def hour_of(times: Timetable, now: datetime) -> str:

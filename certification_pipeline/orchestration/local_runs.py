@@ -18,7 +18,10 @@ from dagster._core.errors import DagsterUserCodeUnreachableError
 from dagster._core.launcher import CheckRunHealthResult, DefaultRunLauncher, WorkerStatus
 from dagster._core.storage.tags import GRPC_INFO_TAG
 
+from certification_pipeline.harness.services.watchdog import start_time, state
+
 _PID = "pid"
+_DEAD = ("Z", "X", "")
 _SLACK_SECONDS = 2.0
 """The kernel's clock ticks a hundred times a second, and boot time is known to the second."""
 
@@ -75,14 +78,13 @@ def run_process(instance: dg.DagsterInstance, run_id: str) -> tuple[int, bool] |
 
 def _lives(pid: int, said_at: float) -> bool:
     """Whether that very process lives: ids are used again, and then the process is younger than its word."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except FileNotFoundError:
+    started = start_time(pid)
+    if started is None:
         return not Path("/proc/self/stat").exists() and _answers(pid)
-    if fields[0] == "Z":
+    if state(pid) in _DEAD:
         return False
     up = float(Path("/proc/uptime").read_text().split()[0])
-    began = time.time() - up + int(fields[19]) / os.sysconf("SC_CLK_TCK")
+    began = time.time() - up + started / os.sysconf("SC_CLK_TCK")
     return began <= said_at + _SLACK_SECONDS
 
 

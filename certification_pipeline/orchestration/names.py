@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
 import dagster as dg
 
+from certification_pipeline.alerts.links import spelled
 from certification_pipeline.catalog.claims import RouteClaims
 from certification_pipeline.catalog.engines import Engine
 from certification_pipeline.catalog.profiles import Profile
@@ -28,13 +28,14 @@ PUBLISHABLE = "publishable"
 CHAIN_CHECK = "chain_verified"
 FAMILY_TAG = "certification/family"
 """Asset tag that names the evidence family an asset makes."""
+EVIDENCE = "/evidence"
+"""Where evidence is read in the browser, on Dagster's own port."""
 RELEASE_TAG = "certification/release"
 """Run tag that names the release a run works on; without it: the run's own, else the latest."""
 
 
-def word(engine: str) -> str:
-    """The engine's id as Dagster takes it in names, groups and tags: ``dlt__1_30_0`` for ``dlt==1.30.0``."""
-    return re.sub(r"[^A-Za-z0-9_]", "_", engine)
+word = spelled
+"""The engine's id in keys and names; notices link to assets by the same rule."""
 
 
 def route_key(engine: str, source: str, sink: str) -> dg.AssetKey:

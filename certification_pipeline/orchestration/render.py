@@ -17,6 +17,7 @@ from certification_pipeline.catalog.vocabulary import Outcome
 from certification_pipeline.evidence import layout
 from certification_pipeline.evidence.artifact import Blocker
 from certification_pipeline.evidence.cell import RowSample
+from certification_pipeline.orchestration.names import EVIDENCE
 from certification_pipeline.report.causes import causes, samples_of
 from certification_pipeline.report.markdown import cell_text
 from certification_pipeline.report.release import CellLine, ReleaseView, SubjectView
@@ -172,5 +173,4 @@ def evidence_link(path: Path) -> dg.UrlMetadataValue:
     return dg.MetadataValue.url(f"{EVIDENCE}/{quote(below)}")
 
 
-EVIDENCE = "/evidence"
-_ROOMS = (layout.RELEASES, "published")
+_ROOMS = (layout.RELEASES, layout.PUBLISHED)

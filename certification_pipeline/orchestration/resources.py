@@ -11,7 +11,7 @@ from pydantic import Field
 from certification_pipeline.evidence.store import EvidenceStore
 from certification_pipeline.evidence.subject_dir import SubjectDir
 from certification_pipeline.orchestration.names import PLAN, RELEASE_TAG
-from certification_pipeline.pipeline.upgrades.ids import is_upgrade
+from certification_pipeline.pipeline.upgrades.ids import newest_but_upgrades
 from certification_pipeline.settings import RunSettings, load_settings
 
 
@@ -45,7 +45,7 @@ class CertificationResource(dg.ConfigurableResource[None]):
 
     def decided_by(self, run: dg.DagsterRun) -> str:
         """The release a run that only decides works on: the one its tag names, else the latest, if any."""
-        return run.tags.get(RELEASE_TAG) or _latest(self.store()) or _release_of_run(run.run_id)
+        return run.tags.get(RELEASE_TAG) or newest_but_upgrades(self.store()) or _release_of_run(run.run_id)
 
     def release_of(self, run: dg.DagsterRun) -> str:
         """The release any other asset of a run works on.
@@ -60,7 +60,7 @@ class CertificationResource(dg.ConfigurableResource[None]):
         for run_id in (run.run_id, run.root_run_id):
             if run_id and (own := _release_of_run(run_id)) in there:
                 return own
-        if latest := _latest(store):
+        if latest := newest_but_upgrades(store):
             return latest
         raise dg.Failure(
             f"There is no release under {store.root} yet. Materialize `plan` first, or all assets.",
@@ -70,21 +70,6 @@ class CertificationResource(dg.ConfigurableResource[None]):
     def directory(self, run: dg.DagsterRun, engine: str) -> SubjectDir:
         """Where that engine's evidence of the run's release lies."""
         return self.store().release(self.release_of(run), engine)
-
-
-def _latest(store: EvidenceStore) -> str | None:
-    """The newest release that is not an upgrade's: that one is about a version no other asset is about."""
-    latest = store.latest()
-    if latest is None or not is_upgrade(latest):
-        return latest
-    there = [name for name in store.releases() if not is_upgrade(name)]
-    return max(there, key=lambda name: _sealed(store, name), default=None)
-
-
-def _sealed(store: EvidenceStore, release: str) -> float:
-    """When a plan of it was written last."""
-    plans = (store.release(release, engine).plan_path for engine in store.engines(release))
-    return max((path.stat().st_mtime for path in plans if path.exists()), default=0.0)
 
 
 def _release_of_run(run_id: str) -> str:

@@ -12,7 +12,8 @@ from certification_pipeline.orchestration.jobs import (
     FULL,
     plan_config,
 )
-from certification_pipeline.orchestration.names import RELEASE_TAG
+from certification_pipeline.orchestration.names import CALIBRATION, RELEASE_TAG
+from certification_pipeline.orchestration.step import op_of
 from certification_pipeline.timetable import Timetable
 
 CLEAN_RUNS = 50
@@ -70,7 +71,7 @@ def nightly_calibration(timetable: Timetable | None = None) -> dg.ScheduleDefini
         cron_schedule=str(times.nightly),
         job=CALIBRATION_JOB,
         execution_timezone=times.timezone,
-        run_config={"ops": {"evidence__calibration": {"config": {"clean": CLEAN_RUNS}}}},
+        run_config={"ops": {op_of(CALIBRATION): {"config": {"clean": CLEAN_RUNS}}}},
         description=f"{times.nightly.words} {times.timezone}: every planted defect, and the clean engine "
         "fifty times.",
     )

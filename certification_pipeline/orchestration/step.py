@@ -12,12 +12,17 @@ from certification_pipeline.orchestration.names import OWNERS
 Event = dg.MaterializeResult | dg.AssetCheckResult
 
 
+def op_of(key: dg.AssetKey) -> str:
+    """The step's name in run config: ``evidence__calibration``."""
+    return "__".join(key.path)
+
+
 def step(
     spec: dg.AssetSpec, *checks: dg.AssetCheckSpec, op_tags: Mapping[str, str] | None = None
 ) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
     """A ``multi_asset`` of one: only of such a one Dagster takes no answer, or *Execute* on its check."""
     return dg.multi_asset(
-        name="__".join(spec.key.path),
+        name=op_of(spec.key),
         can_subset=True,
         specs=[spec.replace_attributes(skippable=True, owners=OWNERS)],
         check_specs=checks,

@@ -8,6 +8,7 @@ browser gets the report and the release summary.
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import signal
 import socket
@@ -29,7 +30,8 @@ from dagster_webserver.version import __version__
 from dagster_webserver.webserver import DagsterWebserver
 from starlette.routing import BaseRoute
 
-from certification_pipeline.orchestration.downloads.routes import PREFIX, evidence_routes
+from certification_pipeline.orchestration.downloads.routes import evidence_routes
+from certification_pipeline.orchestration.names import EVIDENCE
 from certification_pipeline.settings import SettingsError, load_settings
 
 USAGE = 2
@@ -59,9 +61,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     asked = parser.parse_args(argv)
     try:
         evidence = load_settings().evidence_dir
+        _refuse_no_file(asked.workspace)
         # First of all: whoever reads the address may use it, and waits for the answer.
-        listening = socket.create_server((asked.host, asked.port))
-    except (SettingsError, OSError) as error:
+        listening = _listening(asked.host, asked.port)
+    except SettingsError as error:
         sys.stderr.write(f"error: {error}\n")
         return USAGE
     signal.signal(signal.SIGTERM, _as_ctrl_c)
@@ -72,10 +75,25 @@ def main(argv: Sequence[str] | None = None) -> int:
             app = CertificationWebserver(context).create_asgi_app()
             server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=3))
             where = f"http://{asked.host}:{asked.port}"
-            sys.stderr.write(f"Dagster: {where}   evidence: {where}{PREFIX}/ ({evidence})\n")
+            sys.stderr.write(f"Dagster: {where}   evidence: {where}{EVIDENCE}/ ({evidence})\n")
             if asked.no_daemon:
                 return _serve(server, listening)
             return _beside_daemon(server, listening, instance, words)
+
+
+def _refuse_no_file(workspace: Path | None) -> None:
+    if workspace is not None and not workspace.is_file():
+        raise SettingsError(f"--workspace {workspace} is no file", "name a workspace.yaml, or leave it out")
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    """Raises ``SettingsError`` where nobody can listen."""
+    try:
+        return socket.create_server((host, port))
+    except OSError as error:
+        taken = f"stop what listens there, or choose another: --port {port % 65535 + 1}"
+        remedy = taken if error.errno == errno.EADDRINUSE else "choose another with --host and --port"
+        raise SettingsError(f"--host {host} --port {port}: {error.strerror}", remedy) from None
 
 
 def _target(named: Path | None) -> tuple[WorkspaceLoadTarget, list[str]]:

@@ -7,13 +7,12 @@ their work down, and nobody takes up new work meanwhile. The kernel lets go of w
 from __future__ import annotations
 
 import fcntl
-import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from certification_pipeline.evidence.errors import EvidenceError
+from certification_pipeline.evidence.exclusive import lock_file, locked
 from certification_pipeline.evidence.layout import QUIET_GATE, QUIET_ROOM
 
 _LOOK_AGAIN_SECONDS = 0.1
@@ -32,41 +31,18 @@ def at_work(
     made. Not to be nested.
     """
     kind = fcntl.LOCK_EX if measures else fcntl.LOCK_SH
-    gate, room = _open(root / QUIET_GATE), _open(root / QUIET_ROOM)
-    try:
+    at_gate, at_room = root / QUIET_GATE, root / QUIET_ROOM
+    with lock_file(at_gate) as gate, lock_file(at_room) as room:
         # Who waits to measure holds the gate, so that a row of short steps does not keep it waiting for ever.
-        if not (_locked(gate, kind) and _locked(room, kind)):
-            waits(
-                "waits until nothing else runs, to measure" if measures else "waits: a benchmark is measured"
-            )
-            _lock(gate, kind, cancel)
-            _lock(room, kind, cancel)
+        if not (locked(gate, at_gate, kind) and locked(room, at_room, kind)):
+            waits(_TO_MEASURE if measures else _MEASURED)
+            _lock(gate, at_gate, kind, cancel)
+            _lock(room, at_room, kind, cancel)
         fcntl.flock(gate, fcntl.LOCK_UN)
         yield
-    finally:
-        os.close(gate)
-        os.close(room)
 
 
-def _open(path: Path) -> int:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
-    except OSError as error:
-        raise EvidenceError.from_os(str(path), error, "write") from None
-
-
-def _lock(descriptor: int, kind: int, cancel: threading.Event) -> None:
-    while not _locked(descriptor, kind):
+def _lock(descriptor: int, path: Path, kind: int, cancel: threading.Event) -> None:
+    while not locked(descriptor, path, kind):
         if cancel.wait(_LOOK_AGAIN_SECONDS):
             return
-
-
-def _locked(descriptor: int, kind: int) -> bool:
-    try:
-        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError as error:  # a file system without locks
-        raise EvidenceError.from_os(str(Path(f"/proc/self/fd/{descriptor}")), error, "lock") from None
-    return True

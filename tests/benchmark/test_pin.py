@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from certification_pipeline.evidence.benchmark_pin import BASELINES, PINNED, read_pin
+from certification_pipeline.evidence import layout
+from certification_pipeline.evidence.benchmark_pin import PINNED, read_pin
 from certification_pipeline.evidence.benchmark_samples import ARTEFACT
 from certification_pipeline.evidence.canonical import sha256
 from certification_pipeline.evidence.errors import EvidenceError
@@ -55,7 +56,7 @@ def test_a_red_benchmark_is_not(store: EvidenceStore, directory: SubjectDir) -> 
     write(directory, 1.5)
     with pytest.raises(EvidenceError, match="not green: failed"):
         pin_baseline(store, directory, "run-9")
-    assert not (store.root / BASELINES).exists()
+    assert not (store.root / layout.BASELINES).exists()
 
 
 def test_nor_one_whose_artefact_was_exchanged(store: EvidenceStore, directory: SubjectDir) -> None:
@@ -90,7 +91,7 @@ def test_a_damaged_pin_is_named(
 ) -> None:
     write(directory)
     pin = pin_baseline(store, directory, "run-9")
-    path = store.root / BASELINES / ENGINE / PINNED
+    path = store.root / layout.BASELINES / ENGINE / PINNED
     text = path.read_text()
     path.write_text(text.replace(old, new))
     with pytest.raises(EvidenceError, match=said):

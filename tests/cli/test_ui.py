@@ -9,30 +9,67 @@ import socket
 import subprocess
 import sys
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from certification_pipeline.cli.app import app
+from certification_pipeline.cli.ui import SERVER
+from certification_pipeline.orchestration import web
 from tests.report.on_disk import write_release
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def test_a_port_that_is_taken_is_told_before_anything_starts() -> None:
+@pytest.fixture
+def ui(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[object, str]]:
+    """`certify ui` with the process it becomes called in this one: exit code, and what it said."""
+
+    def run(*words: str) -> tuple[object, str]:
+        become: list[list[str]] = []
+        monkeypatch.setenv("CERTIFY_EVIDENCE_DIR", "evidence")  # it sets it itself: undone with this
+        monkeypatch.setattr(os, "execv", lambda program, argv: become.append([program, *argv]))
+        done = CliRunner().invoke(app, ["ui", *words], catch_exceptions=False)
+        assert done.exit_code == 0, done.output
+        ((program, *argv),) = become
+        assert [program, *argv[:3]] == [sys.executable, sys.executable, "-m", SERVER]
+        return web.main(argv[3:]), capsys.readouterr().err
+
+    return run
+
+
+def test_a_port_that_is_taken_is_told_before_anything_starts(ui: Callable[..., tuple[object, str]]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        done = CliRunner().invoke(app, ["ui", "--port", str(port)])
-    assert done.exit_code == 2
-    assert "--port" in done.output
-    assert str(port % 65535 + 1) in done.output
+        code, said = ui("--port", str(port))
+    assert code == 2
+    assert f"--port {port}: Address already in use" in said
+    assert f"--port {port % 65535 + 1}" in said
 
 
-def test_a_workspace_that_is_not_there_is_told(tmp_path: Path) -> None:
-    done = CliRunner().invoke(app, ["ui", "--workspace", str(tmp_path / "none.yaml")])
-    assert done.exit_code == 2
-    assert "is no file" in done.output
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--workspace", "none.yaml"), "--workspace none.yaml is no file"),
+        (("--host", "192.0.2.1"), "--host 192.0.2.1 --port 3000: "),
+    ],
+)
+def test_what_cannot_be_served_is_told(
+    ui: Callable[..., tuple[object, str]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    words: tuple[str, ...],
+    told: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, said = ui(*words)
+    assert code == 2
+    assert told in said
+    assert "Stop what listens there" not in said
 
 
 @pytest.mark.nightly

@@ -118,14 +118,14 @@ def test_without_a_version_nothing_is_run(defs: dg.Definitions, tmp_path: Path) 
     with dg.DagsterInstance.ephemeral() as instance:
         done = defs.resolve_job_def("upgrade_certification").execute_in_process(instance=instance)
     assert done.success
-    assert done.asset_materializations_for_node("upgrade_toy") == []
+    assert done.asset_materializations_for_node("upgrades__toy") == []
     assert EvidenceStore(tmp_path / "evidence").releases() == ()
 
 
 def test_a_version_that_is_not_there_is_told_plainly_and_seals_nothing(
     defs: dg.Definitions, tmp_path: Path
 ) -> None:
-    config = {"ops": {"upgrade_toy": {"config": {"version": "no version"}}}}
+    config = {"ops": {"upgrades__toy": {"config": {"version": "no version"}}}}
     with dg.DagsterInstance.ephemeral() as instance:
         done = defs.resolve_job_def("upgrade_certification").execute_in_process(
             instance=instance, run_config=config, raise_on_error=False
@@ -155,7 +155,7 @@ def test_an_upgrade_is_certified_for_real_and_a_regression_in_it_is_red(
         (request,) = tick(defs).run_requests or ()
         done = job.execute_in_process(instance=instance, run_config=request.run_config, raise_on_error=False)
         assert done.success, failures(done)
-        (made,) = done.asset_materializations_for_node("upgrade_toy")
+        (made,) = done.asset_materializations_for_node("upgrades__toy")
         (check,) = done.get_asset_check_evaluations()
         return {name: value.value for name, value in made.metadata.items()}, check
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from certification_pipeline.catalog.catalog import Catalog
 from certification_pipeline.catalog.loading import load_catalog
 from certification_pipeline.catalog.parts import parts_of, parts_text
+from certification_pipeline.evidence import layout
 from certification_pipeline.evidence.artifact import utc_now
 from certification_pipeline.evidence.benchmark_pin import PinnedBaseline, write_pin
 from certification_pipeline.evidence.calibration_basis import kept_in
@@ -26,7 +27,6 @@ from certification_pipeline.evidence.subject_dir import SubjectDir
 from certification_pipeline.families.plan import build_plan
 from certification_pipeline.gates.attested_pages import ReleaseDir
 from certification_pipeline.gates.decide import Decided, decide
-from certification_pipeline.gates.publish import PUBLISHED
 from certification_pipeline.gates.release_summary import verify_release_summary
 from certification_pipeline.gates.seal import seal_pages
 from certification_pipeline.gates.verify.evidence import Asked, verify_evidence
@@ -132,7 +132,7 @@ def make_evidence(root: Path, signer: Signer | None = None) -> Path:
 
 def publication(store: EvidenceStore, directory: SubjectDir) -> Path:
     """What ``publish`` writes; of a release that is narrowed, as these are to be small, it writes none."""
-    place = store.root / PUBLISHED / f"{directory.engine}.json"
+    place = store.root / layout.PUBLISHED / f"{directory.engine}.json"
     now = verify_release_summary(directory, stamp("run-1"))
     write_atomically(place, seal(render(now, str(place)))[0])
     return place

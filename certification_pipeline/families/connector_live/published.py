@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from certification_pipeline.evidence import layout
 from certification_pipeline.evidence.canonical import parse_value
 from certification_pipeline.evidence.connectors import ConnectorCertification
 from certification_pipeline.evidence.errors import EvidenceError, ProblemKind
 from certification_pipeline.evidence.files import read_no_follow
 from certification_pipeline.evidence.store import EvidenceStore
 
-PUBLISHED = "published"
 _LARGEST = 16 << 20
 
 
@@ -24,7 +24,7 @@ class Published(NamedTuple):
 
 def published_levels(store: EvidenceStore, engine: str) -> Published:
     """Nothing published, or published without connector evidence: no levels to compare with."""
-    path = store.root / PUBLISHED / f"{engine}.json"
+    path = store.root / layout.PUBLISHED / f"{engine}.json"
     release: str | None = None
     try:
         value = parse_value(read_no_follow(path, str(path), _LARGEST), str(path))

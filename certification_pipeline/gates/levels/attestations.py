@@ -12,6 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
+from certification_pipeline.evidence import layout
 from certification_pipeline.evidence.artifact import Subject
 from certification_pipeline.evidence.canonical import parse, sha256
 from certification_pipeline.evidence.errors import EvidenceError, ProblemKind
@@ -26,7 +27,6 @@ from certification_pipeline.evidence.seal.production import (
 from certification_pipeline.evidence.seal.statement import EngineName
 from certification_pipeline.gates.levels.history import Attested
 
-ATTESTATIONS = "attestations"
 PRODUCTION = "production"
 _SUFFIX = ".intoto.jsonl"
 _LARGEST = 1 << 20
@@ -124,7 +124,7 @@ def _files(root: Path, engine: str) -> Iterator[Path]:
 
 
 def _place(root: Path, engine: str) -> Path:
-    place = root / ATTESTATIONS / safe_segment(engine, "engine name")
+    place = root / layout.ATTESTED / safe_segment(engine, "engine name")
     for directory in (place.parent, place):
         if directory.is_symlink():
             remedy = "Put the directory itself there"

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from certification_pipeline.evidence import layout
 from certification_pipeline.evidence.errors import EvidenceError
 from certification_pipeline.evidence.files import create_atomically, read_no_follow, safe_segment
 from certification_pipeline.evidence.seal.dsse import read_envelope
 from certification_pipeline.evidence.store import EvidenceStore
 from certification_pipeline.evidence.stores.remote import Conditions, RemoteStore
-from certification_pipeline.gates.levels.attestations import ATTESTATIONS
 
 _SUFFIX = ".intoto.jsonl"
 _LARGEST = 1 << 20
@@ -34,10 +34,10 @@ def push_attestations(
 ) -> Carried:
     """Create each that is not in the store; one of that name with other content is left there, and told."""
     files, notes = 0, []
-    place = store.root / ATTESTATIONS / engine
+    place = store.root / layout.ATTESTED / engine
     for path in sorted(place.glob(f"*{_SUFFIX}")) if place.is_dir() and not place.is_symlink() else ():
         key = _key(engine, path.name)
-        data = read_no_follow(path, f"{ATTESTATIONS}/{engine}/{path.name}", _LARGEST)
+        data = read_no_follow(path, f"{layout.ATTESTED}/{engine}/{path.name}", _LARGEST)
         there = remote.read(key, _LARGEST)
         if there is None and not conditions.create:
             remote.overwrite(key, data)
@@ -52,7 +52,7 @@ def push_attestations(
 def pull_attestations(store: EvidenceStore, remote: RemoteStore, engine: str) -> Carried:
     """Put each that is not here in place, if it is an envelope at all; what is here stays."""
     files, notes = 0, []
-    place = store.root / ATTESTATIONS / engine
+    place = store.root / layout.ATTESTED / engine
     if place.is_symlink() or place.parent.is_symlink():
         raise EvidenceError(str(place), None, "is a symbolic link", "Put the directory itself there")
     for key, name in _there(remote, engine):
@@ -74,7 +74,7 @@ def pull_attestations(store: EvidenceStore, remote: RemoteStore, engine: str) ->
 
 
 def _there(remote: RemoteStore, engine: str) -> Iterator[tuple[str, str]]:
-    prefix = f"{ATTESTATIONS}/{safe_segment(engine, 'engine name')}/"
+    prefix = f"{layout.ATTESTED}/{safe_segment(engine, 'engine name')}/"
     for key in sorted(remote.names(prefix)):
         name = key.removeprefix(prefix)
         if name.endswith(_SUFFIX):
@@ -82,4 +82,4 @@ def _there(remote: RemoteStore, engine: str) -> Iterator[tuple[str, str]]:
 
 
 def _key(engine: str, name: str) -> str:
-    return f"{ATTESTATIONS}/{engine}/{safe_segment(name, 'attestation name', _LONGEST_NAME)}"
+    return f"{layout.ATTESTED}/{engine}/{safe_segment(name, 'attestation name', _LONGEST_NAME)}"

@@ -10,7 +10,6 @@ from pathlib import Path
 from certification_pipeline.catalog.vocabulary import Outcome
 from certification_pipeline.evidence import layout
 from certification_pipeline.evidence.benchmark_pin import (
-    BASELINES,
     LARGEST_SNAPSHOT,
     PINNED,
     read_pin,
@@ -22,7 +21,6 @@ from certification_pipeline.evidence.provenance import producer
 from certification_pipeline.evidence.store import EvidenceStore
 from certification_pipeline.evidence.summary import ChainLink, ReleaseSummary
 from certification_pipeline.gates.chain_files import shown
-from certification_pipeline.gates.publish import PUBLISHED
 from certification_pipeline.gates.release_summary import release_summary
 from certification_pipeline.gates.verification import differences, provenance_of
 from certification_pipeline.gates.verify.engine import Link
@@ -63,8 +61,8 @@ def published(store: EvidenceStore, links: Links, touched: Collection[tuple[str,
 
     ``touched``: releases and engines whose evidence was tampered with; nothing is recomputed from it.
     """
-    for path in _files(store.root / PUBLISHED, ".json"):
-        where = f"{PUBLISHED}/{shown(path.name)}"
+    for path in _files(store.root / layout.PUBLISHED, ".json"):
+        where = f"{layout.PUBLISHED}/{shown(path.name)}"
         yield from guarded(where, partial(_publication, store, links, touched, path, where))
 
 
@@ -118,9 +116,9 @@ def _publication(
 
 def pins(store: EvidenceStore) -> Iterator[Finding]:
     """Pinned baselines: the artefact is the one that was pinned; every artefact is named by its digest."""
-    for folder in _directories(store.root / BASELINES):
+    for folder in _directories(store.root / layout.BASELINES):
         engine = folder.name
-        where = f"{BASELINES}/{shown(engine)}"
+        where = f"{layout.BASELINES}/{shown(engine)}"
         try:
             if read_pin(store.root, engine) is None:
                 yield Finding(kind=Kind.DELETED, path=f"{where}/{PINNED}", message="artefacts without a pin")

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from certification_pipeline.catalog.calibration import ENGINE
+from certification_pipeline.evidence import layout
 from certification_pipeline.evidence.calibration import Calibration, Trial
-from certification_pipeline.evidence.calibration_basis import KEPT, kept_in
+from certification_pipeline.evidence.calibration_basis import kept_in
 from certification_pipeline.evidence.calibration_verdict import calibration
 from certification_pipeline.evidence.canonical import parse
 from certification_pipeline.evidence.errors import EvidenceError
 from certification_pipeline.evidence.files import read_no_follow, safe_segment
-from certification_pipeline.evidence.layout import LARGEST_CELL
 from certification_pipeline.evidence.markdown import markdown
 from certification_pipeline.evidence.subject_dir import SubjectDir
 from certification_pipeline.gates.artifact_index import files_below
@@ -30,11 +30,13 @@ def calibrations(root: Path) -> Iterator[Finding | str]:
     No release rests on what lies here: each holds a copy of its own, in its chain.
     """
     try:
-        folders = sorted(path for path in (root / KEPT).iterdir() if path.is_dir() and not path.is_symlink())
+        folders = sorted(
+            path for path in (root / layout.CALIBRATIONS).iterdir() if path.is_dir() and not path.is_symlink()
+        )
     except OSError:
         return
     for folder in folders:
-        where = f"{KEPT}/{shown(folder.name)}"
+        where = f"{layout.CALIBRATIONS}/{shown(folder.name)}"
         try:
             directory = SubjectDir(folder, safe_segment(folder.name, "calibration"), ENGINE)
         except EvidenceError:
@@ -83,7 +85,7 @@ def _trials(directory: SubjectDir, found: Calibration, where: str) -> Iterator[F
     for path in _trial_files(directory):
         shown_path = f"{where}/{shown(path)}"
         try:
-            data = read_no_follow(directory.path / path, path, LARGEST_CELL)
+            data = read_no_follow(directory.path / path, path, layout.LARGEST_CELL)
             trial = parse(data, Trial, path)
         except EvidenceError as error:
             yield of_error(error, shown_path).model_copy(update={"remedy": _AGAIN})

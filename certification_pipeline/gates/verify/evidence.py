@@ -16,7 +16,6 @@ from pathlib import Path
 from certification_pipeline.catalog.vocabulary import Outcome
 from certification_pipeline.evidence import layout
 from certification_pipeline.evidence.anchor import Anchor, CheckpointAnchor
-from certification_pipeline.evidence.benchmark_pin import BASELINES
 from certification_pipeline.evidence.chain_dir import ChainDir, chained_engines
 from certification_pipeline.evidence.checkpoint import origin_of
 from certification_pipeline.evidence.errors import EvidenceError, ProblemKind
@@ -155,7 +154,7 @@ def _beside(
                 sealed[one.release_id] = max(one.sealed_at, sealed.get(one.release_id, one.sealed_at))
         yield from guarded(layout.LATEST, lambda: beside.latest(store, links, sealed))
         yield from beside.published(store, links, touched)
-        yield from guarded(BASELINES, lambda: beside.pins(store))
+        yield from guarded(layout.BASELINES, lambda: beside.pins(store))
 
 
 def _unanchored(store: EvidenceStore, asked: Asked, looked: Mapping[str, LookedAt]) -> Iterator[Finding]:

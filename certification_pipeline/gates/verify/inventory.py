@@ -14,14 +14,10 @@ from pathlib import Path
 
 from certification_pipeline.catalog.vocabulary import Outcome
 from certification_pipeline.evidence import layout
-from certification_pipeline.evidence.benchmark_pin import BASELINES
-from certification_pipeline.evidence.calibration_basis import KEPT
 from certification_pipeline.evidence.errors import EvidenceError
 from certification_pipeline.evidence.exclusive import LOCK
 from certification_pipeline.evidence.files import SEGMENT_PATTERN, is_temporary, safe_segment
 from certification_pipeline.gates.chain_files import shown
-from certification_pipeline.gates.levels.attestations import ATTESTATIONS
-from certification_pipeline.gates.publish import PUBLISHED
 from certification_pipeline.gates.verify.finding import Finding, Kind
 
 HARNESS_LOG = "harness.log"
@@ -34,11 +30,11 @@ _ROOMS = re.compile(
             layout.LATEST,
             rf"{layout.RELEASES}/{SEGMENT_PATTERN}/({SEGMENT_PATTERN}|{SEGMENT_PATTERN}/.+)",
             rf"{layout.CHAIN}/{SEGMENT_PATTERN}/.+",
-            rf"{PUBLISHED}/{SEGMENT_PATTERN}\.json",
-            rf"{ATTESTATIONS}/{SEGMENT_PATTERN}/{SEGMENT_PATTERN}\.intoto\.jsonl",
-            rf"{KEPT}/{SEGMENT_PATTERN}/(calibration\.(json|md)|trials/{SEGMENT_PATTERN}/({SEGMENT_PATTERN}:)?{SEGMENT_PATTERN}\.json)",
+            rf"{layout.PUBLISHED}/{SEGMENT_PATTERN}\.json",
+            rf"{layout.ATTESTED}/{SEGMENT_PATTERN}/{SEGMENT_PATTERN}\.intoto\.jsonl",
+            rf"{layout.CALIBRATIONS}/{SEGMENT_PATTERN}/(calibration\.(json|md)|trials/{SEGMENT_PATTERN}/({SEGMENT_PATTERN}:)?{SEGMENT_PATTERN}\.json)",
             NOTIFIED,
-            rf"{BASELINES}/{SEGMENT_PATTERN}/(pinned\.json|{SEGMENT_PATTERN}\.zip)",
+            rf"{layout.BASELINES}/{SEGMENT_PATTERN}/(pinned\.json|{SEGMENT_PATTERN}\.zip)",
         )
     )
 )
@@ -81,11 +77,11 @@ def _below(root: Path, at: str) -> Iterator[Finding | str]:
 def _directory(path: str) -> Iterator[Finding]:
     """Directories that readers would pass over in silence."""
     parts = path.split("/")
-    if parts[0] == PUBLISHED and len(parts) > 1:
+    if parts[0] == layout.PUBLISHED and len(parts) > 1:
         told = "it is a directory, where a publication would lie"
         yield Finding(kind=Kind.ADDED, path=shown(path), message=told, remedy=_REMOVE)
     elif (
-        parts[0] in {layout.RELEASES, layout.CHAIN, BASELINES, KEPT}
+        parts[0] in {layout.RELEASES, layout.CHAIN, layout.BASELINES, layout.CALIBRATIONS}
         and len(parts) in {2, 3}
         and not (_is_safe(parts[-1]))
     ):

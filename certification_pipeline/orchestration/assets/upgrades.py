@@ -14,16 +14,13 @@ from certification_pipeline.orchestration import late
 from certification_pipeline.orchestration.failures import told_plainly
 from certification_pipeline.orchestration.names import (
     NOTHING_REGRESSED,
-    OWNERS,
     UPGRADES,
     tags_of,
     upgrade_key,
-    word,
 )
 from certification_pipeline.orchestration.resources import CertificationResource
+from certification_pipeline.orchestration.step import Event, chosen, op_of, step
 from certification_pipeline.pipeline.upgrades.watch import can_be_named
-
-UpgradeEvent = dg.MaterializeResult | dg.AssetCheckResult
 
 
 class UpgradeConfig(dg.Config):
@@ -47,38 +44,30 @@ def upgrade_asset(catalog: Catalog, profile: Profile, engine: Engine) -> dg.Asse
     """The asset with its one check; without a version in the launchpad it does nothing, and says so."""
     key = upgrade_key(engine.id)
 
-    @dg.multi_asset(
-        name=f"upgrade_{word(engine.id)}",
-        can_subset=True,
-        specs=[
-            dg.AssetSpec(
-                key,
-                skippable=True,
-                group_name=UPGRADES,
-                owners=OWNERS,
-                kinds={*engine.kinds[-1:], "json"},
-                tags=tags_of(engine, profile),
-                description=(
-                    f"A new version of **{engine.title}**: a release of its own with the cells, rows and "
-                    "seed of the version before, compared cell by cell, and the state of a version before "
-                    "taken over (`compat.upgrade`). Launch it with "
-                    f"`ops: {{upgrade_{word(engine.id)}: {{config: {{version: …}}}}}}`, "
-                    "or switch the sensor `new_engine_version` on."
-                ),
-            )
-        ],
-        check_specs=[
-            dg.AssetCheckSpec(
-                NOTHING_REGRESSED,
-                asset=key,
-                description="No cell that passed by the version before lacks a pass now, and its state is "
-                "taken over. When red: read the regressions, and do not upgrade before they are understood.",
-            )
-        ],
+    @step(
+        dg.AssetSpec(
+            key,
+            group_name=UPGRADES,
+            kinds={*engine.kinds[-1:], "json"},
+            tags=tags_of(engine, profile),
+            description=(
+                f"A new version of **{engine.title}**: a release of its own with the cells, rows and "
+                "seed of the version before, compared cell by cell, and the state of a version before "
+                "taken over (`compat.upgrade`). Launch it with "
+                f"`ops: {{{op_of(key)}: {{config: {{version: …}}}}}}`, "
+                "or switch the sensor `new_engine_version` on."
+            ),
+        ),
+        dg.AssetCheckSpec(
+            NOTHING_REGRESSED,
+            asset=key,
+            description="No cell that passed by the version before lacks a pass now, and its state is "
+            "taken over. When red: read the regressions, and do not upgrade before they are understood.",
+        ),
     )
     def upgrade(
         context: dg.AssetExecutionContext, config: UpgradeConfig, certification: CertificationResource
-    ) -> Iterator[UpgradeEvent]:
+    ) -> Iterator[Event]:
         if not config.version:
             context.log.info(
                 f"No version was asked for. `certify upgrades --engine {engine.id}` shows which there are; "
@@ -92,14 +81,14 @@ def upgrade_asset(catalog: Catalog, profile: Profile, engine: Engine) -> dg.Asse
                 settings, catalog, late.log_to(context.log), threading.Event(), against=config.against
             )
             directory = certification.store().release_path(made.after.plan.release_id)
-        if context.selected_asset_keys:
-            files = late.file_paths(directory, late.UPGRADE_PAGE, "report.html")
-            yield dg.MaterializeResult(
-                asset_key=key,
-                data_version=dg.DataVersion(made.after.plan.plan_digest),
-                metadata={**_shown(made), **files, "to_read": late.page(late.upgrade_markdown(made))},
-            )
-        yield _checked(made, key)
+        files = late.file_paths(directory, late.UPGRADE_PAGE, "report.html")
+        result: dg.MaterializeResult = dg.MaterializeResult(
+            asset_key=key,
+            data_version=dg.DataVersion(made.after.plan.plan_digest),
+            metadata={**_shown(made), **files, "to_read": late.page(late.upgrade_markdown(made))},
+            check_results=[_checked(made, key)],
+        )
+        yield from chosen(context, [result])
 
     return upgrade
 

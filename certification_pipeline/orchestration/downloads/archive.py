@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from http import HTTPStatus
 from pathlib import Path
 
+from certification_pipeline.evidence import layout
 from certification_pipeline.orchestration.downloads.files import CHUNK, Found, RefusedError, read, walk
 
 
@@ -18,15 +19,15 @@ def zipped(root: Path, release_id: str) -> Iterator[bytes]:
     Raises ``RefusedError`` before the first byte when there is no such release; what is not sent by itself (a
     key that lies there) or goes meanwhile is not in the archive either.
     """
-    release = ("releases", release_id)
+    release = (layout.RELEASES, release_id)
     listed = read(root, release)
     if isinstance(listed, Found):
         listed.file.close()
         raise RefusedError(HTTPStatus.NOT_FOUND, f"{release_id!r} is no release")
     engines = [e.name for e in listed if e.is_directory]
     chains = read(root, ())
-    there = isinstance(chains, list) and any(e.name == "chain" for e in chains)
-    places: list[tuple[str, ...]] = [release, *(("chain", engine) for engine in engines if there)]
+    there = isinstance(chains, list) and any(e.name == layout.CHAIN for e in chains)
+    places: list[tuple[str, ...]] = [release, *((layout.CHAIN, engine) for engine in engines if there)]
     return _written(root, places)
 
 

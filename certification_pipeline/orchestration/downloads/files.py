@@ -16,7 +16,17 @@ from http import HTTPStatus
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, NamedTuple
 
-SHOWN = ("releases", "chain", "published", "baselines", "attestations", "calibration", "latest")
+from certification_pipeline.evidence import layout
+
+SHOWN = (
+    layout.RELEASES,
+    layout.CHAIN,
+    layout.PUBLISHED,
+    layout.BASELINES,
+    layout.ATTESTED,
+    layout.CALIBRATIONS,
+    layout.LATEST,
+)
 """What of the root is evidence; locks, caches and whatever else lies there is nobody's business."""
 TYPES = {
     ".json": "application/json",

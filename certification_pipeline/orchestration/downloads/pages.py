@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from certification_pipeline.evidence import layout
 from certification_pipeline.orchestration.downloads.files import Entry, Found, RefusedError, read
+from certification_pipeline.orchestration.names import EVIDENCE
 
 MOST_RELEASES = 200
 """On the first page; older ones are in its directory ``releases/``."""
@@ -96,7 +97,7 @@ def directory_page(parts: Sequence[str], entries: Sequence[Entry]) -> str:
 
 def refused_page(message: str) -> str:
     """Why there is nothing to see."""
-    return _page("Not here", f"<p>{escape(message)}.</p>", up='<a href="/evidence/">all evidence</a>')
+    return _page("Not here", f"<p>{escape(message)}.</p>", up=f'<a href="{EVIDENCE}/">all evidence</a>')
 
 
 def _take(href: str, title: str, about: str) -> tuple[str, str, str]:

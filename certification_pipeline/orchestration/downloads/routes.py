@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Mount, Route
 
+from certification_pipeline.evidence import layout
 from certification_pipeline.evidence.errors import EvidenceError
 from certification_pipeline.evidence.exports.ctrf import ctrf_json
 from certification_pipeline.evidence.exports.junit import junit_xml
@@ -22,8 +23,8 @@ from certification_pipeline.gates.exported import exported
 from certification_pipeline.orchestration.downloads import pages
 from certification_pipeline.orchestration.downloads.archive import zipped
 from certification_pipeline.orchestration.downloads.files import CHUNK, Found, RefusedError, read, segments
+from certification_pipeline.orchestration.names import EVIDENCE
 
-PREFIX = "/evidence"
 _ALWAYS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
@@ -62,8 +63,8 @@ def evidence_routes(root: Callable[[], Path]) -> list[BaseRoute]:
             )
 
     methods = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
-    bare = Route(PREFIX, lambda request: RedirectResponse(f"{request.scope['root_path']}{PREFIX}/"))
-    return [bare, Mount(PREFIX, routes=[Route("/{path:path}", answer, methods=methods)])]
+    bare = Route(EVIDENCE, lambda request: RedirectResponse(f"{request.scope['root_path']}{EVIDENCE}/"))
+    return [bare, Mount(EVIDENCE, routes=[Route("/{path:path}", answer, methods=methods)])]
 
 
 def _answer(request: Request, root: Path) -> Response:
@@ -82,7 +83,7 @@ def _lying(request: Request, root: Path, parts: tuple[str, ...]) -> Response:
         return _file(request, found, parts)
     if not request.url.path.endswith("/"):
         return RedirectResponse(request.url.path + "/", headers=_ALWAYS)
-    if parts[0] == "releases" and len(parts) == 2:  # noqa: PLR2004 - releases/<id>
+    if parts[0] == layout.RELEASES and len(parts) == 2:  # noqa: PLR2004 - releases/<id>
         return _page(pages.release_page(root, parts[1], found))
     return _page(pages.directory_page(parts, found))
 
@@ -171,7 +172,7 @@ _MADE = {"archives": _archive, "exports": _export}
 
 def _release(name: str, suffix: str) -> str:
     release_id = name.removesuffix(suffix)
-    if not suffix or not name.endswith(suffix) or len(segments(f"releases/{release_id}")) != 2:  # noqa: PLR2004
+    if not suffix or not name.endswith(suffix) or len(segments(f"{layout.RELEASES}/{release_id}")) != 2:  # noqa: PLR2004
         raise RefusedError(HTTPStatus.NOT_FOUND, f"there is no {name[:120]!r} here")
     return release_id
 

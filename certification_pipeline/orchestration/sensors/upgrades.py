@@ -12,9 +12,10 @@ from certification_pipeline.evidence.errors import EvidenceError
 from certification_pipeline.notify.configured import configured
 from certification_pipeline.orchestration import late
 from certification_pipeline.orchestration.jobs import UPGRADE_JOB
-from certification_pipeline.orchestration.names import upgrade_key, word
+from certification_pipeline.orchestration.names import upgrade_key
 from certification_pipeline.orchestration.resources import CertificationResource
 from certification_pipeline.orchestration.sensors.alerts import in_words
+from certification_pipeline.orchestration.step import op_of
 from certification_pipeline.pipeline.upgrades.configured import configured_index
 from certification_pipeline.pipeline.upgrades.watch import Verdict, Watched, watch
 from certification_pipeline.settings import SettingsError
@@ -72,10 +73,11 @@ def _tell(
 
 
 def _request(one: Watched) -> dg.RunRequest:
+    key = upgrade_key(one.engine)
     return dg.RunRequest(
         # Dagster begins one run a key, however often this is evaluated, and whatever became of that run.
         run_key=f"upgrade-{one.engine}-{one.newest}",
-        asset_selection=[upgrade_key(one.engine)],
-        run_config={"ops": {f"upgrade_{word(one.engine)}": {"config": {"version": one.newest}}}},
+        asset_selection=[key],
+        run_config={"ops": {op_of(key): {"config": {"version": one.newest}}}},
         tags={UPGRADE_TAG: f"{one.engine}=={one.newest}"},
     )

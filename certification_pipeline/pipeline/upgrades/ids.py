@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from certification_pipeline.catalog.engines import VERSION_MARK
+from certification_pipeline.evidence.store import EvidenceStore
 
 _PREFIX = "upgrade-"
 _STATE = "-state"
@@ -27,3 +28,18 @@ def state_id(release_id: str) -> str:
 def is_upgrade(release_id: str) -> bool:
     """Whether a release is called so."""
     return release_id.startswith(_PREFIX)
+
+
+def newest_but_upgrades(store: EvidenceStore) -> str | None:
+    """The newest release that is not an upgrade's: that one is about a version no other release is about."""
+    latest = store.latest()
+    if latest is None or not is_upgrade(latest):
+        return latest
+    there = [name for name in store.releases() if not is_upgrade(name)]
+    return max(there, key=lambda name: _sealed(store, name), default=None)
+
+
+def _sealed(store: EvidenceStore, release: str) -> float:
+    """When a plan of it was written last."""
+    plans = (store.release(release, engine).plan_path for engine in store.engines(release))
+    return max((path.stat().st_mtime for path in plans if path.exists()), default=0.0)
