@@ -8,7 +8,11 @@ quoted, or it would be needed at once.
 
 from __future__ import annotations
 
+import ast
+from collections.abc import Mapping
+from functools import cache
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -83,56 +87,18 @@ if TYPE_CHECKING:
     from certification_pipeline.report.upgrade import state_table as state_table
     from certification_pipeline.report.upgrade import upgrade_markdown as upgrade_markdown
 
-_ROOMS = {
-    "certification_pipeline.evidence.markdown": "markdown",
-    "certification_pipeline.evidence.schema": "ARTIFACTS",
-    "certification_pipeline.evidence.stores.opening": "open_store",
-    "certification_pipeline.evidence.stores.remote": "measure",
-    "certification_pipeline.families.plan": "PlanError",
-    "certification_pipeline.gates.decide": (
-        "write_evidence_bundle write_report write_strategy_bundle write_suite write_summary"
-    ),
-    "certification_pipeline.gates.families": "verification_of",
-    "certification_pipeline.gates.publish": "WHOLE of_a_part publish",
-    "certification_pipeline.gates.transfer.push": "push",
-    "certification_pipeline.gates.transfer.remote_chain": "refuse_evidence",
-    "certification_pipeline.gates.verification": "read_plan",
-    "certification_pipeline.harness.engines.environment": "EngineUnavailable",
-    "certification_pipeline.harness.events": "FamilyFinished OnEvent RunEvent",
-    "certification_pipeline.harness.services.provider": "ServiceError",
-    "certification_pipeline.harness.worker": "HARNESS_LOG",
-    "certification_pipeline.harness.workshop": "MissingEngine",
-    "certification_pipeline.orchestration.chained": "chained",
-    "certification_pipeline.orchestration.decided": "Recomputed decided",
-    "certification_pipeline.orchestration.dossier": "check_of dossier",
-    "certification_pipeline.orchestration.events": "log_to",
-    "certification_pipeline.orchestration.kept": "Judged hour_of judge judge_if_any",
-    "certification_pipeline.orchestration.pruning": "prune",
-    "certification_pipeline.orchestration.render": (
-        "Metadata cells_metadata evidence_link figures file_paths matrix page table what_to_do"
-    ),
-    "certification_pipeline.orchestration.shown": "shown",
-    "certification_pipeline.pipeline.calibrate": "Asked calibrate",
-    "certification_pipeline.pipeline.cells": "run_cells",
-    "certification_pipeline.pipeline.families": "run_family",
-    "certification_pipeline.pipeline.notices": "Passed notify_once tell",
-    "certification_pipeline.pipeline.releases": "alone reopen_release seal_plans",
-    "certification_pipeline.pipeline.upgrades.certify": "certify_upgrade",
-    "certification_pipeline.report.loading": "load_release load_subject",
-    "certification_pipeline.report.pages": "write_pages",
-    "certification_pipeline.report.release": "Selection SubjectView",
-    "certification_pipeline.report.tables": "why",
-    "certification_pipeline.report.tally": "WORD",
-    "certification_pipeline.report.upgrade": (
-        "UPGRADE_PAGE Upgrade regressions_table state_table upgrade_markdown"
-    ),
-    "pandas": "DataFrame",
-}
-_ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names.split()}
+
+@cache
+def _room_of() -> Mapping[str, str]:
+    """Name -> room, read from the one list there is: the imports above, as the type checker reads them."""
+    tree = ast.parse(Path(__file__).read_text(encoding="utf-8"))
+    (block,) = (node for node in tree.body if isinstance(node, ast.If))
+    imports = (node for node in block.body if isinstance(node, ast.ImportFrom))
+    return {alias.name: str(node.module) for node in imports for alias in node.names}
 
 
 def __getattr__(name: str) -> object:
     """What a room offers. Raises ``AttributeError`` for what is not named above."""
-    if name not in _ROOM_OF:
+    if name not in _room_of():
         raise AttributeError(name)
-    return getattr(import_module(_ROOM_OF[name]), name)
+    return getattr(import_module(_room_of()[name]), name)

@@ -249,6 +249,21 @@ def test_a_name_in_evidence_is_text_in_a_page(site: Site) -> None:
     assert quote(made.name) in page
 
 
+def test_what_a_summary_says_is_text_in_a_page(site: Site) -> None:
+    """Anybody who can write a file below the root may have written it."""
+    hostile = "<script>fetch('/graphql')</script>"
+    summary = site.release / "dlt" / "release_summary.json"
+    before = summary.read_bytes()
+    summary.write_text(json.dumps({"outcome": hostile, "subject": {"version": hostile}}))
+    try:
+        pages = [site.get(path).body.decode() for path in ("/evidence/", "/evidence/releases/r1/")]
+    finally:
+        summary.write_bytes(before)
+    for page in pages:
+        assert "<script" not in page
+        assert page.count("&lt;script&gt;") == 2
+
+
 @given(
     st.text(max_size=40)
     | st.lists(st.sampled_from(["..", ".", "", "releases", "r1", "/", "\\", "a"])).map("/".join)

@@ -1,14 +1,19 @@
-"""The pages that list evidence: releases newest first, what people take away from one, a directory."""
+"""The pages that list evidence: releases newest first, what people take away from one, a directory.
+
+Names and what summaries say come from files that anybody may have edited: the templates escape all of it.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from html import escape
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from certification_pipeline.evidence import layout
 from certification_pipeline.orchestration.downloads.files import Entry, Found, RefusedError, read
@@ -36,91 +41,120 @@ class Said(NamedTuple):
     version: str
     outcome: str
 
+    @property
+    def mark(self) -> str:
+        """A character for the outcome."""
+        return _MARK.get(self.outcome, "?")
+
+    @property
+    def colour(self) -> str:
+        """The class of the style sheet."""
+        return self.outcome if self.outcome in _MARK else "cantTell"
+
+
+class _Release(NamedTuple):
+    """A row of the first page."""
+
+    name: str
+    latest: bool
+    said: tuple[Said, ...]
+    changed: str
+
+
+class _Taken(NamedTuple):
+    """Something people take away."""
+
+    href: str
+    title: str
+    about: str
+
+
+class _Engine(NamedTuple):
+    """One engine of a release."""
+
+    name: str
+    said: Said | None
+    files: tuple[_Taken, ...]
+
+
+class _Listed(NamedTuple):
+    """A row of a directory."""
+
+    href: str
+    title: str
+    size: str
+    changed: str
+
 
 def releases_page(root: Path) -> str:
     """All releases, newest first."""
-    there = _directories(root, ("releases",))
+    there = _directories(root, (layout.RELEASES,))
     newest = sorted(there, key=lambda entry: entry.modified, reverse=True)
-    latest = _latest(root)
-    rows = [
-        (
-            f'<a href="releases/{quote(entry.name)}/">{escape(entry.name)}</a>'
-            + (" <b>latest</b>" if entry.name == latest else ""),
-            "<br>".join(_verdict(said) for said in _said(root, entry.name)) or "not decided",
-            _when(entry.modified),
-            f'<a href="archives/{quote(entry.name)}.zip" download>zip</a>',
-        )
-        for entry in newest[:MOST_RELEASES]
+    latest = (_text(root, (layout.LATEST,)) or "").strip()
+    shown = [
+        _Release(one.name, one.name == latest, tuple(_said(root, one.name)), _when(one.modified))
+        for one in newest[:MOST_RELEASES]
     ]
-    more = len(newest) - len(rows)
-    older = f'<p><a href="releases/">{more} more releases</a></p>' if more > 0 else ""
-    empty = "" if rows else "<p>No release yet: materialize all, or <code>certify run</code>.</p>"
-    also = [entry.name for entry in _directories(root, ()) if entry.name != "releases"]
-    links = " · ".join(f'<a href="{quote(name)}/">{escape(name)}/</a>' for name in also)
-    body = _table(("release", "verdict", "changed (UTC)", "all of it"), rows) if rows else ""
-    return _page("Evidence", f"{empty}{body}{older}<p>{links}</p>", up='<a href="/">Dagster</a>')
+    also = [entry.name for entry in _directories(root, ()) if entry.name != layout.RELEASES]
+    return _page("releases", releases=shown, older=len(newest) - len(shown), also=also)
 
 
 def release_page(root: Path, release_id: str, entries: Sequence[Entry]) -> str:
     """What people take away from a release, then its files."""
-    names = {entry.name for entry in entries}
     name = quote(release_id)
-    main = [
-        ("report.html", "report.html", "the whole release for people, in one file"),
-        (
+    report = _Taken("report.html", "report.html", "the whole release for people, in one file")
+    whole = [
+        *([report] if any(entry.name == report.title for entry in entries) else []),
+        _Taken(
             f"../../archives/{name}.zip",
             f"{release_id}.zip",
             "all files, to hand on: certify verify reads them",
         ),
-        (f"../../exports/{name}.junit.xml", "JUnit XML", "a test a cell, and the release gate"),
-        (f"../../exports/{name}.ctrf.json", "CTRF", "the same as ctrf.io"),
+        _Taken(f"../../exports/{name}.junit.xml", "JUnit XML", "a test a cell, and the release gate"),
+        _Taken(f"../../exports/{name}.ctrf.json", "CTRF", "the same as ctrf.io"),
     ]
-    rows = [
-        _take(href, title, about) for href, title, about in main if title != "report.html" or title in names
-    ]
-    parts = [f"<h2>Take away</h2>{_table(('what', '', 'is'), rows)}"]
     said = {one.engine: one for one in _said(root, release_id)}
-    for engine in (entry.name for entry in entries if entry.is_directory):
-        there = {entry.name for entry in _directory(root, ("releases", release_id, engine))}
-        mine = [_take(f"{quote(engine)}/{file}", file, about) for file, about in _TAKE if file in there]
-        verdict = _verdict(said[engine]) if engine in said else f"{escape(engine)}: not decided"
-        link = f'<a href="{quote(engine)}/">all files of {escape(engine)}</a>'
-        parts.append(f"<h2>{verdict}</h2>{_table(('what', '', 'is'), mine)}<p>{link}</p>")
-    parts.append(f"<h2>Files</h2>{_listing(entries)}")
-    return _page(f"Release {escape(release_id)}", "".join(parts), up='<a href="../../">all releases</a>')
+    engines = [
+        _Engine(entry.name, said.get(entry.name), tuple(_take_away(root, release_id, entry.name)))
+        for entry in entries
+        if entry.is_directory
+    ]
+    return _page("release", release_id=release_id, whole=whole, engines=engines, files=_listing(entries))
 
 
 def directory_page(parts: Sequence[str], entries: Sequence[Entry]) -> str:
     """A plain listing."""
-    return _page(escape("/".join(parts)), _listing(entries), up='<a href="../">up</a>')
+    return _page("directory", path="/".join(parts), files=_listing(entries))
 
 
 def refused_page(message: str) -> str:
     """Why there is nothing to see."""
-    return _page("Not here", f"<p>{escape(message)}.</p>", up=f'<a href="{EVIDENCE}/">all evidence</a>')
+    return _page("refused", message=message, evidence=EVIDENCE)
 
 
-def _take(href: str, title: str, about: str) -> tuple[str, str, str]:
-    save = f'<a href="{href}?download=1">download</a>'
-    return f'<a href="{href}">{escape(title)}</a>', save, escape(about)
+def _take_away(root: Path, release_id: str, engine: str) -> Iterator[_Taken]:
+    there = {entry.name for entry in _directory(root, (layout.RELEASES, release_id, engine))}
+    for file, about in _TAKE:
+        if file in there:
+            yield _Taken(f"{quote(engine)}/{file}", file, about)
 
 
-def _listing(entries: Sequence[Entry]) -> str:
-    rows = [
-        (
-            f'<a href="{quote(entry.name)}{"/" if entry.is_directory else ""}">{escape(entry.name)}'
-            f"{'/' if entry.is_directory else ''}</a>",
+def _listing(entries: Sequence[Entry]) -> list[_Listed]:
+    """Directories first."""
+    return [
+        _Listed(
+            quote(entry.name) + "/" * entry.is_directory,
+            entry.name + "/" * entry.is_directory,
             "" if entry.is_directory else _size(entry.size),
             _when(entry.modified),
         )
         for entry in sorted(entries, key=lambda entry: (not entry.is_directory, entry.name))
     ]
-    return _table(("name", "size", "changed (UTC)"), rows) if rows else "<p>Nothing.</p>"
 
 
 def _said(root: Path, release_id: str) -> Iterator[Said]:
-    for engine in _directories(root, ("releases", release_id)):
-        text = _text(root, ("releases", release_id, engine.name, layout.RELEASE_SUMMARY))
+    for engine in _directories(root, (layout.RELEASES, release_id)):
+        text = _text(root, (layout.RELEASES, release_id, engine.name, layout.RELEASE_SUMMARY))
         try:
             found = json.loads(text) if text else None
         except ValueError:
@@ -129,18 +163,6 @@ def _said(root: Path, release_id: str) -> Iterator[Said]:
             subject = found.get("subject")
             version = subject.get("version", "") if isinstance(subject, dict) else ""
             yield Said(engine.name, str(version), str(found.get("outcome", "unreadable")))
-
-
-def _verdict(said: Said) -> str:
-    mark = _MARK.get(said.outcome, "?")
-    version = f" {escape(said.version)}" if said.version else ""
-    colour = said.outcome if said.outcome in _MARK else "cantTell"
-    outcome = f'<span class="{colour}">{mark} {escape(said.outcome)}</span>'
-    return f"{outcome} {escape(said.engine)}{version}"
-
-
-def _latest(root: Path) -> str:
-    return (_text(root, (layout.LATEST,)) or "").strip()
 
 
 def _text(root: Path, parts: tuple[str, ...]) -> str | None:
@@ -169,18 +191,11 @@ def _directory(root: Path, parts: tuple[str, ...]) -> list[Entry]:
     return found
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """``rows`` are HTML already."""
-    heads = "".join(f"<th>{escape(name)}</th>" for name in head)
-    lines = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows)
-    return f"<table><thead><tr>{heads}</tr></thead><tbody>{lines}</tbody></table>"
-
-
-def _size(size: int) -> str:
+def _size(size: float) -> str:
     for unit in ("B", "KiB", "MiB"):
         if size < 1024:  # noqa: PLR2004 - what a kibibyte is
             return f"{size:.0f} {unit}"
-        size /= 1024  # type: ignore[assignment]
+        size /= 1024
     return f"{size:.1f} GiB"
 
 
@@ -188,22 +203,16 @@ def _when(seconds: float) -> str:
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M}"
 
 
-def _page(title: str, body: str, *, up: str) -> str:
-    return (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
-        f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{_STYLE}</style></head>'
-        f"<body><nav>{up}</nav><h1>{title}</h1>{body}</body></html>"
+def _page(name: str, **given: object) -> str:
+    return _environment().get_template(f"{name}.html.j2").render(given)
+
+
+@cache
+def _environment() -> Environment:
+    return Environment(
+        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
-
-
-_STYLE = (
-    "body{font:15px/1.5 system-ui,sans-serif;max-width:62rem;margin:2rem auto;padding:0 1rem;"
-    "color:#1b1f24;background:#fff}h1{font-size:1.5rem;overflow-wrap:anywhere}h2{font-size:1.1rem;margin-top:2rem}"
-    "table{border-collapse:collapse;width:100%}th,td{text-align:left;padding:.3rem .8rem .3rem 0;"
-    "border-bottom:1px solid #d8dee4;vertical-align:top}"
-    "th:first-child{width:40%}th:nth-child(2){width:20%}th{font-weight:600;color:#57606a}"
-    "td:nth-child(2),td:nth-child(3){color:#57606a}a{color:#0b57d0;text-decoration:none}a:hover{text-decoration:underline}"
-    ".passed{color:#116329}.failed{color:#b42318;font-weight:600}.cantTell{color:#8a5a00}.untested,.inapplicable{color:#57606a}"
-    "@media(prefers-color-scheme:dark){body{color:#e6edf3;background:#0d1117}a{color:#6cb6ff}"
-    "th,td{border-color:#30363d}.passed{color:#57ab5a}.failed{color:#ff7b72}.cantTell{color:#d4a72c}}"
-)
