@@ -100,7 +100,7 @@ def main(home: Path) -> None:
     workspace = home / "older_workspace.yaml"
     target = {"relative_path": str(here), "location_name": LOCATION, "attribute": "defs"}
     workspace.write_text(json.dumps({"load_from": [{"python_file": target}]}))
-    command = create_dagster_cli()
+    command = create_dagster_cli()  # type: ignore[no-untyped-call]
     for release in ("green", "red"):
         tags = json.dumps({"certification/release": release})
         words = ["job", "execute", "-f", str(here), "-a", "defs", "-j", "full_certification", "--tags", tags]

@@ -73,16 +73,16 @@ def lost(before: History, after: History, *, cursors: bool = True) -> Iterator[s
     for name, on in before.schedules.items():
         if after.schedules[name] is not on:
             yield f"schedule {name}: was {'on' if on else 'off'}"
-    for name, (on, cursor) in before.sensors.items():
-        found_on, found = after.sensors[name]
-        if found_on is not on or (cursors and found != cursor):
-            yield f"sensor {name}: was {on}, {cursor}; is {found_on}, {found}"
+    for name, was in before.sensors.items():
+        found = after.sensors[name]
+        if found[0] is not was[0] or (cursors and found != was):
+            yield f"sensor {name}: was {was}; is {found}"
 
 
-def sensor_ticks(stack: Stack, name: str) -> list[str]:
-    """How its ticks ended, newest first."""
+def ended_ticks(stack: Stack, name: str) -> list[str]:
+    """How its ticks since the first ended, newest first."""
     state = stack.ask(SENSOR, s={**REPOSITORY, "sensorName": name})["sensorOrError"]["sensorState"]
-    return [tick["status"] for tick in state["ticks"]]
+    return [tick["status"] for tick in state["ticks"]][:-1]
 
 
 def _made(stack: Stack, key: str) -> list[str]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
 from tests.orchestration.conftest import SIZE
 from tests.orchestration.robust.conftest import eventually
 from tests.orchestration.upgrade.conftest import Upgraded
-from tests.orchestration.upgrade.shown import History, lost, seen, sensor_ticks
+from tests.orchestration.upgrade.shown import History, ended_ticks, lost, seen
 
 NARROW = {
     **SIZE,
@@ -82,7 +83,7 @@ def test_nothing_is_lost_by_an_upgrade_of_dagster_and_a_new_run_works_beside_it(
     assert stack.ledger() == ["after"]
     assert stack.cells("after")
     for sensor in ("red_gate", "decide_after_a_crash"):
-        ended = eventually(f"{sensor} goes on", lambda name=sensor: sensor_ticks(stack, name)[:-1])
+        ended = eventually(f"{sensor} goes on", partial(ended_ticks, stack, sensor))
         assert "FAILURE" not in ended, "its cursor is of an older version, and no reason to fail"
     after = seen(stack, before)
     assert not list(lost(before, after, cursors=False))
