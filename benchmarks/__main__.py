@@ -12,6 +12,7 @@ NAMES = (
     "help",
     "suite_scale",
     "scale",
+    "append_scale",
     "levels_scale",
     "dagster_overhead",
 )

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -20,7 +21,7 @@ from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
-from benchmarks.synthetic import ENGINE, START, SUBJECT, cells_of, decide, remembered_links
+from benchmarks.synthetic import ENGINE, START, SUBJECT, cells_of, decide
 from certification_pipeline.catalog.loading import load_catalog
 from certification_pipeline.evidence.exports.junit import junit_xml
 from certification_pipeline.evidence.provenance import stamp
@@ -30,6 +31,7 @@ from certification_pipeline.gates.certification_suite import certification_suite
 from certification_pipeline.gates.decide import read_matrix
 from certification_pipeline.gates.exported import exported
 from certification_pipeline.gates.levels.decision import decide_levels
+from certification_pipeline.gates.levels.facts import VARIABLE
 from certification_pipeline.gates.levels.reading import read_ledger
 from certification_pipeline.gates.release_summary import verify_release_summary
 from certification_pipeline.gates.verify.evidence import Asked, verify_evidence
@@ -122,9 +124,9 @@ def make_release(root: Path, cells: int) -> None:
 
 
 def make_ledger(root: Path, releases: int) -> None:
-    with remembered_links():
-        for day in range(releases):
-            decide(cells_of(root, f"r{day:05d}", LEDGER_CELLS, day), day)
+    os.environ[VARIABLE] = str(root.parent / "cache")
+    for day in range(releases):
+        decide(cells_of(root, f"r{day:05d}", LEDGER_CELLS, day), day)
 
 
 def step(kind: str, name: str, root: Path) -> None:

@@ -88,6 +88,11 @@ class ChainDir:
         entry, data = self._read(str(name), EvidenceChainEntry)
         return entry, leaf_hash(data)
 
+    def leaf(self, name: EntryName) -> Hash:
+        """The leaf hash of an entry's bytes, whatever they say; EvidenceError when they cannot be read."""
+        shown = f"{self.shown}/{name}"
+        return leaf_hash(read_no_follow(self.path / str(name), shown, layout.LARGEST_ARTIFACT))
+
     def head(self) -> EvidenceChainHead:
         """Read the head, as strictly."""
         return self._read(layout.CHAIN_HEAD, EvidenceChainHead)[0]

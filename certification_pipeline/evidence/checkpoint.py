@@ -52,11 +52,16 @@ def origin_of(engine: str) -> str:
 
 def make_checkpoint(engine: str, leaves: Sequence[Hash], signer: NoteSigner | None) -> Checkpoint:
     """The checkpoint over all entries of an engine's chain; without a signer it has no signature line."""
-    origin, root = origin_of(engine), tree_hash(leaves)
-    note = Note(f"{origin}\n{len(leaves)}\n{base64.b64encode(root).decode()}\n")
+    return checkpoint_over(engine, len(leaves), tree_hash(leaves), signer)
+
+
+def checkpoint_over(engine: str, size: int, root: Hash, signer: NoteSigner | None) -> Checkpoint:
+    """As :func:`make_checkpoint`, of a root that was worked out already."""
+    origin = origin_of(engine)
+    note = Note(f"{origin}\n{size}\n{base64.b64encode(root).decode()}\n")
     if signer is not None:
         note = note.signed(origin, signer)
-    return Checkpoint(origin, len(leaves), root, note)
+    return Checkpoint(origin, size, root, note)
 
 
 def parse_checkpoint(data: bytes, shown: str) -> Checkpoint:

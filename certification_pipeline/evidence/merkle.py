@@ -31,18 +31,34 @@ def node_hash(left: Hash, right: Hash) -> Hash:
 
 def tree_hash(leaves: Sequence[Hash]) -> Hash:
     """The root over some leaf hashes, in linear time and logarithmic memory beside them (RFC 9162, 2.1.2)."""
-    stack: list[Hash] = []
+    return peak_root(peaks_of(leaves))
+
+
+def peaks_of(leaves: Sequence[Hash]) -> tuple[Hash, ...]:
+    """Roots of the perfect trees that ``leaves`` make, largest first: one for every 1-bit of their number."""
+    peaks: tuple[Hash, ...] = ()
     for number, leaf in enumerate(leaves):
-        stack.append(leaf)
-        while number & 1:
-            right = stack.pop()
-            stack[-1] = node_hash(stack[-1], right)
-            number >>= 1  # noqa: PLW2901 - as many merges as leaves before this one end in 1-bits
-    if not stack:
+        peaks = peaks_with(peaks, number, leaf)
+    return peaks
+
+
+def peaks_with(peaks: Sequence[Hash], size: int, leaf: Hash) -> tuple[Hash, ...]:
+    """Those of ``size`` leaves, and one leaf more. Reversed, ``peaks`` is the leaf's inclusion proof."""
+    stack = [*peaks, leaf]
+    while size & 1:
+        right = stack.pop()
+        stack[-1] = node_hash(stack[-1], right)
+        size >>= 1
+    return tuple(stack)
+
+
+def peak_root(peaks: Sequence[Hash]) -> Hash:
+    """The root over the leaves that make these perfect trees."""
+    if not peaks:
         return EMPTY_ROOT
-    root = stack.pop()
-    while stack:
-        root = node_hash(stack.pop(), root)
+    *rest, root = peaks
+    for left in reversed(rest):
+        root = node_hash(left, root)
     return root
 
 

@@ -24,6 +24,7 @@ from certification_pipeline.evidence.chain_dir import ChainDir, EntryName
 from certification_pipeline.evidence.checkpoint import Checkpoint
 from certification_pipeline.evidence.errors import EvidenceError, ProblemKind
 from certification_pipeline.evidence.index import ArtifactIndex
+from certification_pipeline.evidence.merkle import peaks_of
 from certification_pipeline.evidence.next_step import decide_again
 from certification_pipeline.evidence.note import NoteKey, NoteSigner
 from certification_pipeline.evidence.provenance import Provenance
@@ -36,6 +37,7 @@ from certification_pipeline.gates.chain_anchor import departure
 from certification_pipeline.gates.chain_checkpoint import SeenCheckpoint, see_checkpoint, settle, signature
 from certification_pipeline.gates.chain_files import chained_paths, changed_files, hashed, shown, undecided
 from certification_pipeline.gates.chain_links import ChainProblem, Links, Tampering, read_links
+from certification_pipeline.gates.chain_tail import Tail, forget_proof, keep_proof, read_tail
 from certification_pipeline.gates.chain_vouching import Signed, refuse_unvouched, unvouched
 from certification_pipeline.gates.families import VERIFIERS
 from certification_pipeline.gates.verification import Verifier
@@ -82,7 +84,8 @@ def append(
     """Chain all files of the release but its summary; no entry is added when its newest one holds them.
 
     The chain's checkpoint is made anew with it, signed by ``signer`` if there is one. ``trusted``: keys of
-    others whose signature on the checkpoint before vouches for the entries under it.
+    others whose signature on the checkpoint before vouches for the entries under it. Where the end of the
+    chain is proved (:mod:`chain_tail`), nothing before the last entry is read.
 
     Raises ``EvidenceError`` when its index or the chain's links do not verify, when it has no readable
     suite, when ``signer`` would sign over entries that nobody vouched for (:mod:`chain_vouching`), and
@@ -90,15 +93,15 @@ def append(
     """
     chain = ChainDir(store.root, directory.engine)
     with chain.turn():
-        links, seen = _sound_links(chain)
+        keys = (signer.public_key, *trusted) if signer is not None else ()
+        links, seen = _end(chain, directory.release_id, keys)
         suite, artifacts = _verified_files(directory)
-        if signer is not None:
-            keys = (signer.public_key, *trusted)
+        if isinstance(links, Links) and keys:
             refuse_unvouched(chain, links, seen, keys, directory.release_id)
-        same = _newest(links.entries).get(directory.release_id)
+        same = links.newest(directory.release_id)
         if same is not None and same.artifacts == artifacts:
-            return Appended(same, new=False, checkpoint=settle(chain, links, seen, signer))
-        last = links.entries[-1] if links.entries else None
+            return Appended(same, new=False, checkpoint=_settled(chain, links, seen, signer))
+        last = links.last if links.names else None
         suite = evaluated_again(directory, suite, verifiers)
         entry = EvidenceChainEntry(
             **provenance.header(EvidenceChainEntry, directory.release_id, suite.subject, suite.profile),
@@ -110,8 +113,9 @@ def append(
             chain_hash=GENESIS,
         ).sealed()
         chain.add(entry)
-        links = links.grown(entry)
-        return Appended(entry, new=True, checkpoint=settle(chain, links, seen, signer))
+        checkpoint = _settled(chain, links.grown(entry), seen, signer)
+        forget_proof(chain, links.root)
+        return Appended(entry, new=True, checkpoint=checkpoint)
 
 
 def sign(store: EvidenceStore, engine: str, signer: NoteSigner) -> Signed:
@@ -188,6 +192,22 @@ def verify(
     )
 
 
+def _end(chain: ChainDir, release_id: str, keys: Sequence[NoteKey]) -> tuple[Links | Tail, SeenCheckpoint]:
+    """What an append goes on from: the end of the chain where that is proved, else all of it."""
+    tail = read_tail(chain, release_id, keys)
+    return (tail, tail.seen) if tail is not None else _sound_links(chain)
+
+
+def _settled(
+    chain: ChainDir, links: Links | Tail, seen: SeenCheckpoint, signer: NoteSigner | None
+) -> Checkpoint:
+    """As :func:`settle`; then the proof is kept, so that the next append need not read what was read now."""
+    checkpoint = settle(chain, links, seen, signer)
+    before = links.before if isinstance(links, Tail) else peaks_of(links.leaves[:-1])
+    keep_proof(chain, len(links.names), links.root, before)
+    return checkpoint
+
+
 def _sound_links(chain: ChainDir) -> tuple[Links, SeenCheckpoint]:
     """Links and checkpoint, if nothing speaks against them but a writer that was killed before the end."""
     if chain.listing() == ((), ()):
@@ -230,10 +250,6 @@ def _verified_files(directory: SubjectDir) -> tuple[CertificationSuite, tuple[Ch
         remedy = f"If that change is meant, decide again: {again}"
         raise EvidenceError(str(directory.artifact_index_path), None, problem, remedy)
     return suite, tuple(hashed(directory, path) for path in paths)
-
-
-def _newest(entries: tuple[EvidenceChainEntry, ...]) -> dict[str, EvidenceChainEntry]:
-    return {entry.release_id: entry for entry in entries}
 
 
 def _notes(store: EvidenceStore, links: Links, engine: str, *, alone: bool) -> Iterator[str]:

@@ -8,16 +8,33 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from certification_pipeline.evidence import layout
 from certification_pipeline.evidence.artifact import Digest
-from certification_pipeline.evidence.chain import EvidenceChainHead
+from certification_pipeline.evidence.chain import EvidenceChainEntry, EvidenceChainHead
 from certification_pipeline.evidence.chain_dir import ChainDir
-from certification_pipeline.evidence.checkpoint import Checkpoint, make_checkpoint, origin_of
+from certification_pipeline.evidence.checkpoint import Checkpoint, checkpoint_over, origin_of
 from certification_pipeline.evidence.errors import EvidenceError, ProblemKind
 from certification_pipeline.evidence.merkle import Hash, tree_hash
 from certification_pipeline.evidence.note import NoteKey, NoteSigner
 from certification_pipeline.gates.chain_links import ChainProblem, Links, Tampering
+
+
+class Standing(Protocol):
+    """Where a chain stands: all of its links, or its end."""
+
+    @property
+    def last(self) -> EvidenceChainEntry:
+        """There must be one."""
+
+    @property
+    def head(self) -> EvidenceChainHead | None:
+        """As it was read."""
+
+    @property
+    def root(self) -> Hash:
+        """Of the Merkle tree."""
 
 
 @dataclass(frozen=True)
@@ -111,13 +128,13 @@ def signature(
     return ([ChainProblem(Tampering.UNSIGNED, path, said)], "") if keys else ([], said)
 
 
-def settle(chain: ChainDir, links: Links, seen: SeenCheckpoint, signer: NoteSigner | None) -> Checkpoint:
+def settle(chain: ChainDir, links: Standing, seen: SeenCheckpoint, signer: NoteSigner | None) -> Checkpoint:
     """Make checkpoint and head those of ``links``' last entry; to be called by the one writer.
 
     Nothing is written where they are. A checkpoint that others signed keeps their signatures, unless
     ``signer`` is to sign it and has not.
     """
-    last = links.entries[-1]
+    last = links.last
     checkpoint, digest = seen.checkpoint, seen.digest
     if (
         checkpoint is None
@@ -126,7 +143,7 @@ def settle(chain: ChainDir, links: Links, seen: SeenCheckpoint, signer: NoteSign
         or (signer is not None and not checkpoint.signed_by(signer.public_key))
         or seen.problems
     ):
-        checkpoint = make_checkpoint(chain.engine, links.leaves, signer)
+        checkpoint = checkpoint_over(chain.engine, last.sequence, links.root, signer)
         digest = chain.set_checkpoint(checkpoint)
     head = EvidenceChainHead.of(chain.engine, last, digest)
     if links.head != head:

@@ -64,11 +64,21 @@ class Links:
         """Of the Merkle tree over all of them; who verifies a ledger asks for each of its releases."""
         return tree_hash(self.leaves)
 
+    @property
+    def last(self) -> EvidenceChainEntry:
+        """The newest entry; there must be one."""
+        return self.entries[-1]
+
     @cached_property
     def unbroken(self) -> int:
         """How many entries there are from the first on without one that is missing or not sound."""
         breaks = (at for at, entry in enumerate(self.entries) if entry.sequence != at + 1)
         return next(breaks, len(self.entries))
+
+    def newest(self, release_id: str) -> EvidenceChainEntry | None:
+        """The release's newest entry."""
+        mine = (entry for entry in reversed(self.entries) if entry.release_id == release_id)
+        return next(mine, None)
 
     def grown(self, entry: EvidenceChainEntry) -> Links:
         """The links with one entry more, which was just written."""
@@ -158,7 +168,7 @@ def _walk(
             )
             yield ChainProblem(Tampering.ADDED, f"{chain.shown}/{same[-1]}", what)
         for name in same:
-            found = _sound(chain, name)
+            found = sound_by_itself(chain, name)
             if isinstance(found, ChainProblem):
                 yield found
             elif previous is not None and found[0].previous_chain_hash != previous:
@@ -171,7 +181,8 @@ def _walk(
         expected = number + 1
 
 
-def _sound(chain: ChainDir, name: EntryName) -> tuple[EvidenceChainEntry, Hash] | ChainProblem:
+def sound_by_itself(chain: ChainDir, name: EntryName) -> tuple[EvidenceChainEntry, Hash] | ChainProblem:
+    """An entry that is what it says, with its leaf hash; whether it follows on another is for the links."""
     path = f"{chain.shown}/{name}"
     try:
         entry, leaf = chain.entry_with_leaf(name)

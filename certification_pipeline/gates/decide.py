@@ -232,7 +232,9 @@ def write_summary(
         chain.append(
             EvidenceStore.holding(directory), directory, stamp(run_id), signer=signer, trusted=trusted
         )
-    summary = release_summary(directory, stamp(run_id), require=require, verifiers=VERIFIERS.remembering())
+    summary = release_summary(
+        directory, stamp(run_id), require=require, verifiers=VERIFIERS.remembering(), kept=True
+    )
     summary = directory.write(summary, markdown(summary))
     with _red_in_the_summary():
         believed = (*trusted, *([signer.public_key] if signer else []))

@@ -76,10 +76,12 @@ def release_summary(
     *,
     require: Collection[ItemName] = (),
     verifiers: Mapping[str, Verifier] = VERIFIERS,
+    kept: bool = False,
 ) -> ReleaseSummary:
     """Decide about the release from the files alone; reads only.
 
     ``require`` names evidence this release must not go without: a suite that did not require it is red.
+    ``kept``: as in :func:`see_chain`, for who has just chained the release.
     What the sealed plan does not call for and is not there is shown as untested and decides nothing.
     """
     rerun = rerun_release(directory.engine, directory.release_id)
@@ -100,7 +102,7 @@ def release_summary(
         again,
     )
     sealed = None if plan.blockers else read_plan(directory)
-    seen = see_chain(directory)
+    seen = see_chain(directory, kept=kept)
     evaluated = [plan, suite, index, _chain(SummaryItemName.MATRIX_CHAIN, seen, suite, required=True)]
     for family, chain in _FAMILY_CHAINS.items():
         there = (directory.path / layout.FAMILY_ARTIFACTS[family]).exists()

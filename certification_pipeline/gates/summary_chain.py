@@ -14,14 +14,16 @@ from certification_pipeline.evidence import layout
 from certification_pipeline.evidence.artifact import Blocker
 from certification_pipeline.evidence.canonical import render, sha256
 from certification_pipeline.evidence.chain import EvidenceChainEntry
-from certification_pipeline.evidence.chain_dir import EntryName
+from certification_pipeline.evidence.chain_dir import ChainDir, EntryName
 from certification_pipeline.evidence.errors import EvidenceError, ProblemKind
 from certification_pipeline.evidence.next_step import decide_again, mend_chain
 from certification_pipeline.evidence.store import EvidenceStore
 from certification_pipeline.evidence.subject_dir import SubjectDir
 from certification_pipeline.evidence.summary import ChainLink, SummaryItem, SummaryItemName
 from certification_pipeline.gates.chain import verify
+from certification_pipeline.gates.chain_files import changed_files
 from certification_pipeline.gates.chain_links import ChainProblem
+from certification_pipeline.gates.chain_tail import every_byte_proved, read_tail
 
 CHAINS: Mapping[SummaryItemName, tuple[str, ...]] = {
     SummaryItemName.MATRIX_CHAIN: (layout.PLAN, layout.REPORT, layout.SUITE),
@@ -58,9 +60,16 @@ class SeenChain:
         return ChainLink(sequence=self.entry.sequence, chain_hash=self.entry.chain_hash)
 
 
-def see_chain(directory: SubjectDir) -> SeenChain:
-    """Recompute the links of the whole chain and re-hash this release's files; reads only."""
+def see_chain(directory: SubjectDir, *, kept: bool = False) -> SeenChain:
+    """Recompute the links of the whole chain and re-hash this release's files; reads only.
+
+    ``kept``: where every byte of the chain is below the root that this user's last append found sound, none
+    is parsed again. Who verifies goes by nothing that was kept.
+    """
     store = EvidenceStore.holding(directory)
+    proved = _proved(store, directory) if kept else None
+    if proved is not None:
+        return SeenChain(directory, proved, tuple(changed_files(store, proved)))
     try:
         found = verify(store, directory.engine, release_id=directory.release_id, decisions=False)
     except EvidenceError as error:
@@ -70,6 +79,18 @@ def see_chain(directory: SubjectDir) -> SeenChain:
     links = [problem for problem in found.problems if not _is_of_a_release(problem)]
     absent = not mine and all(problem.path == f"{layout.CHAIN}/{directory.engine}" for problem in links)
     return SeenChain(directory, mine[-1] if mine else None, found.problems, missing=absent)
+
+
+def _proved(store: EvidenceStore, directory: SubjectDir) -> EvidenceChainEntry | None:
+    """The release's entry, when it is the last of a chain that is proved to its last byte."""
+    try:
+        chain = ChainDir(store.root, directory.engine)
+    except EvidenceError:  # said by who reads it whole
+        return None
+    tail = read_tail(chain, directory.release_id)
+    if tail is None or not every_byte_proved(chain, tail):
+        return None
+    return tail.newest(directory.release_id)
 
 
 def chain_item(
