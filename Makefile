@@ -50,10 +50,11 @@ test-all: $(READY) ## all tests, the slow ones too
 
 test-browser: $(READY) ## a night in Dagster as people see it, in the Chromium of this machine; five minutes
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --group browser
-	$(BIN)/pytest tests/orchestration/browser -m integration_live $(ARGS)
+	$(BIN)/pytest tests/orchestration/browser -m "integration_live and not docker" $(ARGS)
 
-test-docker: $(READY) ## the compose stack on a real Docker engine (as root it starts one); about ten minutes
-	$(BIN)/pytest tests/docker -m integration_live $(ARGS)
+test-docker: $(READY) ## the same on the compose stack, and all else that is tested of a stack, on a Docker engine
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --group browser
+	$(BIN)/pytest tests/docker tests/orchestration/browser tests/orchestration/robust -m docker $(ARGS)
 
 docker/.env: # with passwords nobody has to think of; never over one that is there
 	@umask 077; random() { head -c 24 /dev/urandom | od -An -tx1 | tr -d ' \n'; }; \

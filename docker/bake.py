@@ -14,13 +14,13 @@ def main(names: list[str]) -> int:
     """Exits 1 at the first engine that cannot be had: an image without it is not what was asked for."""
     catalog = load_catalog()
     for name in names:
-        if name not in catalog.engines:
+        try:
+            prepare(name, catalog.engine(name).driver, _tell)
+        except KeyError:
             sys.stderr.write(
                 f"ENGINES: there is no engine {name!r}; there are: {', '.join(catalog.engines)}\n"
             )
             return 2
-        try:
-            prepare(name, catalog.engines[name].driver, _tell)
         except EngineUnavailable as error:
             sys.stderr.write(f"ENGINES: {error}\n")
             return 1

@@ -6,6 +6,8 @@ import os
 
 import pytest
 
+pytest_plugins = ("tests.orchestration.stacks.fixtures",)
+
 
 @pytest.fixture(autouse=True)
 def _no_certify_variables(monkeypatch: pytest.MonkeyPatch) -> None:

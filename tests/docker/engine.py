@@ -10,12 +10,14 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import docker
 import pytest
 from docker.errors import DockerException
+
+from tests.docker.programs import go_program
 
 STARTING_SECONDS = 60
 
@@ -92,9 +94,19 @@ def buildkit() -> dict[str, str]:
     return {**os.environ, "DOCKER_BUILDKIT": "1"}
 
 
+COMPOSE = "v2.35.1"
+"""The one that is built where there is none. Later ones build images with buildx alone."""
+
+
 def compose() -> list[str]:
-    """Compose v2; a skip without it."""
-    done = subprocess.run(["docker", "compose", "version"], capture_output=True, text=True, check=False)
-    if done.returncode:
-        pytest.skip("no Compose v2 (docker-compose-plugin)")
-    return ["docker", "compose"]
+    """Compose v2: the client's plugin, else one built from its module."""
+    for command in (["docker", "compose"], ["docker-compose"]):
+        with suppress(OSError):
+            done = subprocess.run(
+                [*command, "version", "--short"], capture_output=True, text=True, check=False
+            )
+            if done.returncode == 0 and not done.stdout.removeprefix("v").startswith("1."):
+                return command
+    module = "github.com/docker/compose/v2"
+    stamp = f"{module}/internal.Version"
+    return [str(go_program("docker-compose", f"{module}/cmd", COMPOSE, stamp=stamp))]

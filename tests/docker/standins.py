@@ -12,11 +12,12 @@ from docker.errors import APIError, ImageNotFound
 
 from tests.docker.engine import buildkit, client_with_buildkit
 from tests.docker.files import DOCKER, service, variables
+from tests.docker.programs import go_program
 
 ROOT = DOCKER.parent
 IMAGES = Path(__file__).parent / "images"
 BASE = str(variables((DOCKER / "compose.yaml").read_text())["BASE"])
-OURS = "certification-pipeline:minutely"
+OURS = "certification-pipeline:tests"
 CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 
 
@@ -25,8 +26,8 @@ def make_images(client: docker.DockerClient, scratch: Path) -> None:
     if not _there(client, BASE):
         _base(client, scratch)
     # First what is ours: whatever is wrong with it is told before anything else is made.
-    _build(DOCKER / "Dockerfile", "certification-pipeline:0.1.0", ROOT, package_sources=True)
-    _build(IMAGES / "code.Dockerfile", OURS, IMAGES)
+    build_shipped("certification-pipeline:0.1.0")
+    _build(IMAGES / "code.Dockerfile", OURS, ROOT / "tests")
     postgres, store = str(service("postgres")["image"]), str(service("store")["image"])
     if not _there(client, postgres):
         _build(IMAGES / "postgres.Dockerfile", postgres, IMAGES)
@@ -56,26 +57,34 @@ def _base(client: docker.DockerClient, scratch: Path) -> None:
     trusted = f"--customize-hook=upload {CERTIFICATES} {CERTIFICATES}"
     subprocess.run(["mmdebstrap", "--variant=minbase", packages, trusted, "bookworm", tar], check=True)
     repository, tag = BASE.split(":")
-    client.images.import_image_from_file(str(tar), repository=repository, tag=tag)
+    client.api.import_image_from_file(str(tar), repository=repository, tag=tag)
     tar.unlink()
 
 
-def _build(file: Path, tag: str, context: Path, *, package_sources: bool = False) -> None:
-    command = [client_with_buildkit(), "build", "--network=host", "--quiet", f"--file={file}", f"--tag={tag}"]
-    if package_sources and Path("/etc/pip.conf").exists():
-        command += ["--secret=id=pip_conf,src=/etc/pip.conf"]
+def build_shipped(tag: str, **arguments: str) -> None:
+    """``docker/Dockerfile`` with these build arguments, from where this machine has its packages."""
+    words = [f"--build-arg={name}={value}" for name, value in arguments.items()]
+    for name, path in (("pip_conf", "/etc/pip.conf"), ("uv_toml", "/etc/uv/uv.toml")):
+        if Path(path).exists():
+            words.append(f"--secret=id={name},src={path}")
+    _build(DOCKER / "Dockerfile", tag, ROOT, *words)
+
+
+def _build(file: Path, tag: str, context: Path, *words: str) -> None:
+    command = [client_with_buildkit(), "build", "--network=host", f"--file={file}", f"--tag={tag}", *words]
     done = subprocess.run(
-        [*command, str(context)], env=buildkit(), capture_output=True, text=True, check=False
+        [*command, "--progress=plain", str(context)],
+        env=buildkit(),
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
 
 
 def _store(tag: str, scratch: Path) -> None:
-    if (go := shutil.which("go")) is None:
-        pytest.skip(f"{tag} cannot be pulled, and there is no go to build it from its module")
     name, version = tag.rsplit("/", maxsplit=1)[-1].split(":")
-    program = f"github.com/versity/{name}/cmd/{name}@{version}"
-    env = {**buildkit(), "GOBIN": str(scratch), "CGO_ENABLED": "0"}
-    subprocess.run([go, "install", "-trimpath", "-ldflags=-s -w", program], env=env, check=True)
+    program = go_program(name, f"github.com/versity/{name}/cmd/{name}", version)
+    shutil.copy(program, scratch / name)
     shutil.copy(IMAGES / "store.Dockerfile", scratch)
     _build(scratch / "store.Dockerfile", tag, scratch)

@@ -161,7 +161,9 @@ def test_the_example_names_every_variable_and_its_default() -> None:
         if re.fullmatch(r"#?[A-Z_]+=.*", line)
     )
     assert shown == {
-        name: default or "" for name, default in variables((DOCKER / "compose.yaml").read_text()).items()
+        name: default or ""
+        for file in ("compose.yaml", "secrets.yaml")
+        for name, default in variables((DOCKER / file).read_text()).items()
     }
 
 

@@ -57,7 +57,11 @@ def test_it_serves_the_location_that_compose_serves() -> None:
 
 
 def test_its_health_check_is_the_one_that_notices_a_failed_import() -> None:
-    assert _location()["readinessProbe"]["exec"]["command"] == service("code")["healthcheck"]["test"][1:]
+    probe = _location()["startupProbe"]
+    assert probe["enabled"] is True
+    assert probe["exec"]["command"] == service("code")["healthcheck"]["test"][1:]
+    # The chart copies a readiness probe with a command as it is: with `enabled`, which Kubernetes refuses.
+    assert "exec" not in _location().get("readinessProbe", {})
 
 
 def test_every_setting_it_makes_is_one_that_runs_take() -> None:
@@ -71,7 +75,11 @@ def test_nothing_begins_a_run_again_by_itself() -> None:
     assert _run()["jobSpecConfig"]["backoffLimit"] == 0
     assert _run()["podSpecConfig"]["restartPolicy"] == "Never"
     assert VALUES["dagsterDaemon"]["runRetries"] == docker["run_retries"] == {"enabled": False}
-    assert VALUES["dagsterDaemon"]["runMonitoring"]["maxResumeRunAttempts"] == 0
+    monitored = VALUES["dagsterDaemon"]["runMonitoring"]
+    assert monitored["maxResumeRunAttempts"] == 0
+    assert monitored["cancelTimeoutSeconds"] == docker["run_monitoring"]["cancel_timeout_seconds"]
+    slots = docker["run_monitoring"]["free_slots_after_run_end_seconds"]
+    assert monitored["freeSlotsAfterRunEndSeconds"] == slots
     assert docker["run_monitoring"].get("max_resume_run_attempts", 0) == 0
     assert (
         _run()["podSpecConfig"]["terminationGracePeriodSeconds"]

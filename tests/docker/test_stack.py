@@ -1,40 +1,32 @@
-"""The compose stack for real: a schedule's tick, a run in a container of its own, and what remains of it."""
+"""What only containers can get wrong; the rest of the stack: tests/orchestration/robust and browser."""
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import docker
 import pytest
 
-from certification_pipeline.evidence.report import CertificationReport
 from certification_pipeline.evidence.store import EvidenceStore
-from certification_pipeline.evidence.summary import ReleaseSummary
-from tests.docker.conftest import SMALL
-from tests.docker.stack import Stack, eventually
 from tests.docker.standins import OURS
+from tests.orchestration.stacks.compose import KEY, ComposeStack
+from tests.orchestration.stacks.size import SIZE
+from tests.orchestration.stacks.stack import certify, eventually
 
-pytestmark = pytest.mark.integration_live
+pytestmark = [pytest.mark.integration_live, pytest.mark.docker]
 
-RELEASE = "minutely"
-"""What the tests' schedule calls its release."""
-CELLS = SMALL["CERTIFY_SCENARIOS"].split(",")
-"""One strategy on one route: as many cells as scenarios."""
+RELEASE = "contained"
 
 
-def _certify(*words: str, **env: str) -> subprocess.CompletedProcess[str]:
-    """The command line on this machine, outside of every container."""
-    return subprocess.run(
-        [sys.executable, "-m", "certification_pipeline.cli", *words],
-        env={**os.environ, **env},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+class Certified(NamedTuple):
+    """A run that has ended, and its evidence as it was then."""
+
+    run_id: str
+    tags: dict[str, str]
+    evidence: Path
+    public_key: Path
 
 
 def _in_the_image(client: docker.DockerClient, command: str, **env: str) -> tuple[int, str]:
@@ -47,18 +39,15 @@ def _in_the_image(client: docker.DockerClient, command: str, **env: str) -> tupl
 
 
 @pytest.fixture(scope="module")
-def scheduled(stack: Stack) -> dict[str, Any]:
-    """The run that the schedule's first tick began, ended."""
-    begun = eventually(
-        lambda: stack.launched("connector_certification", **{"certification/release": RELEASE}), "a tick"
-    )
-    return stack.ended(begun["runId"])
-
-
-@pytest.fixture(scope="module")
-def evidence(stack: Stack, scheduled: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    assert scheduled["runId"]
-    return stack.copy_evidence(tmp_path_factory.mktemp("outside"))
+def certified(compose_stack: ComposeStack, tmp_path_factory: pytest.TempPathFactory) -> Certified:
+    compose_stack.switch("push_after_success", on=True)
+    run = compose_stack.launch(RELEASE, config={**SIZE, "routes": ["postgres_to_sqlite"]})
+    assert compose_stack.ended(run) == "SUCCESS", compose_stack.messages(run)
+    outside = tmp_path_factory.mktemp("outside")
+    compose_stack.store.root.rename(outside / "evidence")
+    public = outside / "signing.pub"
+    public.write_text(compose_stack.certify("keys", "export", KEY))
+    return Certified(run, compose_stack.tags(run), outside / "evidence", public)
 
 
 def test_a_location_that_does_not_import_is_not_healthy(images: docker.DockerClient) -> None:
@@ -69,7 +58,7 @@ def test_a_location_that_does_not_import_is_not_healthy(images: docker.DockerCli
     code, said = _in_the_image(images, serve + answers + check, CERTIFY_ROWS="many")
     assert "answers" in said
     assert code == 1, said
-    assert "CERTIFY_ROWS" in said.splitlines()[-1] or "CERTIFY_ROWS" in said
+    assert "CERTIFY_ROWS" in said
     assert _in_the_image(images, serve + answers + check)[0] == 0
     # As the stack starts it there is no such server at all: it ends, and says why.
     shipped = "exec dagster api grpc -h 0.0.0.0 -p 4000 -m certification_pipeline.definitions"
@@ -78,101 +67,91 @@ def test_a_location_that_does_not_import_is_not_healthy(images: docker.DockerCli
     assert "CERTIFY_ROWS" in said
 
 
-def test_nothing_runs_as_root_or_with_capabilities(stack: Stack) -> None:
-    ours = [c for c in stack.client.containers.list() if OURS in c.image.tags]
-    assert len(ours) >= 3, "webserver, daemon, code location, and a run if there is one"
-    for container in ours:
-        code, said = container.exec_run(["sh", "-c", "id -u; grep CapEff /proc/self/status"])
+def test_a_secret_file_that_cannot_be_read_is_named(images: docker.DockerClient) -> None:
+    missing = {"AWS_SECRET_ACCESS_KEY_FILE": "/run/secrets/none"}
+    code, said = _in_the_image(images, "true", **missing)
+    assert code == 2
+    assert "AWS_SECRET_ACCESS_KEY_FILE: /run/secrets/none cannot be read by user 10001" in said
+
+
+def test_nothing_runs_as_root_or_with_capabilities(compose_stack: ComposeStack) -> None:
+    for name in ("code", "webserver", "daemon"):
+        code, said = compose_stack.container(name).exec_run(
+            ["sh", "-c", "id -u; grep CapEff /proc/self/status"]
+        )
         assert code == 0
         assert said.split() == [b"10001", b"CapEff:", b"0000000000000000"]
 
 
-def test_a_tick_begins_a_run_in_a_container_that_is_gone_when_it_has_ended(
-    stack: Stack, scheduled: dict[str, Any]
+def test_secrets_that_come_as_files_are_in_no_containers_settings(compose_stack: ComposeStack) -> None:
+    """That they arrive, everything else here shows: nothing works without them."""
+    for name in ("postgres", "store", "code", "webserver", "daemon"):
+        shown = str(compose_stack.container(name).attrs)
+        assert "_FILE=/run/secrets/" in shown
+        for secret in compose_stack.secrets.values():
+            assert secret not in shown, name
+
+
+def test_a_run_has_a_container_that_is_gone_when_it_has_ended(
+    compose_stack: ComposeStack, certified: Certified
 ) -> None:
-    assert scheduled["tags"]["dagster/schedule_name"] == "minutely_connector_certification"
-    assert scheduled["tags"]["dagster/image"] == OURS
-    assert scheduled["status"] == "SUCCESS", stack.said_by(scheduled["runId"])[-3000:]
-    container = scheduled["tags"]["docker/container_id"]
-
-    def gone() -> bool | None:
-        return container not in {each.id for each in stack.runs()} or None
-
-    eventually(gone, "its container is removed")
+    assert certified.tags["dagster/image"] == OURS
+    container = certified.tags["docker/container_id"]
+    gone = lambda: container not in {each.id for each in compose_stack.workers()}  # noqa: E731
+    eventually("its container is removed", gone)
 
 
-def test_its_evidence_verifies_outside_of_the_containers(evidence: Path) -> None:
-    directory = EvidenceStore(evidence).release(RELEASE, "reference")
-    assert directory.read(directory.report_path, CertificationReport).total_cases == len(CELLS)
-    honest = _certify("verify", str(evidence), "--part")
+def test_what_is_signed_in_a_container_verifies_outside_by_its_public_key(
+    certified: Certified, tmp_path: Path
+) -> None:
+    def verified(key: Path) -> subprocess.CompletedProcess[str]:
+        words = ("verify", str(certified.evidence), "--part", "--release-id", RELEASE, "--key", str(key))
+        return certify(*words)
+
+    honest = verified(certified.public_key)
     assert honest.returncode == 0, honest.stdout + honest.stderr
-    (cell, *_) = sorted((directory.path / "cells").glob("*.json"))
-    cell.write_text(cell.read_text().replace('"passed"', '"failed"', 1))
-    touched = _certify("verify", str(evidence), "--part")
-    assert touched.returncode == 1
-    assert cell.name in touched.stdout + touched.stderr
+    another = tmp_path / "another.pem"
+    assert certify("keys", "new", str(another)).returncode == 0
+    (tmp_path / "another.pub").write_text(certify("keys", "export", str(another)).stdout)
+    assert verified(tmp_path / "another.pub").returncode == 1, "signed, and by somebody else"
 
 
 def test_its_chain_is_in_the_store_and_verifies_from_there(
-    stack: Stack, scheduled: dict[str, Any], tmp_path: Path
+    compose_stack: ComposeStack, certified: Certified, tmp_path: Path
 ) -> None:
-    pushed = eventually(
-        lambda: stack.launched("push_evidence", **{"dagster/run_key": f"push-{scheduled['runId']}"}), "a push"
-    )
-    assert stack.ended(pushed["runId"])["status"] == "SUCCESS", stack.said_by(pushed["runId"])[-3000:]
+    key = f"push-{certified.run_id}"
+    pushed = eventually("a push", lambda: list(compose_stack.runs(dagster__run_key=key)), 300)[0]
+    compose_stack.switch("push_after_success", on=False)
+    assert compose_stack.ended(pushed) == "SUCCESS", compose_stack.messages(pushed)
     away = {
-        "AWS_ENDPOINT_URL": f"http://{stack.address('store')}:7070",
+        "AWS_ENDPOINT_URL": f"http://{compose_stack.address('store')}:7070",
         "AWS_ALLOW_HTTP": "true",
         "AWS_REGION": "us-east-1",
         "AWS_ACCESS_KEY_ID": "certification",
-        "AWS_SECRET_ACCESS_KEY": "tests-only-2",
+        "AWS_SECRET_ACCESS_KEY": compose_stack.secrets["AWS_SECRET_ACCESS_KEY"],
     }
-    pulled = _certify("pull", "s3://certification/evidence", str(tmp_path / "pulled"), **away)
+    pulled = certify("pull", "s3://certification/evidence", str(tmp_path / "pulled"), **away)
     assert pulled.returncode == 0, pulled.stderr
-    assert EvidenceStore(tmp_path / "pulled").releases() == (RELEASE,)
-    assert _certify("verify", str(tmp_path / "pulled"), "--part").returncode == 0
-    wrong = _certify(
+    assert RELEASE in EvidenceStore(tmp_path / "pulled").releases()
+    checked = certify("verify", str(tmp_path / "pulled"), "--part", "--release-id", RELEASE)
+    assert checked.returncode == 0, checked.stdout
+    wrong = certify(
         "store", "status", "s3://certification/evidence", **{**away, "AWS_SECRET_ACCESS_KEY": "another"}
     )
     assert wrong.returncode == 3, "nobody can tell how chains stand that are not shown"
-    assert "tests-only-2" not in wrong.stdout + wrong.stderr
+    assert away["AWS_SECRET_ACCESS_KEY"] not in wrong.stdout + wrong.stderr
 
 
-def test_a_run_whose_container_is_killed_gets_its_verdict_and_keeps_what_it_had_done(
-    stack: Stack, scheduled: dict[str, Any], tmp_path: Path
-) -> None:
-    assert scheduled["runId"]
-    release = "killed"
-    begun = stack.ask(
-        'mutation { launchRun(executionParams: { selector: { repositoryLocationName: "certification", '
-        'repositoryName: "__repository__", pipelineName: "connector_certification" }, '
-        f'executionMetadata: {{ tags: [{{ key: "certification/release", value: "{release}" }}] }} }}) '
-        "{ __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message } } }"
-    )["launchRun"]
-    assert begun["__typename"] == "LaunchRunSuccess", begun
-    run_id = begun["run"]["runId"]
+@pytest.mark.parametrize("name", ["daemon", "webserver", "code"])
+def test_a_service_whose_process_dies_comes_back_by_itself(compose_stack: ComposeStack, name: str) -> None:
+    container = compose_stack.container(name)
+    # Everything but the container's first process, which ends when its child has.
+    container.exec_run(["sh", "-c", "kill -9 -1"])
 
-    def container() -> Any:
-        return next((c for c in stack.runs() if c.labels["dagster/run_id"] == run_id), None)
+    def again() -> bool:
+        container.reload()
+        state = container.attrs["State"]
+        return bool(container.attrs["RestartCount"] and state.get("Health", {}).get("Status") == "healthy")
 
-    worker = eventually(container, "its container")
-    eventually(lambda: worker.reload() or worker.status == "running" or None, "it runs")
-    for line in worker.logs(stream=True, follow=True):
-        if b"passed  postgres_to_sqlite" in line:
-            break
-    worker.kill()
-    ended = stack.ended(run_id)
-    assert ended["status"] == "FAILURE"
-    decided = eventually(
-        lambda: stack.launched("verdict", **{"certification/release": release}), "the verdict"
-    )
-    assert stack.ended(decided["runId"])["status"] == "FAILURE", "a release with cells missing is not green"
-    eventually(lambda: not stack.runs() or None, "nothing is left running")
-
-    directory = EvidenceStore(stack.copy_evidence(tmp_path)).release(release, "reference")
-    done = list((directory.path / "cells").glob("*.json"))
-    report = directory.read(directory.report_path, CertificationReport)
-    summary = directory.read(directory.summary_path, ReleaseSummary)
-    assert 1 <= len(done) < report.total_cases
-    assert summary.blockers
-    assert not list(directory.path.rglob("*.tmp"))
+    eventually(f"{name} is healthy again", again, compose_stack.patience)
+    eventually("the code location is loaded", compose_stack.loaded, compose_stack.patience)

@@ -2,6 +2,7 @@
 set -eu
 data=/var/lib/postgresql/data
 if [ ! -e "$data/PG_VERSION" ]; then
+  [ -z "${POSTGRES_PASSWORD_FILE:-}" ] || POSTGRES_PASSWORD="$(cat "$POSTGRES_PASSWORD_FILE")"
   printf %s "$POSTGRES_PASSWORD" > /tmp/password
   initdb --pgdata "$data" --encoding UTF8 --username "$POSTGRES_USER" --pwfile /tmp/password --auth-host scram-sha-256 --auth-local trust
   rm /tmp/password

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,8 @@ from typing import Any
 import pytest
 
 from certification_pipeline.catalog.vocabulary import Outcome
-from tests.orchestration.robust.conftest import Stack, eventually
+from tests.orchestration.stacks.size import SIZE
+from tests.orchestration.stacks.stack import LOCATION, Stack, eventually
 
 playwright = pytest.importorskip("playwright.sync_api", reason="make test-browser installs Playwright")
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -22,37 +22,31 @@ pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here: apt-get install chromium"),
 ]
 expect = playwright.expect
-PATIENCE = 240_000
 NIGHT = "night"
+ONE_ROUTE = {**SIZE, "routes": ["postgres_to_duckdb"]}
 PICTURES = os.environ.get("CERTIFY_TEST_PICTURES")
 """A directory for a picture of every step."""
 
 
 @pytest.fixture(scope="module")
-def night(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def night(stack: Stack) -> Stack:
     """Dagster after a night in which the machine killed the run in the midst of its cells."""
-    location = Path(__file__).with_name("location.py")
-    with Stack.installed(
-        tmp_path_factory.mktemp("night"), "ui", "daemon", "code", location=location
-    ) as stack:
-        run = stack.launch(NIGHT)
-        stack.midway(NIGHT, run)
-        os.kill(stack.process_of(run), signal.SIGKILL)
-        assert stack.ended(run) == "FAILURE"
-        stack.verdict_run(NIGHT, run)
-        assert stack.summary(NIGHT).outcome is Outcome.FAILED
-        yield stack
+    run = stack.launch(NIGHT, config=ONE_ROUTE)
+    stack.midway(NIGHT, run)
+    stack.kill_worker(run)
+    assert stack.ended(run) == "FAILURE"
+    stack.verdict_run(NIGHT, run)
+    assert stack.summary(NIGHT).outcome is Outcome.FAILED
+    return stack
 
 
 @pytest.fixture
 def page(night: Stack) -> Iterator[Any]:
     with playwright.sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        page = browser.new_page(
-            viewport={"width": 1500, "height": 1000}, base_url=f"http://127.0.0.1:{night.web}"
-        )
-        page.set_default_timeout(PATIENCE)
-        expect.set_options(timeout=PATIENCE)
+        page = browser.new_page(viewport={"width": 1500, "height": 1000}, base_url=night.url)
+        page.set_default_timeout(night.patience * 1000)
+        expect.set_options(timeout=night.patience * 1000)
         yield page
         browser.close()
 
@@ -72,7 +66,7 @@ def test_why_is_it_red_rerun_the_route_see_it_green_download_the_summary(
     materialize(night, page)
     picture(page, "route")
     # Decide again.
-    page.goto("/locations/robust/jobs/verdict")
+    page.goto(f"/locations/{LOCATION}/jobs/verdict")
     materialize(night, page)
     page.goto("/assets/verdict/reference/certification_suite")
     expect(page.get_by_text("passed").first).to_be_visible()
@@ -97,15 +91,10 @@ def test_why_is_it_red_rerun_the_route_see_it_green_download_the_summary(
 
 def materialize(stack: Stack, page: Any) -> None:
     """Press the button, and wait for the run that it starts."""
-    before = set(all_runs(stack))
+    before = stack.runs_of_people()
     page.get_by_role("button", name="Materialize", exact=False).first.click()
-    [run] = eventually("a run was started", lambda: set(all_runs(stack)) - before)
+    [run] = eventually("a run was started", lambda: stack.runs_of_people() - before)
     assert stack.ended(run) == "SUCCESS", stack.messages(run)
-
-
-def all_runs(stack: Stack) -> dict[str, str]:
-    found = stack.ask("{ runsOrError { ... on Runs { results { runId status } } } }")
-    return {run["runId"]: run["status"] for run in found["runsOrError"]["results"]}
 
 
 def picture(page: Any, name: str) -> None:

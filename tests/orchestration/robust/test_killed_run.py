@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import signal
-
 import pytest
 
 from certification_pipeline.catalog.vocabulary import Outcome
-from tests.orchestration.robust.conftest import Stack
+from tests.orchestration.stacks.stack import Stack
 
 pytestmark = [pytest.mark.integration, pytest.mark.nightly]
 
@@ -24,7 +21,7 @@ def missing(stack: Stack, release: str) -> None:
 def test_a_killed_run_is_marked_failed_and_its_verdict_says_what_is_missing(stack: Stack) -> None:
     run = stack.launch("killed")
     stack.midway("killed", run)
-    os.kill(stack.process_of(run), signal.SIGKILL)
+    stack.kill_worker(run)
     assert stack.ended(run) == "FAILURE"
     kept = stack.cells("killed")
     stack.leaves_nothing()

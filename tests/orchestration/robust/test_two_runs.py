@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from certification_pipeline.catalog.vocabulary import Outcome
-from tests.orchestration.robust.conftest import Stack, eventually
+from tests.orchestration.stacks.stack import Stack, eventually
 
 pytestmark = [pytest.mark.integration, pytest.mark.nightly]
 

@@ -11,17 +11,24 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 import uv
 import yaml
+from psycopg.conninfo import conninfo_to_dict
 
 from certification_pipeline.harness.services.cache import built_once, cache_root
-from tests.orchestration.robust.conftest import Stack
+from certification_pipeline.harness.services.guardian import Guardian
+from certification_pipeline.harness.services.postgres_wheel import PostgresWheelProvider
+from certification_pipeline.redaction import Redactor
+from tests.orchestration.stacks.local import LocalStack
 from tests.orchestration.upgrade.shown import History
 
 OLDER = ("1.10.21", "1.12.22")
 """Of Dagster: the last one whose tables are not today's, and the minor before today's."""
+Storage = dict[str, Any]
+"""As it stands in ``dagster.yaml``."""
 SCRIPT = Path(__file__).with_name("older.py")
 
 
@@ -29,21 +36,25 @@ SCRIPT = Path(__file__).with_name("older.py")
 class Upgraded:
     """What people saw before, and the installation now; its daemon is not started yet."""
 
-    stack: Stack
+    stack: LocalStack
     before: History
     migrated: str
 
 
 def dagster_of(version: str) -> Path:
     """The interpreter of an environment with that Dagster, made once; skips when it cannot be had."""
-    home = cache_root() / "tests" / f"dagster-{version}-py{sys.version_info.major}.{sys.version_info.minor}"
+    home = (
+        cache_root()
+        / "tests"
+        / f"dagster-{version}-postgres-py{sys.version_info.major}.{sys.version_info.minor}"
+    )
 
     def build(directory: Path) -> None:
         command = [uv.find_uv_bin(), "venv", "--quiet", "--relocatable", "--python", sys.executable]
         subprocess.run([*command, str(directory / "venv")], check=True, capture_output=True, text=True)
         install = [uv.find_uv_bin(), "pip", "install", "--quiet", "--compile-bytecode", "--python"]
         subprocess.run(
-            [*install, str(directory / "venv/bin/python"), f"dagster=={version}"],
+            [*install, str(directory / "venv/bin/python"), f"dagster=={version}", "dagster-postgres"],
             check=True,
             capture_output=True,
             text=True,
@@ -65,10 +76,10 @@ def environ(home: Path) -> dict[str, str]:
     return {**kept, "DAGSTER_HOME": str(home), "DAGSTER_DISABLE_TELEMETRY": "1"}
 
 
-def work_with(version: str, storage: Path, home: Path) -> History:
+def work_with(version: str, storage: Storage, home: Path) -> History:
     """An older Dagster writes its history into ``storage``; what it then remembers."""
     home.mkdir()
-    settings = {"storage": {"sqlite": {"base_dir": str(storage)}}, "telemetry": {"enabled": False}}
+    settings = {"storage": storage, "telemetry": {"enabled": False}}
     (home / "dagster.yaml").write_text(yaml.safe_dump(settings))
     done = subprocess.run(
         [str(dagster_of(version)), str(SCRIPT), str(home)],
@@ -82,17 +93,40 @@ def work_with(version: str, storage: Path, home: Path) -> History:
     return History(**json.loads((home / "remembered.json").read_text()))
 
 
-@pytest.fixture(scope="package", params=OLDER)
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Storage]:
+    """An empty database, named as docker/dagster.yaml names the stack's."""
+    redactor = Redactor()
+    with Guardian() as guardian:
+        cluster = PostgresWheelProvider(redactor=redactor, guardian=guardian).start("upgrade")
+        try:
+            at = conninfo_to_dict(cluster.sink().dsn)
+            settings = {"hostname": at["host"], "username": at["user"], "db_name": at["dbname"]}
+            settings |= {"port": int(str(at["port"])), "password": at["password"]}
+            yield {"postgres": {"postgres_db": {"scheme": "postgresql+psycopg2", **settings}}}
+        finally:
+            cluster.stop()
+
+
+@pytest.fixture(
+    scope="package",
+    params=[(version, "sqlite") for version in OLDER] + [(OLDER[-1], "postgres")],
+    ids="-".join,
+)
 def upgraded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Upgraded]:
     """Webserver and code server run on the migrated history."""
+    version, kind = request.param
     temporary = Path(tempfile.mkdtemp(prefix="certify-upgrade-", dir="/tmp"))
     temporary.chmod(0o755)
     root = tmp_path_factory.mktemp("upgraded")
-    stack = Stack(root, temporary)
+    storage = (
+        request.getfixturevalue("postgres")
+        if kind == "postgres"
+        else {"sqlite": {"base_dir": str(root / "storage")}}
+    )
+    stack = LocalStack(root, temporary, storage)
     try:
-        storage = stack.home / "storage"
-        shutil.rmtree(storage)
-        before = work_with(request.param, storage, root / "older")
+        before = work_with(version, storage, root / "older")
         migrated = subprocess.run(
             [sys.executable, "-m", "dagster", "instance", "migrate"],
             cwd=stack.home,

@@ -16,7 +16,7 @@ from typing import Any
 import dagster as dg
 from dagster._cli import create_dagster_cli
 
-LOCATION = "robust"
+LOCATION = "certification"
 ROUTE = dg.AssetKey(["matrix", "reference", "postgres", "duckdb"])
 SUMMARY = dg.AssetKey(["verdict", "reference", "release_summary"])
 CHECKS = {ROUTE: "full_refresh", SUMMARY: "publishable"}

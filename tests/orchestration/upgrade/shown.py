@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from tests.orchestration.robust.conftest import LOCATION, Stack
+from tests.orchestration.stacks.stack import LOCATION, Stack
 
 REPOSITORY = {"repositoryName": "__repository__", "repositoryLocationName": LOCATION}
 RUNS = "{ runsOrError { ... on Runs { results { runId jobName status } } } }"

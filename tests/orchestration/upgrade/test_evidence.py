@@ -17,7 +17,7 @@ from starlette.testclient import TestClient
 
 from certification_pipeline.orchestration.downloads.routes import evidence_routes
 from tests.orchestration.conftest import House, failures
-from tests.orchestration.robust.conftest import ROOT
+from tests.orchestration.stacks.stack import ROOT
 
 pytestmark = [pytest.mark.integration, pytest.mark.nightly]
 

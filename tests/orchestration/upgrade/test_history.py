@@ -8,8 +8,8 @@ from functools import partial
 
 import pytest
 
-from tests.orchestration.conftest import SIZE
-from tests.orchestration.robust.conftest import eventually
+from tests.orchestration.stacks.size import SIZE
+from tests.orchestration.stacks.stack import eventually
 from tests.orchestration.upgrade.conftest import Upgraded
 from tests.orchestration.upgrade.shown import History, ended_ticks, lost, seen
 
