@@ -9,7 +9,7 @@ from certification_pipeline.catalog.vocabulary import Outcome
 from certification_pipeline.evidence.artifact import Blocker
 from certification_pipeline.evidence.decision import Decision
 from certification_pipeline.evidence.subject_dir import SubjectDir
-from certification_pipeline.orchestration.render import Metadata, blockers, file_paths
+from certification_pipeline.orchestration.render import Metadata, blockers, file_paths, plainly
 
 
 class Recomputed(NamedTuple):
@@ -35,9 +35,10 @@ def decided(
     """
     outcome, found = recomputed or Recomputed(decision.outcome, decision.blockers)
     red = blocking or outcome is Outcome.FAILED
+    blocking_now = blockers(found, decision.subject.engine)
     metadata: Metadata = {
         "0_verdict": dg.MetadataValue.text(outcome.value),
-        "3_what_blocks": blockers(found),
+        **blocking_now,
         "blockers": dg.MetadataValue.int(len(found)),
         "release": dg.MetadataValue.text(decision.release_id),
         "subject": dg.MetadataValue.text(f"{decision.subject.engine} {decision.subject.version}"),
@@ -55,7 +56,7 @@ def decided(
                 passed=outcome is Outcome.PASSED,
                 severity=dg.AssetCheckSeverity.ERROR if red else dg.AssetCheckSeverity.WARN,
                 description=_headline(outcome, found),
-                metadata={"3_what_blocks": blockers(found)},
+                metadata={**blocking_now, "blockers": dg.MetadataValue.int(len(found))},
             )
         ],
     )
@@ -66,4 +67,4 @@ def _headline(outcome: Outcome, found: Sequence[Blocker]) -> str:
     if not found:
         return outcome.value
     first, more = found[0], len(found) - 1
-    return f"{first.code}: {first.message}" + (f" (and {more} more)" if more else "")
+    return f"{first.code}: {plainly(first.message)}" + (f" (and {more} more)" if more else "")

@@ -16,10 +16,11 @@ from certification_pipeline.evidence.levels import (
     Standing,
 )
 from certification_pipeline.evidence.levels_page import until_of
-from certification_pipeline.orchestration.names import requirement_check, word
-from certification_pipeline.orchestration.render import Metadata, table
+from certification_pipeline.orchestration.names import requirement_check
+from certification_pipeline.orchestration.render import Metadata, page, plainly, table, with_clicks
 from certification_pipeline.report.guarantees import observed_frame
 from certification_pipeline.report.levels import LEGEND, calendar, requirement_frame
+from certification_pipeline.report.markdown import frame_markdown
 from certification_pipeline.report.release import ReleaseView, SubjectView
 
 _HOLDS = (Standing.PROVEN, Standing.INAPPLICABLE)
@@ -38,18 +39,15 @@ def dossier(
     routes = [one for one in every if one.unit is Unit.ROUTE and system in _ends(one)]
     shown: Metadata = {
         "0_levels": table(pd.DataFrame([_level(one) for one in mine], columns=_LEVEL)),
-        "1_missing_for_the_next": table(_missing(mine)),
+        **with_clicks("1_missing", _missing(mine), "do", engine),
         "2_next_step": dg.MetadataValue.text(
             next((one.next_step for one in mine if one.next_step), "nothing")
         ),
-        "3_every_requirement": table(_requirements(mine)),
+        "3_every_requirement": page(frame_markdown(_requirements(mine), index=False)),
         **(_calendar(mine, levels.created_at) if levels else {}),
         **_guarantees(view, system),
-        "6_routes": table(pd.DataFrame([_level(one) for one in routes], columns=_LEVEL)),
+        "6_routes": table(pd.DataFrame([_route(one) for one in routes], columns=_ROUTE)),
         **_changes(mine),
-        "rerun_its_routes": dg.MetadataValue.text(
-            f'key:"matrix/{word(engine)}/{system}/*" or key:"matrix/{word(engine)}/*/{system}"'
-        ),
         "release": dg.MetadataValue.text(view.plan.release_id),
         "releases_read": dg.MetadataValue.int(levels.releases if levels else 0),
         **({"as_of": dg.MetadataValue.timestamp(levels.created_at)} if levels else {}),
@@ -105,17 +103,31 @@ def _told(standing: Standing, state: RequirementState) -> str:
     return f"{said}. Next: {step}" if step else said
 
 
-_LEVEL = ["policy", "connector", "granted", "claims", "next", "until", "why"]
+_LEVEL = ["policy", "granted", "next", "why", "until", "claims"]
+_ROUTE = ["route", *_LEVEL]
 
 
 def _level(one: ConnectorLevel) -> tuple[str, ...]:
     granted, following = one.level or "none", one.next_level or "is the highest"
-    return (one.policy, one.name, granted, one.stated or "", following, until_of(one), one.why)
+    return (one.policy, granted, following, one.why, until_of(one), one.stated or "")
+
+
+def _route(one: ConnectorLevel) -> tuple[str, ...]:
+    return (" → ".join(_ends(one)), *_level(one))
 
 
 def _missing(mine: Iterable[ConnectorLevel]) -> pd.DataFrame:
-    frames = [_requirement_frame(one, only=one.missing) for one in mine]
-    return pd.concat(frames) if frames else pd.DataFrame()
+    frames = [_requirement_frame(one, only=one.missing) for one in mine if one.missing]
+    if not frames:
+        return pd.DataFrame(columns=["for", "lacks", "do"])
+    whole = pd.concat(frames)
+    return pd.DataFrame(
+        {
+            "for": whole["policy"] + " " + whole["level"] + ": " + whole["requirement"],
+            "lacks": whole["standing"] + ": " + whole["lacks"].map(plainly),
+            "do": whole["do"],
+        }
+    )
 
 
 def _requirements(mine: Iterable[ConnectorLevel]) -> pd.DataFrame:

@@ -1,12 +1,14 @@
 """Evidence as Dagster metadata: the report room's frames, and figures that plot over time.
 
-Tables rather than Markdown, which the UI hides behind a click. The UI sorts by name: the digits put first
-what a person needs first. Names of numbers are stable: a line per name is drawn over all runs.
+Tables rather than Markdown, which the UI hides behind a click. A page has about sixty characters for a table
+before it cuts it off: what a person needs first stands left, commands to copy stand last, and long names may
+break. Names of numbers are stable: a line per name is drawn over all runs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import quote
 
@@ -17,9 +19,10 @@ from certification_pipeline.catalog.vocabulary import Outcome
 from certification_pipeline.evidence import layout
 from certification_pipeline.evidence.artifact import Blocker
 from certification_pipeline.evidence.cell import RowSample
+from certification_pipeline.orchestration.clicks import click_for, links
 from certification_pipeline.orchestration.names import EVIDENCE
 from certification_pipeline.report.causes import causes, samples_of
-from certification_pipeline.report.markdown import cell_text
+from certification_pipeline.report.markdown import cell_text, frame_markdown
 from certification_pipeline.report.release import CellLine, ReleaseView, SubjectView
 from certification_pipeline.report.tables import (
     causes_table,
@@ -28,6 +31,7 @@ from certification_pipeline.report.tables import (
     matrix_pivot,
     next_steps,
 )
+from certification_pipeline.report.tally import Tally
 from certification_pipeline.report.visible import both_sides, plain
 
 Metadata = dict[str, dg.MetadataValue]
@@ -37,6 +41,8 @@ MOST_ROWS = 200
 MOST_SAMPLES = 20
 SAMPLES_A_CELL = 3
 LONGEST_SAMPLE = 72
+LONGEST_WORD = 18
+"""Longer ones may break after each of their parts."""
 LONGEST_PAGE = 20_000
 LONGEST = 160
 """Characters shown of a table's cell, commands excepted."""
@@ -58,9 +64,19 @@ def cells_metadata(view: SubjectView, *constant: str) -> Metadata:
     samples = _row_samples(view)
     if not samples.empty:
         shown["3_row_samples"] = table(samples.drop(columns=list(constant)))
-    cells = cells_table(view.lines)[["outcome", "route", "strategy", "scenario", "why", "seconds"]]
-    shown["4_cells_worst_first"] = table(cells.drop(columns=list(constant)))
-    return {**shown, **figures(view.lines)}
+    claimed = [line for line in view.lines if line.outcome is not Outcome.INAPPLICABLE]
+    cells = cells_table(claimed)[["outcome", "why", "route", "strategy", "scenario", "seconds"]]
+    shown["4_cells"] = table(cells.drop(columns=list(constant)))
+    return {**shown, **_not_claimed(view), **figures(view.lines)}
+
+
+def _not_claimed(view: SubjectView) -> Metadata:
+    """What the engine does not say it can: to read up on, not to act on."""
+    lines = [line for line in view.lines if line.outcome is Outcome.INAPPLICABLE]
+    if not lines:
+        return {}
+    frame = cells_table(lines)[["route", "strategy", "scenario", "why"]]
+    return {"5_not_claimed": page(frame_markdown(frame.head(MOST_ROWS), index=False))}
 
 
 def _row_samples(view: SubjectView) -> pd.DataFrame:
@@ -112,20 +128,63 @@ def page(markdown: str) -> dg.MarkdownMetadataValue:
     return dg.MetadataValue.md(cut)
 
 
-def what_to_do(view: SubjectView) -> dg.TableMetadataValue:
-    """The next steps that the report and the final screen of ``certify run`` show."""
-    return table(next_steps(ReleaseView(view.plan.release_id, (view,))).drop(columns="engine"))
+def what_to_do(view: SubjectView) -> Metadata:
+    """The next steps that the report and the final screen of ``certify run`` show, each with its click."""
+    frame = next_steps(ReleaseView(view.plan.release_id, (view,))).drop(columns="engine")
+    return with_clicks("2_what_to_do", frame, "do", view.subject.engine)
 
 
-def blockers(found: Iterable[Blocker]) -> dg.TableMetadataValue:
+def blockers(found: Sequence[Blocker], engine: str) -> Metadata:
     """What stands in the way, and what to do about it."""
-    rows = [{"blocker": b.code, "says": b.message, "do": b.next_step} for b in found]
-    return table(pd.DataFrame(rows, columns=["blocker", "says", "do"]))
+    rows = [{"blocker": b.code, "says": plainly(b.message), "do": b.next_step} for b in found]
+    frame = pd.DataFrame(rows, columns=["blocker", "says", "do"])
+    return with_clicks("3_what_blocks", frame, "do", engine)
 
 
-def matrix(view: SubjectView) -> dg.TableMetadataValue:
-    """Strategy x route, as every report shows it: ✓ passed, ✗ failed, ? can't tell, – untested."""
-    return table(matrix_pivot(view.ran, "strategy").T.rename_axis(index="strategy").reset_index())
+def with_clicks(name: str, frame: pd.DataFrame, steps: str, engine: str) -> Metadata:
+    """The table with the click before the command, and the clicks as links: a table's cell cannot be one."""
+    clicks = [click_for(step, engine) for step in frame[steps]]
+    shown = frame.rename(columns={steps: BY_HAND})
+    shown.insert(len(shown.columns) - 1, CLICK, [click.says if click else "" for click in clicks])
+    there = [click for click in clicks if click]
+    return {name: table(shown), **({f"{name[0]}_links": page(links(there))} if there else {})}
+
+
+CLICK, BY_HAND = "click", "or by hand"
+_CELL = re.compile(r"([a-z]+)_to_([a-z]+)__([a-z_0-9]+?)__([a-z_0-9]+\.[a-z_0-9]+)")
+_BECAUSE = re.compile(r"[a-z_]+\.not_passed(?::[\w./-]+\.json)?: its outcome is failed: ")
+
+
+def plainly(message: str) -> str:
+    """A message that quotes the message it rests on, and so on down: what it comes from, in words that break.
+
+    ``report.not_passed: its outcome is failed: matrix_cell.not_passed:a_to_b__scd2__x.y: 2 lost`` is
+    ``a → b, scd2, x.y: 2 lost``.
+    """
+    said = _BECAUSE.sub("", message).replace("its outcome is failed: ", "")
+    said = _CELL.sub(r"\1 → \2, \3, \4", said).replace("matrix_cell.not_passed:", "")
+    return "; ".join(dict.fromkeys(said.split("; ")))
+
+
+def matrix(view: SubjectView) -> Metadata:
+    """Route by route what is not green; strategy x route behind a click, as every report shows it."""
+    routes: dict[str, list[CellLine]] = {}
+    for line in view.ran:
+        routes.setdefault(line.key.route_id, []).append(line)
+    green = (Outcome.PASSED, Outcome.INAPPLICABLE)
+    rows = [
+        {
+            "route": route.replace("_to_", " → "),
+            "cells": str(Tally.of(line.outcome for line in lines)),
+            "not green": ", ".join(sorted({x.key.strategy.value for x in lines if x.outcome not in green})),
+        }
+        for route, lines in routes.items()
+    ]
+    whole = matrix_pivot(view.ran, "strategy").T.rename_axis(index="strategy").reset_index()
+    return {
+        "1_matrix": table(pd.DataFrame(rows, columns=["route", "cells", "not green"])),
+        "1_by_strategy": page(frame_markdown(whole, index=False)),
+    }
 
 
 def table(frame: pd.DataFrame) -> dg.TableMetadataValue:
@@ -142,24 +201,33 @@ def table(frame: pd.DataFrame) -> dg.TableMetadataValue:
 
 def _value(column: str, value: object) -> str:
     text = f"{value:.1f}" if isinstance(value, float) and value == value else cell_text(value)  # noqa: PLR0124
-    return text if column in _COMMANDS else _cut(text, LONGEST)
+    if column == BY_HAND:  # to copy
+        return text
+    return _outcome(text) if column == "outcome" else breakable(_cut(text, LONGEST))
+
+
+def _outcome(text: str) -> str:
+    """Mark and word on one line."""
+    return text.replace(" ", "\N{NO-BREAK SPACE}")
+
+
+_WORD = re.compile(rf"\S{{{LONGEST_WORD},}}")
+_PART = re.compile(r"(?<=[a-z0-9][_./:=])(?=\w)", re.ASCII | re.IGNORECASE)
+
+
+def breakable(text: str) -> str:
+    """Where a long name may go on in the next line: the UI makes a column as wide as its longest word."""
+    return _WORD.sub(lambda word: _PART.sub("\N{ZERO WIDTH SPACE}", word[0]), text)
 
 
 def _cut(text: str, longest: int) -> str:
     return text if len(text) <= longest else text[: longest - 1] + "…"
 
 
-_COMMANDS = ("do",)
-
-
 def file_paths(directory: Path, *names: str) -> Metadata:
-    """Artifacts: absolute paths to copy, and links that `certify ui` answers on the same port."""
-    shown: Metadata = {}
-    for name in names:
-        title = name.replace(".", "_")
-        shown[title] = dg.MetadataValue.path(str(directory.resolve() / name))
-        shown[f"{title}_link"] = evidence_link(directory / name)
-    return shown
+    """Artifacts: links that `certify ui` answers on the same port, and the directory to go to by hand."""
+    shown: Metadata = {name.replace(".", "_"): evidence_link(directory / name) for name in names}
+    return {**shown, "directory": dg.MetadataValue.path(str(directory.resolve()))}
 
 
 def evidence_link(path: Path) -> dg.UrlMetadataValue:

@@ -220,7 +220,7 @@ def test_a_red_check_shows_the_rows(red: dg.ExecuteInProcessResult) -> None:
     assert isinstance(table, dg.TableMetadataValue)
     deleted = {Anomaly.RESURRECTED_DELETE.value, Anomaly.PHANTOM.value, Anomaly.STALE.value}
     assert table.records[0].data["anomaly"] in deleted
-    cells = found.metadata["4_cells_worst_first"]
+    cells = found.metadata["4_cells"]
     assert isinstance(cells, dg.TableMetadataValue)
     assert "failed" in str(cells.records[0].data["outcome"])
     assert "certify run" in str(found.metadata["2_see_it_again"].value)

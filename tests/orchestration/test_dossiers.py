@@ -133,7 +133,7 @@ def test_a_dossier_says_level_missing_and_how_to_rerun(made: dg.ExecuteInProcess
     assert made.success, failures(made)
     shown = {e.asset_key: e.materialization.metadata for e in made.get_asset_materialization_events()}
     metadata = shown[KEY]
-    assert {"0_levels", "1_missing_for_the_next", "2_next_step", "3_every_requirement"} <= set(metadata)
+    assert {"0_levels", "1_missing", "2_next_step", "3_every_requirement"} <= set(metadata)
     levels = metadata["0_levels"]
     assert isinstance(levels, dg.TableMetadataValue)
     assert {row.data["policy"] for row in levels.records} == {"dpone", "krishiv"}

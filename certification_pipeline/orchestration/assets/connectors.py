@@ -19,6 +19,7 @@ from certification_pipeline.evidence.errors import EvidenceError
 from certification_pipeline.evidence.levels import ConnectorLevel, ConnectorLevels
 from certification_pipeline.evidence.subject_dir import SubjectDir
 from certification_pipeline.orchestration import late
+from certification_pipeline.orchestration.clicks import connector_again
 from certification_pipeline.orchestration.freshness import DAILY_VERDICT
 from certification_pipeline.orchestration.names import (
     OWNERS,
@@ -35,7 +36,15 @@ Line = tuple[LevelPolicy, int, LevelSpec, Requirement]
 def connector_specs(catalog: Catalog, profile: Profile, engine: Engine) -> list[dg.AssetSpec]:
     """``connectors/<engine>/<system>`` of every system on a route of the profile."""
     return [
-        _spec(catalog, profile, engine, system, roles) for system, roles in roles_of(engine, profile).items()
+        _spec(
+            catalog,
+            profile,
+            engine,
+            system,
+            roles=roles,
+            again=connector_again(engine.id, system),
+        )
+        for system, roles in roles_of(engine, profile).items()
     ]
 
 
@@ -103,7 +112,7 @@ def _levels(directory: SubjectDir, run_id: str) -> ConnectorLevels | None:
 
 
 def _spec(
-    catalog: Catalog, profile: Profile, engine: Engine, system: str, roles: tuple[str, ...]
+    catalog: Catalog, profile: Profile, engine: Engine, system: str, *, roles: tuple[str, ...], again: str
 ) -> dg.AssetSpec:
     about = catalog.systems[system]
     return dg.AssetSpec(
@@ -118,6 +127,7 @@ def _spec(
         description=(
             f"**{engine.title}**, {about.title} as {' and '.join(roles)}: the level each policy grants, "
             "what is missing for the next one with its command, what expires when. A check a requirement: "
-            "red up to the level it is granted or claims, amber above. Its page says how to rerun its routes."
+            "red up to the level it is granted or claims, amber above.\n\n"
+            f"**[Run every route of it again and decide]({again})**: then press *Materialize all*."
         ),
     )

@@ -21,6 +21,7 @@ from certification_pipeline.evidence.errors import EvidenceError, ProblemKind
 from certification_pipeline.evidence.provenance import stamp
 from certification_pipeline.evidence.subject_dir import SubjectDir
 from certification_pipeline.orchestration import late
+from certification_pipeline.orchestration.clicks import family_again
 from certification_pipeline.orchestration.failures import told_plainly
 from certification_pipeline.orchestration.freshness import DAILY_VERDICT, WEEKLY_EVIDENCE
 from certification_pipeline.orchestration.names import (
@@ -117,7 +118,8 @@ def _family(
             freshness_policy=about.freshness,
             description=(
                 f"`{layout.FAMILY_ARTIFACTS[family]}` of **{engine.title}**. {about.proves} {about.when_red} "
-                "The verdict follows with the job `verdict`."
+                f"\n\n**[Make it again and decide]({family_again(engine.id, family)})**: "
+                "then press *Materialize all*."
             ),
         ),
         dg.AssetCheckSpec(

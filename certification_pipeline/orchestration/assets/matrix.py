@@ -17,6 +17,7 @@ from certification_pipeline.catalog.profiles import Profile
 from certification_pipeline.catalog.vocabulary import Outcome, Strategy
 from certification_pipeline.evidence.plan import PlannedCell
 from certification_pipeline.orchestration import late
+from certification_pipeline.orchestration.clicks import decide_again, route_again
 from certification_pipeline.orchestration.failures import told_plainly
 from certification_pipeline.orchestration.freshness import DAILY_VERDICT
 from certification_pipeline.orchestration.names import OWNERS, PLAN, route_key, routes_of, tags_of, word
@@ -33,21 +34,39 @@ def matrix_assets(catalog: Catalog, profile: Profile, engine: Engine) -> list[dg
     by_source: dict[str, Routes] = {}
     for route, strategies in routes_of(engine, profile):
         by_source.setdefault(route.source, []).append((route, strategies))
-    return [_source_assets(catalog, profile, engine, *routes) for routes in by_source.items()]
+    return [
+        _source_assets(catalog, profile, engine, source=source, routes=routes)
+        for source, routes in by_source.items()
+    ]
 
 
 def _source_assets(
-    catalog: Catalog, profile: Profile, engine: Engine, source: str, routes: Routes
+    catalog: Catalog,
+    profile: Profile,
+    engine: Engine,
+    *,
+    source: str,
+    routes: Routes,
 ) -> dg.AssetsDefinition:
     @dg.multi_asset(
         name=f"matrix_{word(engine.id)}_{source}",
         can_subset=True,
-        specs=[_route_spec(catalog, profile, engine, route, strategies) for route, strategies in routes],
+        specs=[
+            _route_spec(
+                catalog,
+                profile,
+                engine,
+                strategies=strategies,
+                ends=(route.source, route.sink),
+                again=route_again(engine.id, route.source, route.sink),
+            )
+            for route, strategies in routes
+        ],
         check_specs=[
             dg.AssetCheckSpec(
                 strategy.value,
                 asset=route_key(engine.id, source, route.sink),
-                description=_strategy_description(catalog, strategy),
+                description=_strategy_description(catalog, engine, strategy),
             )
             for route, strategies in routes
             for strategy in strategies
@@ -98,28 +117,39 @@ def _route(view: "late.SubjectView", source: str, sink: str, *strategies: str) -
 
 
 def _route_spec(
-    catalog: Catalog, profile: Profile, engine: Engine, route: RouteClaims, strategies: tuple[Strategy, ...]
+    catalog: Catalog,
+    profile: Profile,
+    engine: Engine,
+    *,
+    strategies: tuple[Strategy, ...],
+    ends: tuple[str, str],
+    again: str,
 ) -> dg.AssetSpec:
-    source, sink = catalog.systems[route.source], catalog.systems[route.sink]
+    source, sink = (catalog.systems[system] for system in ends)
     return dg.AssetSpec(
-        route_key(engine.id, route.source, route.sink),
+        route_key(engine.id, *ends),
         deps=[PLAN],
         group_name=f"matrix_{word(engine.id)}",
         owners=OWNERS,
         kinds={*sink.kinds[:1], *engine.kinds[-1:]},
-        tags=tags_of(engine, profile, source=route.source, sink=route.sink),
+        tags=tags_of(engine, profile, source=ends[0], sink=ends[1]),
         freshness_policy=DAILY_VERDICT,
         description=(
             f"**{engine.title}**: {source.title} → {sink.title}. Real rows, {len(strategies)} strategies, "
-            "judged by the oracle after every load. *Materialize* reruns the route; *Execute* on a check "
-            "reruns that one strategy. The verdict follows with the job `verdict`."
+            "judged by the oracle after every load.\n\n"
+            f"**[Run this route again and decide]({again})**: then press *Materialize all*. *Materialize* "
+            "here reruns the route alone, *Execute* on a check that one strategy; after these, "
+            f"[decide again]({decide_again(engine.id)})."
         ),
     )
 
 
-def _strategy_description(catalog: Catalog, strategy: Strategy) -> str:
+def _strategy_description(catalog: Catalog, engine: Engine, strategy: Strategy) -> str:
     scenario = catalog.scenarios[f"strategy.{strategy}"]
-    return f"{scenario.purpose} Passes when: {scenario.passes_when} When red: {scenario.remedy}"
+    return (
+        f"{scenario.purpose} Passes when: {scenario.passes_when} When red: {scenario.remedy}\n\n"
+        f"*Execute* runs it again; then [decide again]({decide_again(engine.id)})."
+    )
 
 
 def _materialized(
@@ -135,8 +165,9 @@ def _materialized(
         metadata={
             **late.cells_metadata(view, "route"),
             "release": release,
-            "cells_directory": dg.MetadataValue.path(str(directory / "cells")),
-            "cells_link": late.evidence_link(directory / "cells"),
+            "evidence_of_cells": late.evidence_link(directory / "cells"),
+            "whole_release": late.evidence_link(directory.parent),
+            "directory": dg.MetadataValue.path(str(directory.resolve())),
         },
     )
 

@@ -7,6 +7,7 @@ import dagster as dg
 from certification_pipeline.catalog.engines import Engine
 from certification_pipeline.catalog.profiles import Profile
 from certification_pipeline.orchestration import late
+from certification_pipeline.orchestration.clicks import decide_again
 from certification_pipeline.orchestration.failures import told_plainly
 from certification_pipeline.orchestration.freshness import DAILY_VERDICT
 from certification_pipeline.orchestration.names import (
@@ -39,7 +40,8 @@ def report_asset(profile: Profile, engine: Engine) -> dg.AssetsDefinition:
             freshness_policy=DAILY_VERDICT,
             description=(
                 f"`certification_report.json` of **{engine.title}**: every planned cell with the outcome its "
-                "judgements give it, recomputed from the cells' files."
+                "judgements give it, recomputed from the cells' files.\n\n"
+                f"[Decide again]({decide_again(engine.id)}): then press *Materialize all*."
             ),
         ),
         dg.AssetCheckSpec(
@@ -58,7 +60,7 @@ def report_asset(profile: Profile, engine: Engine) -> dg.AssetsDefinition:
             turn.wait(directory)
             report = late.write_report(directory, context.run.run_id)
             view = late.load_subject(directory)
-        more = {"1_matrix": late.matrix(view), **late.cells_metadata(view)}
+        more = {**late.matrix(view), **late.cells_metadata(view)}
         yield from chosen(context, [late.decided(directory, report, CHECK, more, key=key)])
 
     return certification_report

@@ -20,6 +20,7 @@ from certification_pipeline.orchestration.assets.connectors import (
     connector_specs,
     dossiers,
 )
+from certification_pipeline.orchestration.clicks import decide_again
 from certification_pipeline.orchestration.failures import told_plainly
 from certification_pipeline.orchestration.freshness import DAILY_VERDICT
 from certification_pipeline.orchestration.names import (
@@ -109,7 +110,7 @@ def _gate(engine: Engine, profile: Profile, gate: Gate, deps: Iterable[dg.AssetK
             freshness_policy=DAILY_VERDICT,
             description=(
                 f"`{key.path[-1]}.json` of **{engine.title}**: {gate.proves} When red, its blockers say what "
-                "to do; mend the first, then run the job `verdict`."
+                f"to do; mend the first, then [decide again]({decide_again(engine.id)}): *Materialize all*."
             ),
         ),
         dg.AssetCheckSpec(gate.check, asset=key, description=gate.passes_when),
@@ -161,7 +162,9 @@ def _chain_and_summary(catalog: Catalog, engine: Engine, profile: Profile) -> dg
                 summary,
                 chain,
                 f"`release_summary.json` of **{engine.title}**: the decision, recomputed from the files on "
-                "disk, and `report.html` of the whole release.",
+                "disk, and `report.html` of the whole release. When red, `2_what_to_do` says what to click, "
+                f"cause by cause; then [decide again]({decide_again(engine.id)}): *Materialize all*. "
+                "[Every release to read and download](/evidence/).",
             ),
             *connector_specs(catalog, profile, engine),
         ],
@@ -200,8 +203,8 @@ def _chain_and_summary(catalog: Catalog, engine: Engine, profile: Profile) -> dg
         links = late.chained(store, directory, chain)
         view = next(one for one in release.subjects if one.subject.engine == engine.id)
         more = {
-            "1_matrix": late.matrix(view),
-            "2_what_to_do_next": late.what_to_do(view),
+            **late.matrix(view),
+            **late.what_to_do(view),
             **late.figures(view.lines),
             "to_read": late.page(late.markdown(decision)),
             **late.file_paths(html.parent, html.name),
