@@ -43,6 +43,8 @@ if TYPE_CHECKING:
     from certification_pipeline.harness.worker import HARNESS_LOG as HARNESS_LOG
     from certification_pipeline.harness.workshop import MissingEngine as MissingEngine
     from certification_pipeline.orchestration.chained import chained as chained
+    from certification_pipeline.orchestration.columns import rate as rate
+    from certification_pipeline.orchestration.columns import route_columns as route_columns
     from certification_pipeline.orchestration.decided import Recomputed as Recomputed
     from certification_pipeline.orchestration.decided import decided as decided
     from certification_pipeline.orchestration.dossier import check_of as check_of

@@ -41,7 +41,7 @@ MOST_ROWS = 200
 MOST_SAMPLES = 20
 SAMPLES_A_CELL = 3
 LONGEST_SAMPLE = 72
-LONGEST_WORD = 18
+LONGEST_WORD = 20
 """Longer ones may break after each of their parts."""
 LONGEST_PAGE = 20_000
 LONGEST = 160

@@ -164,6 +164,8 @@ def _materialized(
         data_version=dg.DataVersion(digest),
         metadata={
             **late.cells_metadata(view, "route"),
+            **late.rate(view),
+            **late.route_columns(view),
             "release": release,
             "evidence_of_cells": late.evidence_link(directory / "cells"),
             "whole_release": late.evidence_link(directory.parent),
