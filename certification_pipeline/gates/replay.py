@@ -47,7 +47,7 @@ def verify_replay(
         problems=(
             *stale(found, sealed.plan, decided),
             *_undeclared(directory, found, sealed.plan),
-            *(problem for item in recomputed.items for problem in _unrecorded(item, runs)),
+            *(problem for item in recomputed.items for problem in _unrecorded(item, runs, found)),
             *_repeated(recomputed.items),
             *differences(found, recomputed),
         ),
@@ -79,10 +79,19 @@ def _undeclared(directory: SubjectDir, found: ReplayEvidence, plan: Certificatio
             yield f"declared: the plan runs no {one.strategy} on {one.route_id}"
 
 
-def _unrecorded(item: ReplayItem, runs: Mapping[str, RecordedRun]) -> Iterator[str]:
+def _unrecorded(item: ReplayItem, runs: Mapping[str, RecordedRun], found: ReplayEvidence) -> Iterator[str]:
     recorded = runs.get(item.run_id)
     if recorded is None:
-        yield f"run {item.run_id}: no cell of this release records it"
+        since = max(
+            (run.cell.finished_at for run in runs.values() if run.cell.key.cell_id == item.cell_id),
+            default=None,
+        )
+        older = since is not None and found.created_at < since
+        yield f"run {item.run_id}: no cell of this release records it" + (
+            f"; {item.cell_id} was run again after this replay, which is out of date: make it again"
+            if older
+            else ""
+        )
         return
     key = recorded.cell.key
     for field, says, is_ in (

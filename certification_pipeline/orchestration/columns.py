@@ -20,10 +20,10 @@ DATASET = "dataset"
 
 
 def route_columns(view: SubjectView) -> Metadata:
-    """Schema and lineage of one route's sink; nothing without a proven load, nothing on a route with a red.
+    """Schema and lineage of one route's sink; nothing without a proven load, nothing where a cell failed.
 
-    There the page begins with what failed, which the UI would move below the columns. A strategy of the route may add columns of its own (scd2's validity): they are in the schema, with the
-    strategies that add them, and have no lineage.
+    Such a route's page begins with what failed; the UI would move it below the columns. A strategy may add
+    columns of its own (scd2's validity): they are in the schema, with its name, and have no lineage.
     """
     if view.failed:
         return {}

@@ -147,7 +147,7 @@ def with_clicks(name: str, frame: pd.DataFrame, steps: str, engine: str) -> Meta
     shown = frame.rename(columns={steps: BY_HAND})
     shown.insert(len(shown.columns) - 1, CLICK, [click.says if click else "" for click in clicks])
     there = [click for click in clicks if click]
-    return {name: table(shown), **({f"{name[0]}_links": page(links(there))} if there else {})}
+    return {name: table(shown), **({f"{name[0]}_where_to_click": page(links(there))} if there else {})}
 
 
 CLICK, BY_HAND = "click", "or by hand"
@@ -183,7 +183,7 @@ def matrix(view: SubjectView) -> Metadata:
     whole = matrix_pivot(view.ran, "strategy").T.rename_axis(index="strategy").reset_index()
     return {
         "1_matrix": table(pd.DataFrame(rows, columns=["route", "cells", "not green"])),
-        "1_by_strategy": page(frame_markdown(whole, index=False)),
+        "4_by_strategy": page(frame_markdown(whole, index=False)),
     }
 
 

@@ -32,6 +32,7 @@ from certification_pipeline.orchestration.names import (
     route_key,
     summary_key,
 )
+from certification_pipeline.orchestration.render import breakable
 from certification_pipeline.pipeline.certify import certify
 from tests.gates.benchmarks import METRICS
 from tests.orchestration.conftest import FAMILIES, SIZE, House, failures, produce, with_benchmark
@@ -139,8 +140,24 @@ def test_figures_that_plot_have_stable_names(house: House, green: dg.ExecuteInPr
     event = next(e for e in green.get_asset_materialization_events() if e.asset_key == DUCKDB)
     metadata = event.materialization.metadata
     names = {k for k, v in metadata.items() if isinstance(v, dg.IntMetadataValue | dg.FloatMetadataValue)}
-    assert names == {"cells", "passed", "failed", "cant_tell", "untested", "flaky", "pass_rate", "seconds"}
+    outcomes = {"cells", "passed", "failed", "cant_tell", "untested", "flaky", "pass_rate"}
+    assert names == {*outcomes, "seconds", "rows_per_second"}
     assert metadata["cells"].value == len([k for k in house.cells("green") if "_duckdb_" in k])
+
+
+def test_a_green_route_says_where_its_columns_come_from_and_a_red_one_what_failed(
+    green: dg.ExecuteInProcessResult, red: dg.ExecuteInProcessResult
+) -> None:
+    """Never invented: what the oracle found right, copied under the name that the source had."""
+    shown = next(e for e in green.get_asset_materialization_events() if e.asset_key == DUCKDB)
+    lineage = shown.materialization.metadata["dagster/column_lineage"].value
+    assert isinstance(lineage, dg.TableColumnLineage)
+    table = dg.AssetKey(["dataset", "postgres", "standard"])
+    assert lineage.deps_by_column["id"] == [dg.TableColumnDep(table, "id")]
+    assert {dep.asset_key for deps in lineage.deps_by_column.values() for dep in deps} == {table}
+    failed = next(e for e in red.get_asset_materialization_events() if e.asset_key == DUCKDB)
+    assert "dagster/column_lineage" not in failed.materialization.metadata
+    assert next(iter(failed.materialization.metadata)) == "1_what_went_wrong"
 
 
 def test_what_a_family_measured_plots_and_is_read_at_a_glance(green: dg.ExecuteInProcessResult) -> None:
@@ -151,7 +168,7 @@ def test_what_a_family_measured_plots_and_is_read_at_a_glance(green: dg.ExecuteI
     assert metadata["0_verdict"].value == "passed"
     items = metadata["1_items"]
     assert isinstance(items, dg.TableMetadataValue)
-    assert items.records[0].data["metric"] == "throughput_rows_per_second"
+    assert items.records[0].data["metric"] == breakable("throughput_rows_per_second")
     assert "benchmark_baseline_json" in metadata
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from certification_pipeline.catalog.vocabulary import Outcome, ReplayKind
+from certification_pipeline.evidence.cell import CellEvidence
 from certification_pipeline.evidence.errors import EvidenceError
 from certification_pipeline.evidence.markdown import markdown
 from certification_pipeline.evidence.replay import Aspect
@@ -133,6 +135,23 @@ FORGERIES: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     "twice the same": (lambda v: v["items"].append(v["items"][0]), "listed twice"),
     "made before the plan": (lambda v: v.update(created_at="2020-01-01T00:00:00Z"), "before the plan"),
 }
+
+
+def test_a_replay_of_a_cell_that_was_run_again_since_is_out_of_date(tmp_path: Path) -> None:
+    directory, _ = release(tmp_path / "cells")
+    plan = read_plan(directory).plan
+    ran = max(
+        cell.finished_at for _, cell in directory.cells(plan) if isinstance(cell, CellEvidence)
+    ) - timedelta(milliseconds=1)
+
+    def older(value: dict[str, Any]) -> None:
+        value["items"][0].update(run_id="the-run-before")
+        value.update(created_at=ran.isoformat())
+
+    found = verified(tmp_path / "forged", older)
+    assert any("was run again after this replay" in problem for problem in found.problems), found.problems
+    later = verified(tmp_path / "honest", lambda value: value["items"][0].update(run_id="never"))
+    assert not any("was run again" in problem for problem in later.problems), later.problems
 
 
 @pytest.mark.parametrize("name", FORGERIES)
