@@ -43,7 +43,7 @@ calibrate: $(READY) ## plant every defect: does this bench see what it says it s
 	@$(BIN)/certify calibrate $(ARGS)
 
 test: $(READY) ## the fast tests (< 5 minutes on two cores)
-	$(BIN)/pytest -n 2 --dist loadfile -m "not nightly and not integration_live" $(ARGS)
+	$(BIN)/pytest -n 2 -m "not nightly and not integration_live" $(ARGS)
 
 test-all: $(READY) ## all tests, the slow ones too
 	$(BIN)/pytest -n 2 -m "not integration_live" $(ARGS)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from certification_pipeline.cli.errors import run_app
-from tests.report.on_disk import write_release
+from tests.report.on_disk import few, write_release
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,6 @@ def certify(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pyt
 def evidence(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A red release (dlt) and, as the latest, a green one (reference). Commands that write get a copy."""
     root = tmp_path_factory.mktemp("evidence")
-    write_release(root, "dlt", release_id="red")
-    write_release(root, "reference", release_id="green")
+    write_release(root, "dlt", release_id="red", takes=few)
+    write_release(root, "reference", release_id="green", takes=few)
     return root

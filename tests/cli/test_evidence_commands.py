@@ -19,7 +19,7 @@ def copy(evidence: Path, tmp_path: Path) -> Path:
 def test_matrix_exits_as_the_verdict_says(certify: Certify, evidence: Path, release: str, code: int) -> None:
     answer = certify("show", "--release-id", release, "--evidence-dir", evidence)
     assert answer.code == code
-    assert "incremental_append" in answer.out
+    assert "incremental_merge" in answer.out
 
 
 def test_what_another_version_judged_and_this_one_does_not_confirm_is_told(

@@ -28,7 +28,7 @@ from certification_pipeline.harness.events import (
 )
 from certification_pipeline.settings import RunSettings
 from tests.cli.conftest import Certify
-from tests.report.on_disk import write_release
+from tests.report.on_disk import few, write_release
 from tests.report.sample import make_catalog
 
 Fake = Callable[[RunSettings, Catalog, OnEvent, threading.Event], object]
@@ -51,7 +51,7 @@ def writes(engine: str, keep: Callable[[CellEvidence], bool] = lambda cell: True
         on_event(CellStarted(engine, "a__b__c"))
         on_event(CellStep(engine, "a__b__c", "load 1"))
         on_event(CellFinished(engine, "a__b__c", Outcome.FAILED, 0.25, "1 lost\x1b[31m"))
-        write_release(settings.evidence_dir, engine, release_id=settings.release_id, keep=keep)
+        write_release(settings.evidence_dir, engine, release_id=settings.release_id, takes=few, keep=keep)
 
     return fake
 

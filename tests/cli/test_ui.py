@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 from certification_pipeline.cli.app import app
 from certification_pipeline.cli.ui import SERVER
 from certification_pipeline.orchestration import web
-from tests.report.on_disk import write_release
+from tests.report.on_disk import few, write_release
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -75,7 +75,7 @@ def test_what_cannot_be_served_is_told(
 @pytest.mark.nightly
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
 def test_it_serves_both_and_leaves_nothing_running(tmp_path: Path, end: signal.Signals) -> None:
-    write_release(tmp_path / "evidence", "reference", release_id="r1")
+    write_release(tmp_path / "evidence", "reference", release_id="r1", takes=few)
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     server = subprocess.Popen(

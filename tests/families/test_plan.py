@@ -1,79 +1,29 @@
-"""The plan: nothing dropped, every reason told, every change seen by the digest."""
+"""The plan: nothing dropped, every reason told."""
 
 from __future__ import annotations
 
-import random
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from certification_pipeline.catalog.catalog import Catalog
 from certification_pipeline.catalog.claims import Claim, RouteClaims
-from certification_pipeline.catalog.engines import DriverSpec, Engine
-from certification_pipeline.catalog.loading import load_catalog
-from certification_pipeline.catalog.profiles import LeftOut
 from certification_pipeline.catalog.vocabulary import (
     DriftBehaviour,
     DriftKind,
-    Guarantee,
     Outcome,
     ReasonCode,
     Strategy,
     Support,
 )
-from certification_pipeline.evidence.artifact import Environment, Producer, Subject
-from certification_pipeline.evidence.plan import CertificationPlan, PlannedCell
-from certification_pipeline.families.plan import MAX_ROWS, MIN_ROWS, PlanError, build_plan
+from certification_pipeline.evidence.plan import CertificationPlan
+from certification_pipeline.families.plan import MAX_ROWS, PlanError
 from certification_pipeline.harness.services.provider import Availability
-from certification_pipeline.harness.workload import lifecycle
+from tests.families.plans import EMBEDDED, FULL, HERE, cell, plan, route, with_engine
 
-HERE = Availability(ok=True, detail="ready")
-EMBEDDED = dict.fromkeys(("postgres", "duckdb", "sqlite", "parquet"), HERE)
-FULL = Claim(support=Support.FULL, guarantee=Guarantee.EXACTLY_ONCE)
-
-
-@pytest.fixture(scope="module")
-def catalog() -> Catalog:
-    return load_catalog()
-
-
-def plan(
-    catalog: Catalog,
-    engine: str = "reference",
-    profile: str = "embedded",
-    availability: Mapping[str, Availability] = EMBEDDED,
-    **changes: Any,
-) -> CertificationPlan:
-    given: dict[str, Any] = {
-        "rows": 10_000,
-        "seed": 1,
-        "release_id": "r1",
-        "run_id": "run-1",
-        "subject": Subject(engine=engine, version="1.0", artifact_digest=""),
-        "producer": Producer(version="0"),
-        "environment": Environment(python="3.11", platform="linux", cpu_count=2),
-    }
-    return build_plan(catalog, engine, profile, availability=availability, **(given | changes))
-
-
-def with_engine(catalog: Catalog, *routes: RouteClaims) -> Catalog:
-    """The packaged catalogue with an engine ``mine`` that declares those routes and nothing else."""
-    driver = DriverSpec(command=("true",))
-    mine = Engine(id="mine", title="Mine", description="-", driver=driver, routes=routes)
-    return catalog.model_copy(update={"engines": {**catalog.engines, "mine": mine}})
-
-
-def route(source: str, sink: str, /, drift: Any = None, **claims: Claim) -> RouteClaims:
-    strategies = {Strategy(name): claim for name, claim in claims.items()}
-    return RouteClaims(source=source, sink=sink, strategies=strategies, drift=drift or {})
-
-
-def cell(planned: CertificationPlan, cell_id: str) -> PlannedCell:
-    return next(cell for cell in planned.cells if cell.key.cell_id == cell_id)
+LATER = Claim(support=Support.NOT_IMPLEMENTED, note="next year")
+NO = Claim(support=Support.UNSUPPORTED, note="by design")
 
 
 def _cases(catalog: Catalog) -> set[tuple[str, ...]]:
@@ -100,16 +50,16 @@ class TestCompleteness:
         for engine in catalog.engines:
             assert _cases(catalog) <= _planned(plan(catalog, engine, "live", {}))
 
-    def test_every_cell_is_there_once(self, catalog: Catalog) -> None:
-        ids = [c.key.cell_id for c in plan(catalog).cells]
+    def test_every_cell_is_there_once(self, planned: CertificationPlan) -> None:
+        ids = [c.key.cell_id for c in planned.cells]
         assert len(ids) == len(set(ids))
 
-    def test_reference_embedded_by_disposition(self, catalog: Catalog) -> None:
+    def test_reference_embedded_by_disposition(self, planned: CertificationPlan) -> None:
         """237 of the matrix, of which PostgreSQL's own 10 run; 57 cells on each of four routes.
 
         The API is not here: eight of the matrix, and whatever else is claimed about it.
         """
-        cells = plan(catalog).cells
+        cells = planned.cells
         of_api = [c for c in cells if c.key.source == "api" and c.key.sink in ("postgres", "duckdb")]
         rest = [c for c in cells if c not in of_api]
         assert {c.disposition for c in of_api} == {"untested", "inapplicable"}
@@ -125,13 +75,11 @@ class TestCompleteness:
                 told = (one.reason, one.detail, one.remedy)
                 assert all(told) if one.disposition != "run" else not any(told)
 
-    def test_a_plan_is_no_pass(self, catalog: Catalog) -> None:
-        planned = plan(catalog)
+    def test_a_plan_is_no_pass(self, planned: CertificationPlan) -> None:
         assert planned.outcome is Outcome.UNTESTED
         assert planned.passed is False
 
-    def test_survives_json(self, catalog: Catalog) -> None:
-        planned = plan(catalog)
+    def test_survives_json(self, planned: CertificationPlan) -> None:
         again = CertificationPlan.model_validate_json(planned.model_dump_json())
         assert again == planned
         assert again.recompute_digest() == planned.plan_digest
@@ -154,8 +102,8 @@ class TestScenariosOfAPair:
         }
         assert {c.key.scenario for c in claimed} == expected
 
-    def test_a_scenario_about_a_source_is_no_cell_of_another(self, catalog: Catalog) -> None:
-        cells = plan(catalog).cells
+    def test_a_scenario_about_a_source_is_no_cell_of_another(self, planned: CertificationPlan) -> None:
+        cells = planned.cells
         about = {c.key.source for c in cells if c.key.scenario.startswith("api.")}
         assert about == {"api"}
 
@@ -198,53 +146,7 @@ class TestScenariosOfAPair:
         assert rows(MAX_ROWS, "batch.large") == MAX_ROWS
 
 
-class TestLeftOut:
-    """A profile may leave cells out, but only in the open."""
-
-    def left_out(self, catalog: Catalog) -> Catalog:
-        mine = with_engine(catalog, route("postgres", "duckdb", full_refresh=FULL))
-        left = LeftOut(engine="mine", routes=("*_to_duckdb",), scenarios=("schema.*",), why="for time")
-        profile = mine.profiles["embedded"].model_copy(update={"leaves_out": (left,)})
-        return mine.model_copy(update={"profiles": mine.profiles | {"embedded": profile}})
-
-    def test_it_is_planned_listed_with_the_reason_and_not_required(self, catalog: Catalog) -> None:
-        claim = FULL.model_copy(update={"drift": {DriftKind.ADD: DriftBehaviour.APPLIED}})
-        mine = with_engine(self.left_out(catalog), route("postgres", "duckdb", full_refresh=claim))
-        one = cell(plan(mine, "mine"), "postgres_to_duckdb__full_refresh__schema.add")
-        assert (one.disposition, one.required, one.reason) == ("untested", False, ReasonCode.NOT_IN_PROFILE)
-        assert "for time" in (one.detail or "")
-        assert "local" in (one.remedy or "")
-
-    def test_strategies_narrow_it(self, catalog: Catalog) -> None:
-        mine = with_engine(catalog, route("postgres", "duckdb", full_refresh=FULL, replace=FULL))
-        left = LeftOut(engine="mine", strategies=("replace",), why="for time")
-        profile = mine.profiles["embedded"].model_copy(update={"leaves_out": (left,)})
-        planned = plan(mine.model_copy(update={"profiles": mine.profiles | {"embedded": profile}}), "mine")
-        runs = {c.key.strategy for c in planned.cells if c.disposition == "run"}
-        assert runs == {Strategy.FULL_REFRESH}
-
-    def test_an_entry_may_be_about_every_engine_but_some(self, catalog: Catalog) -> None:
-        mine = with_engine(catalog, route("postgres", "duckdb", full_refresh=FULL))
-        for but, disposition in (((), "untested"), (("mine",), "run")):
-            left = LeftOut(engine="*", but=but, why="for time")
-            profile = mine.profiles["embedded"].model_copy(update={"leaves_out": (left,)})
-            planned = plan(
-                mine.model_copy(update={"profiles": mine.profiles | {"embedded": profile}}), "mine"
-            )
-            assert cell(planned, "postgres_to_duckdb__full_refresh__batch.wide").disposition == disposition
-
-    def test_everything_else_runs(self, catalog: Catalog) -> None:
-        one = cell(plan(self.left_out(catalog), "mine"), "postgres_to_duckdb__full_refresh__batch.wide")
-        assert (one.disposition, one.required) == ("run", True)
-
-    def test_no_cell_is_lost_by_it(self, catalog: Catalog) -> None:
-        mine = with_engine(catalog, route("postgres", "duckdb", full_refresh=FULL))
-        assert len(plan(self.left_out(catalog), "mine").cells) == len(plan(mine, "mine").cells)
-
-
 DOWN = Availability(ok=False, detail="no server answers", remedy="start it")
-NO = Claim(support=Support.UNSUPPORTED, note="by design")
-LATER = Claim(support=Support.NOT_IMPLEMENTED, note="next year")
 PARTLY = Claim(support=Support.PARTIAL)
 
 
@@ -312,142 +214,6 @@ class TestPrecedence:
         one = cell(planned, "postgres_to_duckdb__full_refresh__batch.wide")
         assert one.reason is ReasonCode.SERVICE_UNAVAILABLE
         assert one.remedy == catalog.systems["duckdb"].remedy
-
-
-class TestDigest:
-    def test_same_request_same_digest_whatever_the_run(self, catalog: Catalog) -> None:
-        assert plan(catalog).plan_digest == plan(catalog, run_id="run-2", release_id="r2").plan_digest
-
-    @given(shuffle=st.randoms(use_true_random=False))
-    @settings(max_examples=10, deadline=None)
-    def test_the_order_of_cells_does_not_matter(self, shuffle: random.Random) -> None:
-        planned = plan(load_catalog())
-        cells = list(planned.cells)
-        shuffle.shuffle(cells)
-        shuffled = planned.model_copy(update={"cells": tuple(cells)})
-        assert shuffled.recompute_digest() == planned.plan_digest
-
-    @pytest.mark.parametrize(
-        "changes",
-        [
-            {"rows": 9_999},
-            {"seed": 2},
-            {"profile": "local"},
-            {"availability": {"postgres": HERE}},
-            {"scenarios": ["strategy.*"]},
-            {"scenarios": ["*"]},
-        ],
-        ids=str,
-    )
-    def test_each_change_of_the_request_is_seen(self, catalog: Catalog, changes: dict[str, Any]) -> None:
-        assert plan(catalog, **changes).plan_digest != plan(catalog).plan_digest
-
-    @pytest.mark.parametrize(
-        "changes",
-        [
-            {"rows": 1},
-            {"seed": 99},
-            {"scenario_version": 2},
-            {"required": False},
-            {"disposition": "untested"},
-            {"reason": ReasonCode.NOT_IMPLEMENTED},
-            {"guarantee": Guarantee.BEST_EFFORT},
-            {"support": Support.PARTIAL},
-            {"detail": "x"},
-            {"remedy": "x"},
-        ],
-        ids=str,
-    )
-    def test_each_change_of_a_cell_is_seen(self, catalog: Catalog, changes: dict[str, Any]) -> None:
-        planned = plan(catalog)
-        index = next(i for i, c in enumerate(planned.cells) if c.disposition == "run")
-        cells = list(planned.cells)
-        cells[index] = cells[index].model_copy(update=changes)
-        edited = planned.model_copy(update={"cells": tuple(cells)})
-        assert edited.recompute_digest() != planned.plan_digest
-
-    def test_a_dropped_cell_is_seen(self, catalog: Catalog) -> None:
-        planned = plan(catalog)
-        shorter = planned.model_copy(update={"cells": planned.cells[:-1]})
-        assert shorter.recompute_digest() != planned.plan_digest
-
-    def test_a_change_of_the_catalogue_is_seen(self, catalog: Catalog) -> None:
-        scenario = catalog.scenarios["batch.wide"].model_copy(update={"passes_when": "It MUST."})
-        other = catalog.model_copy(update={"scenarios": {**catalog.scenarios, "batch.wide": scenario}})
-        assert plan(other).plan_digest != plan(catalog).plan_digest
-
-
-class TestSeeds:
-    def test_every_cell_has_the_plans(self, catalog: Catalog) -> None:
-        assert {c.seed for c in plan(catalog, seed=7).cells} == {7}
-
-
-class TestFilters:
-    def test_narrow_and_say_so(self, catalog: Catalog) -> None:
-        planned = plan(
-            catalog,
-            routes=["postgres_to_[ds]*"],
-            strategies=["full_refresh", "scd2"],
-            scenarios=["batch.*", "strategy.*"],
-        )
-        assert {c.key.route_id for c in planned.cells} == {"postgres_to_duckdb", "postgres_to_sqlite"}
-        assert {c.key.strategy for c in planned.cells} == {Strategy.FULL_REFRESH, Strategy.SCD2}
-        assert planned.selection.routes == ("postgres_to_[ds]*",)
-        assert planned.recompute_digest() == planned.plan_digest
-
-    def test_what_is_selected_is_unchanged(self, catalog: Catalog) -> None:
-        whole = {c.key.cell_id: c for c in plan(catalog).cells}
-        for one in plan(catalog, scenarios=["schema.*"]).cells:
-            assert one == whole[one.key.cell_id]
-
-    def test_keep_cells_that_cannot_run(self, catalog: Catalog) -> None:
-        cells = plan(catalog, routes=["mssql_to_bigquery"]).cells
-        assert len(cells) == 9
-        assert {c.disposition for c in cells} == {"untested"}
-
-    @pytest.mark.parametrize(
-        ("changes", "message", "remedy"),
-        [
-            (
-                {"routes": ["postgres_to_duckbd"]},
-                "matches no planned route",
-                "did you mean `postgres_to_duckdb`",
-            ),
-            ({"strategies": ["full-refresh"]}, "matches no planned strategy", "did you mean `full_refresh`"),
-            ({"scenarios": ["batch.*", "bench.*"]}, "`bench.*` matches no planned scenario", "batch."),
-            (
-                {"scenarios": ["schema.*"], "strategies": ["cdc"]},
-                "strategy: cdc; scenario: schema.*",
-                "drop one",
-            ),
-            ({"profile": "embeded"}, "no profile `embeded`", "did you mean `embedded`"),
-            ({"rows": 59}, "59 rows", "between 60 and 100000000"),
-            ({"rows": 0}, "0 rows", "between 60 and 100000000"),
-            ({"rows": -1}, "-1 rows", "between 60 and 100000000"),
-            ({"rows": MAX_ROWS + 1}, "100000001 rows", "between 60 and 100000000"),
-            (
-                {"subject": Subject(engine="dlt", version="1.31.0", artifact_digest="")},
-                "the subject is dlt 1.31.0",
-                "describe",
-            ),
-        ],
-        ids=lambda value: str(value) if isinstance(value, dict) else "",
-    )
-    def test_a_wrong_request_is_told(
-        self, catalog: Catalog, changes: dict[str, Any], message: str, remedy: str
-    ) -> None:
-        with pytest.raises(PlanError) as caught:
-            plan(catalog, **changes)
-        assert message in caught.value.message
-        assert remedy in caught.value.remedy
-        assert str(caught.value) == f"{caught.value.message} — {caught.value.remedy}"
-
-    def test_fewest_rows_are_the_workloads(self) -> None:
-        assert MIN_ROWS == lifecycle.MIN_ROWS
-
-    def test_an_unknown_engine_is_told(self, catalog: Catalog) -> None:
-        with pytest.raises(PlanError, match="no engine `referense` — did you mean `reference`"):
-            plan(catalog, "referense")
 
 
 def test_a_source_without_logins_or_writer_says_so_when_it_is_planned(catalog: Catalog) -> None:

@@ -11,11 +11,11 @@ from certification_pipeline.evidence.errors import EvidenceError
 from certification_pipeline.evidence.store import EvidenceStore
 from certification_pipeline.evidence.summary import ReleaseSummary
 from certification_pipeline.gates.publish import publish
-from tests.report.on_disk import write_release
+from tests.report.on_disk import few, write_release
 
 
 def released(root: Path, **options: object) -> EvidenceStore:
-    write_release(root, "reference", release_id="r1", **options)  # type: ignore[arg-type]
+    write_release(root, "reference", release_id="r1", takes=few, **options)  # type: ignore[arg-type]
     return EvidenceStore(root)
 
 

@@ -27,7 +27,7 @@ from starlette.routing import Route
 from certification_pipeline.evidence.store import EvidenceStore
 from certification_pipeline.orchestration.downloads.files import Found, RefusedError, read, segments
 from certification_pipeline.orchestration.downloads.routes import evidence_routes
-from tests.report.on_disk import write_release
+from tests.report.on_disk import few, write_release
 
 SECRET = b"nobody may read this"
 
@@ -43,8 +43,8 @@ class Site:
 
     def __init__(self, place: Path) -> None:
         self.root = place / "evidence"
-        write_release(self.root, "reference", release_id="r1")
-        write_release(self.root, "dlt", release_id="r1", keep=lambda cell: False)
+        write_release(self.root, "reference", release_id="r1", takes=few)
+        write_release(self.root, "dlt", release_id="r1", takes=few, keep=lambda cell: False)
         self.release = EvidenceStore(self.root).release_path("r1")
         (self.release / "report.html").write_text("<!doctype html><title>r1</title><script>1</script>")
         (place / "outside.json").write_bytes(SECRET)

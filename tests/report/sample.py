@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
 from certification_pipeline.catalog.catalog import Catalog
@@ -167,9 +167,9 @@ def _content(
     ), None
 
 
-def make_plan(engine: str) -> CertificationPlan:
+def make_plan(engine: str, takes: Callable[[PlannedCell], bool] = lambda cell: True) -> CertificationPlan:
     """Cells that run on this machine, and the seeds' cases that cannot."""
-    cells = [*_reachable(engine), *_unreachable(engine)]
+    cells = [cell for cell in (*_reachable(engine), *_unreachable(engine)) if takes(cell)]
     digest = "sha256:" + "c4" * 32
     return CertificationPlan(
         **header("certification_automation_plan", engine),

@@ -23,7 +23,7 @@ from certification_pipeline.report.diff import Change
 from certification_pipeline.report.release import SubjectView
 from certification_pipeline.report.upgrade import Upgrade, upgrade_markdown
 from certification_pipeline.settings import RunSettings, SettingsError
-from tests.report.on_disk import write_release
+from tests.report.on_disk import few, write_release
 from tests.report.sample import make_subject
 from tests.report.test_diff import changed, having
 
@@ -69,10 +69,10 @@ def test_it_is_compared_with_the_highest_version_below(
 
 
 def test_the_ledger_is_what_was_decided_by_whatever_name(tmp_path: Path) -> None:
-    store = write_release(tmp_path, "dlt", release_id="one")
-    write_release(tmp_path, "dlt==1.30.0", release_id="two")
-    write_release(tmp_path, "reference", release_id="three")
-    undecided = write_release(tmp_path, "dlt", release_id="four")
+    store = write_release(tmp_path, "dlt", takes=few, release_id="one")
+    write_release(tmp_path, "dlt==1.30.0", takes=few, release_id="two")
+    write_release(tmp_path, "reference", takes=few, release_id="three")
+    undecided = write_release(tmp_path, "dlt", takes=few, release_id="four")
     undecided.release("four", "dlt").summary_path.unlink()
     found = certified(store)
     assert sorted(found) == ["dlt", "reference"]
