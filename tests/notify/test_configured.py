@@ -68,6 +68,12 @@ def test_secrets_come_from_files_and_are_masked(monkeypatch: pytest.MonkeyPatch,
     shows_no_canary(found.redactor.redact_text(f"{HOOK} {TOKEN} {PASSWORD} {TOKEN.rpartition('/')[2]}"))
 
 
+def test_what_is_short_in_an_address_is_masked_with_its_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    given(monkeypatch, SLACK_URL="https://hooks.example/short/Zk7-canary?key=q8-canary")
+    told = configured().redactor.redact_text("POST /short/Zk7-canary failed; key=q8-canary was asked for")
+    assert "canary" not in told
+
+
 def test_ports_follow_from_the_security(monkeypatch: pytest.MonkeyPatch) -> None:
     given(monkeypatch, **MAIL)
     for security, port in ((Security.STARTTLS, 587), (Security.SSL, 465), (Security.PLAIN, 25)):

@@ -84,6 +84,7 @@ def test_evaluated_twice_is_told_once(tmp_path: Path) -> None:
         State.SENT,
     ]
     assert (ear.heard, other.heard) == (["a", "b"], ["a", "b"])
+    assert b"\n\n" not in Record(tmp_path).path.read_bytes(), "a line an event"
 
 
 def test_a_receiver_that_fails_holds_nobody_up_and_is_tried_at_the_next_tick(tmp_path: Path) -> None:
@@ -174,6 +175,19 @@ def test_a_try_that_never_ended_is_tried_again(tmp_path: Path) -> None:
         assert states(tell(tmp_path, ear)) == [State.SENT]
         assert states(tell(tmp_path, ear)) == [State.KNOWN]
     assert len(ear.heard) == 4
+
+
+def test_tries_that_never_ended_may_each_have_been_heard(tmp_path: Path) -> None:
+    """Killed there for ever, without a process: so many halves of a record are told no more."""
+    ear = Spoken()
+    tell(tmp_path, ear)
+    path = Record(tmp_path).path
+    first = path.read_bytes().splitlines(keepends=True)[0]
+    path.write_bytes(first * (MOST_DOUBTS - 1))
+    assert states(tell(tmp_path, ear)) == [State.SENT]
+    path.write_bytes(first * MOST_DOUBTS)
+    assert states(tell(tmp_path, ear)) == [State.GIVEN_UP]
+    assert len(ear.heard) == 2
 
 
 @settings(max_examples=20, deadline=None)

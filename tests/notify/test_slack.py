@@ -115,6 +115,7 @@ def test_a_wrong_address_is_told_once(status: int, body: str) -> None:
 def test_nobody_there() -> None:
     error = refused(f"http://127.0.0.1:{closed_port()}/services/{TOKEN}")
     assert "cannot be reached" in str(error)
+    assert "refused" in str(error).lower(), "why, in the system's words"
     assert not error.in_doubt
 
 

@@ -93,6 +93,11 @@ def test_a_setting_that_is_wrong_is_named_and_nothing_loads(
     assert remedy in caught.value.remedy
 
 
+def test_a_line_is_told_in_words() -> None:
+    assert Cron(time(2, 17)).words == "Every day 02:17"
+    assert Cron(time(3, 41), 2).words == "Every Tuesday 03:41"
+
+
 @pytest.mark.parametrize("night", [date(2026, 3, 29), date(2026, 10, 25)])
 @pytest.mark.parametrize("at", [time(2, 17), time(2, 59), time(3, 0), time(1, 30)])
 def test_a_night_on_which_the_clock_is_changed_has_one_run_as_any_other(night: date, at: time) -> None:

@@ -62,6 +62,17 @@ def test_the_locked_version_is_the_one_in_the_lock(catalog: Catalog) -> None:
     assert locked_version("reference", catalog.engines["reference"].driver) is None
 
 
+def test_a_lock_is_read_where_the_engine_lies_and_one_that_cannot_be_read_pins_nothing(
+    catalog: Catalog, tmp_path: Path
+) -> None:
+    driver = catalog.engines["dlt"].driver.model_copy(update={"folder": None, "home": tmp_path, "lock": "l"})
+    assert locked_version("dlt", driver) is None
+    (tmp_path / "readable").write_text("DLT[duckdb]==9.8 --hash=sha256:0\n")
+    assert locked_version("dlt", driver.model_copy(update={"lock": "readable"})) == "9.8"
+    (tmp_path / "bytes").write_bytes(b"\xff\xfe")
+    assert locked_version("dlt", driver.model_copy(update={"lock": "bytes"})) is None
+
+
 @pytest.mark.parametrize(
     ("newest", "seen", "told"),
     [
