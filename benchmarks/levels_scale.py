@@ -1,6 +1,6 @@
 """How levels grow with a ledger: seconds over n releases and over 10 n, and their ratio.
 
-    python -m benchmarks.levels_scale [--releases 1000] [--connectors 50]
+    python -m benchmarks.levels_scale [--releases 1000] [--connectors 50] [--format table|json]
 
 A synthetic history, no files: daily releases of one engine with so many connectors, weekly ones of another
 profile, now and then a red or a flaky day. Linear means a ratio near 10.
@@ -8,11 +8,10 @@ profile, now and then a red or a flaky day. Linear means a ratio near 10.
 
 from __future__ import annotations
 
-import argparse
-import json
 import time
 from datetime import UTC, datetime, timedelta
 
+from benchmarks.shown import Row, parser, progress, show
 from certification_pipeline.catalog.checklist import ChecklistItem
 from certification_pipeline.catalog.loading import load_catalog
 from certification_pipeline.catalog.vocabulary import Family, Fidelity, Outcome
@@ -73,25 +72,31 @@ def history(releases: int, connectors: int) -> History:
 
 
 def main() -> None:
-    """Print processor seconds of both sizes and their ratio."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--releases", type=int, default=1000)
-    parser.add_argument("--connectors", type=int, default=50)
-    asked = parser.parse_args()
+    """Show processor seconds of both sizes and their ratio."""
+    asking = parser(__doc__)
+    asking.add_argument("--releases", type=int, default=1000)
+    asking.add_argument("--connectors", type=int, default=50)
+    asked = asking.parse_args()
     policies = tuple(load_catalog().policies.values())
-    measured = {}
+    rows: list[Row] = []
+    seconds: list[float] = []
     for count in (asked.releases // 10, asked.releases):
         made = history(count, asked.connectors)
         begin = time.process_time()
         found = connector_levels(made, policies, SUBJECT, START + timedelta(days=count))
-        measured[count] = time.process_time() - begin
-        total = sum(len(said.cells) for said in made.said)
-        print(
-            f"{count:>5} releases × {asked.connectors} connectors ({total:,} cells): "
-            f"{measured[count]:.2f} s CPU, {len(found)} ladders"
+        seconds.append(time.process_time() - begin)
+        progress(f"levels over {count} releases: {seconds[-1]:.2f} s CPU")
+        rows.append(
+            {
+                "releases": count,
+                "connectors": asked.connectors,
+                "cells": sum(len(said.cells) for said in made.said),
+                "ladders": len(found),
+                "cpu_s": seconds[-1],
+                "ratio": seconds[-1] / seconds[0],
+            }
         )
-    small, large = measured.values()
-    print(json.dumps({"seconds": large, "ratio": large / small}))
+    show("levels_scale", rows, asked.format)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,10 @@
 """How deciding and verifying grow: with the cells of one release, and with the releases of one ledger.
 
-    python -m benchmarks.scale [--cells 100000] [--releases 1000]
+    python -m benchmarks.scale [--cells 100000] [--releases 1000] [--keep DIR] [--format table|json]
 
 Every step is a process of its own, at a tenth and at the whole of the size: CPU seconds, their ratio (linear
-means near 10) and the largest resident memory. CPU time is told because machines are shared.
+means near 10), the largest resident memory, and what it grows by. CPU time, because machines are shared.
+What one append costs: ``append_scale``.
 """
 
 from __future__ import annotations
@@ -16,13 +17,15 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
+from benchmarks.shown import Row, parser, progress, show
 from benchmarks.synthetic import ENGINE, START, SUBJECT, cells_of, decide
 from certification_pipeline.catalog.loading import load_catalog
+from certification_pipeline.evidence import layout
 from certification_pipeline.evidence.exports.junit import junit_xml
 from certification_pipeline.evidence.provenance import stamp
 from certification_pipeline.evidence.store import EvidenceStore, SubjectDir
@@ -30,12 +33,16 @@ from certification_pipeline.gates import chain
 from certification_pipeline.gates.certification_suite import certification_suite
 from certification_pipeline.gates.decide import read_matrix
 from certification_pipeline.gates.exported import exported
+from certification_pipeline.gates.families import VERIFIERS
 from certification_pipeline.gates.levels.decision import decide_levels
 from certification_pipeline.gates.levels.facts import VARIABLE
 from certification_pipeline.gates.levels.reading import read_ledger
 from certification_pipeline.gates.release_summary import verify_release_summary
+from certification_pipeline.gates.seal import seal_evidence
 from certification_pipeline.gates.verify.evidence import Asked, verify_evidence
 from certification_pipeline.gates.verify.judge import Held
+from certification_pipeline.report.html import write_html
+from certification_pipeline.report.loading import load_release
 from certification_pipeline.report.published import read_published
 
 LEDGER_CELLS = 5
@@ -101,6 +108,18 @@ def _record(root: Path) -> None:
     read_published(EvidenceStore(root), _directory(root).release_id, ENGINE, stamp("run"))
 
 
+def _seal(root: Path) -> None:
+    """Statements about every cell, unsigned, over those that are there: the same bytes."""
+    seal_evidence(_directory(root), None, verifiers=VERIFIERS.remembering())
+    (_directory(root).path / layout.ATTESTATIONS).unlink()
+
+
+def _page(root: Path) -> None:
+    store = EvidenceStore(root)
+    release = load_release(store, _directory(root).release_id)
+    write_html(release, load_catalog(), root.parent / "page.html")
+
+
 IN_ONE_RELEASE: Mapping[str, Callable[[Path], None]] = {
     "report": _report,
     "suite": _suite,
@@ -110,6 +129,8 @@ IN_ONE_RELEASE: Mapping[str, Callable[[Path], None]] = {
     "levels": _levels,
     "export": _export,
     "published record": _record,
+    "HTML report": _page,
+    "seal": _seal,  # last: its file goes again
 }
 IN_ONE_LEDGER: Mapping[str, Callable[[Path], None]] = {
     "chain verify": _chain_verify,
@@ -156,46 +177,61 @@ def measured(kind: str, name: str, root: Path) -> dict[str, float]:
     return dict(json.loads(done.stdout))
 
 
-def compare(kind: str, size: int, make: Callable[[Path, int], None], names: list[str]) -> None:
-    roots: dict[int, Path] = {}
-    base = Path(tempfile.mkdtemp(prefix="scale-"))
-    try:
-        for count in (size // 10, size):
-            roots[count] = base / str(count)
+def compare(
+    kind: str, size: int, make: Callable[[Path, int], None], names: Iterable[str], kept: Path
+) -> list[Row]:
+    """Evidence that lies in ``kept`` already is used again."""
+    sizes = (size // 10, size)
+    for count in sizes:
+        made = kept / kind / str(count)
+        if not made.exists():
             began = time.process_time()
-            make(roots[count], count)
-            print(f"{count:>7} {kind} made in {time.process_time() - began:.0f} s CPU", flush=True)
-        for name in names:
-            few, many = (measured(kind, name, roots[count]) for count in (size // 10, size))
-            ratio, each = many["cpu"] / few["cpu"], many["cpu"] / size * 1e6
-            print(
-                f"{name:<26} {few['cpu']:8.2f} s {many['cpu']:8.2f} s   x {ratio:5.1f}   {each:8.0f} µs each"
-                f"   peak {few['peak_mb']:6.0f} -> {many['peak_mb']:6.0f} MB",
-                flush=True,
-            )
-    finally:
-        shutil.rmtree(base)
+            make(made, count)
+            progress(f"{count} {kind} made in {time.process_time() - began:.0f} s CPU")
+    rows: list[Row] = []
+    for name in names:
+        few, many = (measured(kind, name, kept / kind / str(count)) for count in sizes)
+        rows.append(
+            {
+                "step": name,
+                f"{kind}": size,
+                "cpu_s_tenth": few["cpu"],
+                "cpu_s": many["cpu"],
+                "ratio": many["cpu"] / few["cpu"],
+                "us_each": many["cpu"] / size * 1e6,
+                "peak_mb_tenth": few["peak_mb"],
+                "peak_mb": many["peak_mb"],
+                "kb_each": (many["peak_mb"] - few["peak_mb"]) / (sizes[1] - sizes[0]) * 1024,
+            }
+        )
+        progress(f"{name}: {few['cpu']:.1f} s, {many['cpu']:.1f} s, {many['peak_mb']:.0f} MB")
+    return rows
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--cells", type=int, default=100_000)
-    parser.add_argument("--releases", type=int, default=1000)
-    parser.add_argument("--only", action="append", default=[], help="only these steps")
-    parser.add_argument("--step", nargs=3, help=argparse.SUPPRESS)
-    asked = parser.parse_args()
+    asking = parser(__doc__)
+    asking.add_argument("--cells", type=int, default=100_000)
+    asking.add_argument("--releases", type=int, default=1000)
+    asking.add_argument("--only", action="append", default=[], help="only these steps")
+    asking.add_argument("--keep", type=Path, help="make evidence there, or use what is there, and leave it")
+    asking.add_argument("--step", nargs=3, help=argparse.SUPPRESS)
+    asked = asking.parse_args()
     if asked.step:
         kind, name, root = asked.step
         step(kind, name, Path(root))
         return
+    kept = asked.keep or Path(tempfile.mkdtemp(prefix="scale-"))
     chosen = partial(filter, lambda name: not asked.only or name in asked.only)
-    if asked.cells:
-        print(f"One release with {asked.cells // 10} and with {asked.cells} cells")
-        compare("cells", asked.cells, make_release, list(chosen(IN_ONE_RELEASE)))
-    if asked.releases:
-        few, many = asked.releases // 10, asked.releases
-        print(f"One ledger with {few} and with {many} releases of {LEDGER_CELLS} cells")
-        compare("releases", asked.releases, make_ledger, list(chosen(IN_ONE_LEDGER)))
+    try:
+        for kind, size, make, steps in (
+            ("cells", asked.cells, make_release, IN_ONE_RELEASE),
+            ("releases", asked.releases, make_ledger, IN_ONE_LEDGER),
+        ):
+            if size:
+                show(f"scale: {kind}", compare(kind, size, make, chosen(steps), kept), asked.format)
+    finally:
+        if asked.keep is None:
+            shutil.rmtree(kept)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """How the suite grows with the number of cells: seconds at n and at 10 n, and their ratio.
 
-    python -m benchmarks.suite_scale [--cells 10000]
+    python -m benchmarks.suite_scale [--cells 10000] [--format table|json]
 
 Linear means a ratio near 10. The target (DESIGN section 14): the suite over 10 000 cells takes less than
 a second after start-up. Every figure is the best of three, on a warm file cache.
@@ -8,7 +8,6 @@ a second after start-up. Every figure is the best of three, on a warm file cache
 
 from __future__ import annotations
 
-import argparse
 import shutil
 import tempfile
 import time
@@ -16,6 +15,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from benchmarks.shown import Row, parser, progress, show
 from benchmarks.synthetic import cells_of
 from certification_pipeline.evidence.provenance import stamp
 from certification_pipeline.evidence.store import SubjectDir
@@ -40,25 +40,25 @@ def suite_over(directory: SubjectDir) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--cells", type=int, default=10_000)
-    largest: int = parser.parse_args().cells
+    asking = parser(__doc__)
+    asking.add_argument("--cells", type=int, default=10_000)
+    asked = asking.parse_args()
+    largest: int = asked.cells
     root = Path(tempfile.mkdtemp(prefix="suite-scale-"))
-    measured = {}
+    rows: list[Row] = []
+    seconds: list[float] = []
     try:
         for count in (largest // 10, largest):
             directory = cells_of(root, f"scale-{count}", count)
             write_report(directory, "run")
-            measured[count] = best_of_three(partial(suite_over, directory))
-            wall, processor = measured[count]
-            each = processor / count * 1e6
-            print(
-                f"suite over {count:>6} cells: {wall:.3f} s wall, {processor:.3f} s CPU, {each:.0f} µs a cell"
-            )
+            progress(f"{count} cells made")
+            wall, processor = best_of_three(partial(suite_over, directory))
+            seconds.append(processor)
+            each, ratio = processor / count * 1e6, processor / seconds[0]
+            rows.append({"cells": count, "wall_s": wall, "cpu_s": processor, "us_each": each, "ratio": ratio})
     finally:
         shutil.rmtree(root)
-    (_, small), (_, large) = measured.values()
-    print(f"10 x the cells takes {large / small:.1f} x the CPU time")
+    show("suite_scale", rows, asked.format)
 
 
 if __name__ == "__main__":

@@ -68,6 +68,8 @@ class Artifact(Model):
     """
 
     KIND: ClassVar[str] = ""
+    LONG: ClassVar[str] = ""
+    """The list that grows with the cells, if any: read and written piece by piece (:mod:`pieces`)."""
 
     schema_version: str
     release_id: str

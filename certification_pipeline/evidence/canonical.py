@@ -12,17 +12,21 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from typing import Any, TypeVar
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from pydantic import BaseModel, JsonValue, ValidationError
 from pydantic_core import PydanticSerializationError, from_json, to_json
 
+from certification_pipeline.evidence import pieces
 from certification_pipeline.evidence.artifact import Artifact, Digest
 from certification_pipeline.evidence.errors import EvidenceError
 
 M = TypeVar("M", bound=BaseModel)
 
 CONTENT_DIGEST = "content_digest"
+_LONG = "LONG"
 _REMEDY = "Do not edit evidence; produce it again"
 
 
@@ -33,14 +37,33 @@ def sha256(data: bytes) -> Digest:
 
 def render(model: BaseModel, path: str = "") -> bytes:
     """The one spelling of a model. Raises EvidenceError for what JSON cannot hold (NaN, lone surrogates)."""
+    field = getattr(model, _LONG, "")
     try:
-        return _spell(_sorted(model.model_dump(mode="json"), path, ()))
+        if not field or len(getattr(model, field)) <= pieces.FEW:
+            return _whole(model, path)
+        return b"".join(
+            pieces.spelled(
+                model,
+                field,
+                lambda rest: _whole(rest, path),
+                lambda value, at: _sorted(value, path, (field, str(at))),
+            )
+        )
     except PydanticSerializationError as error:
         raise EvidenceError(path, None, f"cannot be written as JSON: {error}", _PRODUCER) from None
 
 
+def _whole(model: BaseModel, path: str) -> bytes:
+    return _spell(_sorted(model.model_dump(mode="json"), path, ()))
+
+
 def parse(data: bytes, model: type[M], path: str) -> M:
     """Validate bytes strictly into ``model``; a model's ``content_digest`` must be its content's."""
+    found = parse_long(data, model, path)
+    if found is not None:
+        with suppress(pieces.OddError):
+            items = tuple(found.items)
+            return found.head.model_copy(update={found.field: items})
     value = parse_value(data, path)
     if not isinstance(value, dict):
         raise EvidenceError(path, None, f"is not a JSON object but {_kind(value)}", _REMEDY)
@@ -58,6 +81,53 @@ def parse(data: bytes, model: type[M], path: str) -> M:
         problem = "is not the digest of the content: the file was edited after it was written"
         raise EvidenceError(path, CONTENT_DIGEST, problem, _REMEDY)
     return parsed
+
+
+class Long(NamedTuple, Generic[M]):
+    """An artifact whose long list is read as it is asked for; iterating may raise ``OddError``."""
+
+    head: M
+    """All of it, with nothing in the list."""
+    field: str
+    items: Iterator[Any]
+
+
+def parse_long(data: bytes, model: type[M], path: str) -> Long[M] | None:
+    """As :func:`parse`, for who goes through the items once and keeps none.
+
+    ``None``: short, not in our spelling, or something is wrong with it. :func:`parse` says what.
+    """
+    field = getattr(model, _LONG, "")
+    cut = pieces.Cut.of(data, field) if field and len(data) > pieces.SMALL else None
+    if cut is None:
+        return None
+    try:
+        value = pieces.head_value(cut)
+        if not isinstance(value, dict):
+            return None
+        if issubclass(model, Artifact):
+            _check_schema_version(value, model, path)
+        head = model.model_validate_json(cut.head, strict=True)
+    except (pieces.OddError, ValidationError, EvidenceError):
+        return None
+    stated = value.get(CONTENT_DIGEST)
+    if CONTENT_DIGEST in model.model_fields and _sealed_digest(data, stated) != stated:
+        return None
+    return Long(head, field, pieces.items(cut, model))
+
+
+def parse_head(data: bytes, path: str) -> JsonValue:
+    """As :func:`parse_value`, for who does not ask about an artifact's long list: it may be left out."""
+    for field in pieces.FIELDS if len(data) > pieces.SMALL else ():
+        cut = pieces.Cut.of(data, field)
+        if cut is None:
+            continue
+        with suppress(pieces.OddError):
+            for _ in cut.pieces():
+                pass
+            value: JsonValue = pieces.head_value(cut)
+            return value
+    return parse_value(data, path)
 
 
 def parse_value(data: bytes, path: str) -> JsonValue:
@@ -78,12 +148,16 @@ def seal(data: bytes) -> tuple[bytes, Digest]:
     an edit; it does not prove an author, as anybody can compute it.
     """
     digest = sha256(data)
-    return data.replace(_UNSEALED, _UNSEALED[:-1] + digest.encode() + b'"', 1), digest
+    at = data.find(_UNSEALED)
+    if at < 0:
+        return data, digest
+    end = at + len(_UNSEALED)
+    return b"".join((data[:at], _UNSEALED[:-1], digest.encode(), b'"', memoryview(data)[end:])), digest
 
 
 def _sealed_digest(data: bytes, stated: JsonValue) -> Digest:
     sealed = _UNSEALED[:-1] + str(stated).encode() + b'"'
-    return sha256(data.replace(sealed, _UNSEALED, 1))
+    return "sha256:" + pieces.digest_without(data, sealed, _UNSEALED)
 
 
 # Two spaces deep is the top level, and no string holds a line break: this occurs once.

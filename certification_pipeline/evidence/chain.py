@@ -39,6 +39,7 @@ class EvidenceChainEntry(Artifact):
     """One link. ``outcome`` is the suite's, recomputed when the entry was made."""
 
     KIND: ClassVar[str] = "evidence_chain"
+    LONG: ClassVar[str] = "artifacts"
 
     sequence: int = Field(ge=1, description="1, 2, 3, … without a gap")
     previous_chain_hash: Digest = Field(pattern=DIGEST_PATTERN, description="all zeros in the first entry")

@@ -5,6 +5,7 @@ Knows nothing of what is inside a file.
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import os
 import re
@@ -22,6 +23,7 @@ SEGMENT_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._+=-]*"
 _SEGMENT = re.compile(SEGMENT_PATTERN)
 _TEMPORARY = re.compile(r"\..+\.(\d+)\.\d+\.tmp")
 _STALE_SECONDS = 3600.0
+_CHUNK = 1 << 20
 _counter = itertools.count()
 
 
@@ -107,13 +109,32 @@ def clean_temporaries(directory: Path) -> None:
 
 def read_no_follow(name: str | Path, shown: str, largest: int, dir_fd: int | None = None) -> bytes:
     """The bytes of a regular file of at most ``largest`` bytes; links, pipes and devices are refused."""
+    with _reading(name, shown, largest, dir_fd) as (descriptor, size):
+        return _read_all(descriptor, size)
+
+
+def digest_no_follow(name: str | Path, shown: str, largest: int) -> tuple[str, int]:
+    """SHA-256, in hex, and size of what :func:`read_no_follow` gives, without holding it."""
+    digest, total = hashlib.sha256(), 0
+    with _reading(name, shown, largest, None) as (descriptor, size):
+        while part := os.read(descriptor, min(_CHUNK, size + 1 - total)):
+            digest.update(part[: size - total])
+            total += len(part)
+            if total > size:  # it grows while it is read
+                break
+    return digest.hexdigest(), min(total, size)
+
+
+@contextmanager
+def _reading(name: str | Path, shown: str, largest: int, dir_fd: int | None) -> Iterator[tuple[int, int]]:
+    """A descriptor and the file's size."""
     descriptor = _open_no_follow(name, shown, dir_fd)
     try:
         size = os.fstat(descriptor).st_size
         if size > largest:
             problem = f"has {size} bytes, more than the {largest} allowed"
             raise EvidenceError(shown, None, problem, "No artifact is that large: produce it again")
-        return _read_all(descriptor, size)
+        yield descriptor, size
     except OSError as error:
         raise EvidenceError.from_os(shown, error, "read") from None
     finally:

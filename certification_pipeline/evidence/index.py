@@ -26,6 +26,7 @@ class ArtifactIndex(Decision):
     """Passed when every file could be read and belongs to this release."""
 
     KIND: ClassVar[str] = "artifact_index"
+    LONG: ClassVar[str] = "entries"
 
     file_count: int
     total_bytes: int

@@ -46,6 +46,7 @@ class CertificationReport(Decision):
     """The matrix of one subject. Its outcome is the worst over the required cells."""
 
     KIND: ClassVar[str] = "certification_report"
+    LONG: ClassVar[str] = "results"
 
     plan_digest: Digest
     plan_sha256: Digest = Field(description="of the plan's file")

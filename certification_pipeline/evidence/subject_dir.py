@@ -15,12 +15,13 @@ from certification_pipeline.catalog.vocabulary import Outcome
 from certification_pipeline.evidence import layout
 from certification_pipeline.evidence.artifact import Artifact, Digest
 from certification_pipeline.evidence.attempts import carry_attempts
-from certification_pipeline.evidence.canonical import parse, render, seal, sha256
+from certification_pipeline.evidence.canonical import Long, parse, parse_long, render, seal, sha256
 from certification_pipeline.evidence.cell import CellEvidence
 from certification_pipeline.evidence.decision import Decision
 from certification_pipeline.evidence.errors import EvidenceError, Problem, ProblemKind
 from certification_pipeline.evidence.files import (
     clean_temporaries,
+    digest_no_follow,
     is_temporary,
     read_no_follow,
     resolve_inside,
@@ -130,10 +131,23 @@ class SubjectDir:
         self._refuse_foreign(artifact, Path(path))
         return artifact
 
+    def load_long(self, data: bytes, path: str | Path, model: type[A]) -> Long[A] | None:
+        """As :meth:`load`, for going through its long list once; ``None`` where only :meth:`load` will do."""
+        found = parse_long(data, model, str(path))
+        if found is not None:
+            self._refuse_foreign(found.head, Path(path))
+        return found
+
     def read_bytes(self, path: str | Path) -> bytes:
         """The raw bytes of a file in here; EvidenceError for links, ``..``, pipes and giants."""
         inside = resolve_inside(self.path, path)
         return read_no_follow(inside, str(path), layout.LARGEST_ARTIFACT)
+
+    def digest(self, path: str | Path) -> tuple[Digest, int]:
+        """Digest and size of what :meth:`read_bytes` gives, without holding it."""
+        inside = resolve_inside(self.path, path)
+        found, size = digest_no_follow(inside, str(path), layout.LARGEST_ARTIFACT)
+        return f"sha256:{found}", size
 
     def seal_plan(
         self, plan: CertificationPlan, markdown: str | None = None, *, catalog: bytes | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from itertools import zip_longest
 from pathlib import Path
 
 from pydantic import JsonValue
@@ -11,15 +12,22 @@ from pydantic import JsonValue
 from certification_pipeline.catalog.vocabulary import Outcome
 from certification_pipeline.evidence import layout
 from certification_pipeline.evidence.artifact import Blocker, Subject
-from certification_pipeline.evidence.canonical import parse_value, sha256
+from certification_pipeline.evidence.canonical import parse_head, sha256
 from certification_pipeline.evidence.decision import verdict
 from certification_pipeline.evidence.errors import EvidenceError
 from certification_pipeline.evidence.files import is_temporary
 from certification_pipeline.evidence.index import ArtifactIndex, IndexEntry
 from certification_pipeline.evidence.next_step import rerun_release
+from certification_pipeline.evidence.pieces import slim
 from certification_pipeline.evidence.provenance import Provenance
 from certification_pipeline.evidence.subject_dir import SubjectDir
-from certification_pipeline.gates.verification import differences, provenance_of, read_plan, unknown_subject
+from certification_pipeline.gates.verification import (
+    differences,
+    provenance_of,
+    read_plan,
+    surely_same,
+    unknown_subject,
+)
 
 MADE_AFTERWARDS = frozenset(
     {
@@ -33,44 +41,16 @@ MADE_AFTERWARDS = frozenset(
 
 def artifact_index(directory: SubjectDir, provenance: Provenance) -> ArtifactIndex:
     """List and hash every file below ``directory``; red when one is a link or of another release."""
-    entries: list[IndexEntry] = []
-    blockers: list[Blocker] = []
-    again = rerun_release(directory.engine, directory.release_id)
-    for path in sorted(set(files_below(directory.path)) - MADE_AFTERWARDS):
-        name = path.encode("utf-8", "backslashreplace").decode()
-        if name != path:
-            code, told = f"artifact_index.not_verified:{name}", f"{name} has a name that is no text"
-            blockers.append(Blocker(code=code, message=told, next_step=f"Remove it, then: {again}"))
-            continue
-        try:
-            entry = _entry(directory, path)
-        except EvidenceError as error:
-            blockers.append(
-                Blocker(code=f"artifact_index.not_verified:{path}", message=str(error), next_step=again)
-            )
-            continue
-        entries.append(entry)
-        if entry.release is not None and entry.release != directory.release_id:
-            message = f"{path} says it is of release {entry.release!r}"
-            code = f"artifact_index.release_id_mismatch:{path}"
-            blockers.append(
-                Blocker(code=code, message=message, next_step=f"Remove {path}, or run again: {again}")
-            )
-    if not entries:
-        code = "artifact_index.missing"
-        blockers.append(Blocker(code=code, message="There is no evidence at all", next_step=again))
-    subject, profile = _about(directory)
-    return ArtifactIndex(
-        **provenance.header(ArtifactIndex, directory.release_id, subject, profile),
-        **verdict(Outcome.FAILED if blockers else Outcome.PASSED, blockers),
-        file_count=len(entries),
-        total_bytes=sum(entry.size_bytes for entry in entries),
-        entries=tuple(entries),
-    )
+    inventory = _Inventory(directory)
+    return inventory.index(provenance, tuple(inventory.entries()))
 
 
 def verify_index(directory: SubjectDir, index: ArtifactIndex) -> tuple[str, ...]:
     """What differs between the index and the files as they are now; nothing means verified."""
+    inventory = _Inventory(directory)
+    if all(surely_same(says, is_) for says, is_ in zip_longest(index.entries, inventory.entries())):
+        rest = index.model_copy(update={"entries": ()})
+        return differences(rest, inventory.index(provenance_of(index)))
     now = artifact_index(directory, provenance_of(index))
     listed = {entry.path: entry for entry in index.entries}
     there = {entry.path: entry for entry in now.entries}
@@ -82,6 +62,55 @@ def verify_index(directory: SubjectDir, index: ArtifactIndex) -> tuple[str, ...]
         if (listed[path].sha256, listed[path].size_bytes) != (there[path].sha256, there[path].size_bytes)
     ]
     return tuple(problems) or differences(index, now)
+
+
+class _Inventory:
+    """An index in the making: entries go through, and only what they add up to is kept."""
+
+    def __init__(self, directory: SubjectDir) -> None:
+        self._directory = directory
+        self._again = rerun_release(directory.engine, directory.release_id)
+        self._blockers: list[Blocker] = []
+        self._files = self._bytes = 0
+
+    def entries(self) -> Iterator[IndexEntry]:
+        """Every file in the order of their paths; what cannot be listed is noted."""
+        for path in sorted(set(files_below(self._directory.path)) - MADE_AFTERWARDS):
+            name = path.encode("utf-8", "backslashreplace").decode()
+            if name != path:
+                told, mend = f"{name} has a name that is no text", f"Remove it, then: {self._again}"
+                self._note("not_verified", name, told, mend)
+                continue
+            try:
+                entry = _entry(self._directory, path)
+            except EvidenceError as error:
+                self._note("not_verified", path, str(error), self._again)
+                continue
+            if entry.release is not None and entry.release != self._directory.release_id:
+                told = f"{path} says it is of release {entry.release!r}"
+                self._note("release_id_mismatch", path, told, f"Remove {path}, or run again: {self._again}")
+            self._files += 1
+            self._bytes += entry.size_bytes
+            yield entry
+
+    def index(self, provenance: Provenance, entries: tuple[IndexEntry, ...] = ()) -> ArtifactIndex:
+        """When all went through: what they add up to, with ``entries`` in it."""
+        blockers = list(self._blockers)
+        if not self._files:
+            told = "There is no evidence at all"
+            blockers.append(Blocker(code="artifact_index.missing", message=told, next_step=self._again))
+        subject, profile = _about(self._directory)
+        return ArtifactIndex(
+            **provenance.header(ArtifactIndex, self._directory.release_id, subject, profile),
+            **verdict(Outcome.FAILED if blockers else Outcome.PASSED, blockers),
+            file_count=self._files,
+            total_bytes=self._bytes,
+            entries=entries,
+        )
+
+    def _note(self, word: str, path: str, message: str, next_step: str) -> None:
+        code = f"artifact_index.{word}:{path}"
+        self._blockers.append(Blocker(code=code, message=message, next_step=next_step))
 
 
 def files_below(root: Path, below: str = "") -> Iterator[str]:
@@ -102,21 +131,27 @@ def files_below(root: Path, below: str = "") -> Iterator[str]:
 
 
 def _entry(directory: SubjectDir, path: str) -> IndexEntry:
-    data = directory.read_bytes(path)
     name = path.rpartition("/")[2]
-    header = _header(data, path) if name.endswith(".json") else {}
+    header: dict[str, JsonValue] = {}
+    if name.endswith(".json"):
+        data = directory.read_bytes(path)
+        header, digest, size = _header(data, path), sha256(data), len(data)
+    else:
+        digest, size = directory.digest(path)
     schema = _text(header.get("schema_version")) or ""
     parts = schema.split(".")
     kind = parts[1] if len(parts) == 3 else _kind(name)  # noqa: PLR2004
-    return IndexEntry(
+    made = IndexEntry(
         name=name,
         path=path,
         artifact_type=kind,
-        sha256=sha256(data),
-        size_bytes=len(data),
+        sha256=digest,
+        size_bytes=size,
         release=_text(header.get("release_id")),
         run_id=_text(header.get("run_id")),
     )
+    slim(made)
+    return made
 
 
 def _kind(name: str) -> str:
@@ -127,7 +162,7 @@ def _kind(name: str) -> str:
 
 
 def _header(data: bytes, path: str) -> dict[str, JsonValue]:
-    value = parse_value(data, path)
+    value = parse_head(data, path)
     return value if isinstance(value, dict) else {}
 
 

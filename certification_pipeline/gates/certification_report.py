@@ -15,6 +15,7 @@ from certification_pipeline.evidence.cell import CellEvidence
 from certification_pipeline.evidence.decision import verdict
 from certification_pipeline.evidence.errors import Problem
 from certification_pipeline.evidence.next_step import rerun_cell, rerun_release
+from certification_pipeline.evidence.pieces import slim
 from certification_pipeline.evidence.plan import CertificationPlan
 from certification_pipeline.evidence.provenance import Provenance
 from certification_pipeline.evidence.report import CertificationReport, ReportRow
@@ -44,57 +45,103 @@ def certification_report(
     asked for, files no planned cell accounts for, a plan that is not what was sealed, nothing required,
     nothing passed. Inconclusive: a required cell untested, flaky or undecided.
     """
+    matrix = Matrix(plan, provenance, plan_sha256)
     with collector_paused():
-        rows, unexpected, newest = _fold(plan, cells, provenance)
-    blockers = [
-        *plan_blockers(plan),
-        *_overall_blockers(plan, rows),
-        *(blocker for row in rows for blocker in _row_blockers(plan, row)),
-        *(
+        rows = tuple(matrix.rows(cells))
+    return matrix.report(rows)
+
+
+class Matrix:
+    """A report in the making: rows go through, and only what they add up to is kept."""
+
+    def __init__(self, plan: CertificationPlan, provenance: Provenance, plan_sha256: Digest) -> None:
+        self._plan = plan
+        self._provenance = provenance
+        self._plan_sha256 = plan_sha256
+        self._cases = self._passed = self._required_passed = 0
+        self._totals: Counter[Outcome] = Counter()
+        self._required: Counter[Outcome] = Counter()
+        self._by_route: Counter[tuple[str, Outcome]] = Counter()
+        self._by_strategy: Counter[tuple[str, Outcome]] = Counter()
+        self._blockers: list[Blocker] = []
+        self._unexpected: list[Problem] = []
+        self._newest: datetime | None = None
+
+    def rows(self, cells: Iterable[CellFile]) -> Iterator[ReportRow]:
+        """Rows in the plan's order, as they are made; files that nobody planned are noted."""
+        for found in cells:
+            if found.planned is None:
+                if isinstance(found.content, Problem):
+                    self._unexpected.append(found.content)
+                continue
+            if isinstance(found.content, CellEvidence):
+                made = found.content.created_at
+                self._newest = made if self._newest is None else max(self._newest, made)
+            row = cell_row(self._plan, found.planned, found, self._provenance)
+            self._count(row)
+            slim(row)
+            yield row
+
+    def report(self, results: tuple[ReportRow, ...] = ()) -> CertificationReport:
+        """When all rows went through: what they add up to, with ``results`` in it."""
+        plan = self._plan
+        blockers = [*plan_blockers(plan), *self._overall_blockers(), *self._blockers]
+        blockers += [
             Blocker(code=f"matrix_cell.unexpected:{p.path}", message=p.problem, next_step=p.remedy)
-            for p in unexpected
-        ),
-    ]
-    return CertificationReport(
-        **provenance.header(CertificationReport, plan.release_id, plan.subject, plan.profile),
-        **verdict(_overall(rows, blockers), blockers),
-        plan_digest=plan.plan_digest,
-        plan_sha256=plan_sha256,
-        catalog_digest=plan.catalog_digest,
-        selection=plan.selection,
-        rows=plan.rows,
-        seed=plan.seed,
-        case_count=len(rows),
-        total_cases=len(rows),
-        passed_cases=sum(row.passed for row in rows),
-        failed_cases=sum(row.outcome is Outcome.FAILED for row in rows),
-        required_cases=sum(row.required for row in rows),
-        totals=_count(row.outcome for row in rows),
-        required_totals=_count(row.outcome for row in rows if row.required),
-        by_route=_count_by((row.key.route_id, row.outcome) for row in rows),
-        by_strategy=_count_by((row.key.strategy.value, row.outcome) for row in rows),
-        evidence_until=newest,
-        results=tuple(rows),
-    )
+            for p in self._unexpected
+        ]
+        return CertificationReport(
+            **self._provenance.header(CertificationReport, plan.release_id, plan.subject, plan.profile),
+            **verdict(self._overall(blockers), blockers),
+            plan_digest=plan.plan_digest,
+            plan_sha256=self._plan_sha256,
+            catalog_digest=plan.catalog_digest,
+            selection=plan.selection,
+            rows=plan.rows,
+            seed=plan.seed,
+            case_count=self._cases,
+            total_cases=self._cases,
+            passed_cases=self._passed,
+            failed_cases=self._totals[Outcome.FAILED],
+            required_cases=self._required.total(),
+            totals=_in_order(self._totals),
+            required_totals=_in_order(self._required),
+            by_route=_grouped(self._by_route),
+            by_strategy=_grouped(self._by_strategy),
+            evidence_until=self._newest,
+            results=results,
+        )
 
+    def _count(self, row: ReportRow) -> None:
+        self._cases += 1
+        self._passed += row.passed
+        self._totals[row.outcome] += 1
+        self._by_route[row.key.route_id, row.outcome] += 1
+        self._by_strategy[row.key.strategy.value, row.outcome] += 1
+        if row.required:
+            self._required[row.outcome] += 1
+            self._required_passed += row.passed
+        self._blockers += _row_blockers(self._plan, row)
 
-def _fold(
-    plan: CertificationPlan, cells: Iterable[CellFile], provenance: Provenance
-) -> tuple[list[ReportRow], list[Problem], datetime | None]:
-    """Rows in plan order, files nobody planned, and when the newest cell was made."""
-    rows: list[ReportRow] = []
-    unexpected: list[Problem] = []
-    newest: datetime | None = None
-    for found in cells:
-        if found.planned is None:
-            if isinstance(found.content, Problem):
-                unexpected.append(found.content)
-            continue
-        if isinstance(found.content, CellEvidence):
-            made = found.content.created_at
-            newest = made if newest is None else max(newest, made)
-        rows.append(cell_row(plan, found.planned, found, provenance))
-    return rows, unexpected, newest
+    def _overall(self, blockers: list[Blocker]) -> Outcome:
+        if any(_is_red(blocker) for blocker in blockers):
+            return Outcome.FAILED
+        # A required cell must pass; "inapplicable" would let it drop out of the fold unseen.
+        return Outcome.worst(Outcome.UNTESTED if o is Outcome.INAPPLICABLE else o for o in self._required)
+
+    def _overall_blockers(self) -> Iterator[Blocker]:
+        plan = self._plan
+        again = rerun_release(plan.subject.engine, plan.release_id)
+        if not self._required:
+            message = (
+                f"No cell is required in profile {plan.profile!r}: there is nothing that could be certified"
+            )
+            yield Blocker(
+                code="certification_report.no_required_cells", message=message, next_step="certify doctor"
+            )
+        elif not self._required_passed:
+            message = "Not one required cell passed: nothing was proved"
+            yield Blocker(code="certification_report.nothing_passed", message=message, next_step=again)
 
 
 def plan_blockers(plan: CertificationPlan) -> Iterator[Blocker]:
@@ -116,14 +163,6 @@ def plan_blockers(plan: CertificationPlan) -> Iterator[Blocker]:
         )
 
 
-def _overall(rows: list[ReportRow], blockers: list[Blocker]) -> Outcome:
-    if any(_is_red(blocker) for blocker in blockers):
-        return Outcome.FAILED
-    # A required cell must pass; "inapplicable" would let it drop out of the fold unseen.
-    required = (row.outcome for row in rows if row.required)
-    return Outcome.worst(Outcome.UNTESTED if o is Outcome.INAPPLICABLE else o for o in required)
-
-
 def _is_red(blocker: Blocker) -> bool:
     head = blocker.code.partition(":")[0]
     return head not in (
@@ -132,18 +171,6 @@ def _is_red(blocker: Blocker) -> bool:
         "matrix_cell.cant_tell",
         "matrix_cell.flaky",
     )
-
-
-def _overall_blockers(plan: CertificationPlan, rows: list[ReportRow]) -> Iterator[Blocker]:
-    again = rerun_release(plan.subject.engine, plan.release_id)
-    if not any(row.required for row in rows):
-        message = f"No cell is required in profile {plan.profile!r}: there is nothing that could be certified"
-        yield Blocker(
-            code="certification_report.no_required_cells", message=message, next_step="certify doctor"
-        )
-    elif not any(row.passed and row.required for row in rows):
-        message = "Not one required cell passed: nothing was proved"
-        yield Blocker(code="certification_report.nothing_passed", message=message, next_step=again)
 
 
 def _row_blockers(plan: CertificationPlan, row: ReportRow) -> Iterator[Blocker]:
@@ -169,13 +196,13 @@ def _row_blockers(plan: CertificationPlan, row: ReportRow) -> Iterator[Blocker]:
             yield blocker(row.outcome.value, f"Required, but not tested: {seen}", row.remedy)
 
 
-def _count(outcomes: Iterable[Outcome]) -> dict[Outcome, int]:
-    counted = Counter(outcomes)
+def _in_order(counted: Counter[Outcome]) -> dict[Outcome, int]:
     return {outcome: counted[outcome] for outcome in _ORDER if counted[outcome]}
 
 
-def _count_by(pairs: Iterable[tuple[str, Outcome]]) -> dict[str, dict[Outcome, int]]:
-    groups: dict[str, list[Outcome]] = {}
-    for group, outcome in pairs:
-        groups.setdefault(group, []).append(outcome)
-    return {group: _count(groups[group]) for group in sorted(groups)}
+def _grouped(counted: Counter[tuple[str, Outcome]]) -> dict[str, dict[Outcome, int]]:
+    groups = sorted({group for group, _ in counted})
+    return {
+        group: {outcome: counted[group, outcome] for outcome in _ORDER if counted[group, outcome]}
+        for group in groups
+    }

@@ -22,8 +22,8 @@ def chained_paths(directory: SubjectDir) -> list[str]:
 
 def hashed(directory: SubjectDir, path: str) -> ChainedArtifact:
     """A file as it is now."""
-    data = directory.read_bytes(path)
-    return ChainedArtifact(path=path, sha256=sha256(data), size_bytes=len(data))
+    digest, size = directory.digest(path)
+    return ChainedArtifact(path=path, sha256=digest, size_bytes=size)
 
 
 def changed_files(store: EvidenceStore, entry: EvidenceChainEntry) -> Iterator[ChainProblem]:

@@ -86,18 +86,16 @@ def release_summary(
     """
     rerun = rerun_release(directory.engine, directory.release_id)
     again = decide_release_again(directory.engine, directory.release_id, require)
-    plan = _evaluate(directory, SummaryItemName.PLAN, CertificationPlan, _check_plan, rerun)
+    plan = _evaluate(SummaryItemName.PLAN, lambda: _sealed(directory), _check_plan, rerun)
     suite = _evaluate(
-        directory,
         SummaryItemName.SUITE,
-        CertificationSuite,
+        lambda: directory.read_with_digest(layout.SUITE, CertificationSuite),
         lambda suite: _check_suite(directory, suite, provenance, require, verifiers),
         again,
     )
     index = _evaluate(
-        directory,
         SummaryItemName.INDEX,
-        ArtifactIndex,
+        lambda: directory.read_with_digest(layout.ARTIFACT_INDEX, ArtifactIndex),
         lambda index: _check_index(directory, index, provenance),
         again,
     )
@@ -164,17 +162,21 @@ def disagreements(
     return "not_verified", problems
 
 
+def _sealed(directory: SubjectDir) -> tuple[CertificationPlan, Digest]:
+    sealed = read_plan(directory)
+    return sealed.plan, sealed.sha256
+
+
 def _evaluate(
-    directory: SubjectDir,
     name: SummaryItemName,
-    model: type[A],
+    read: Callable[[], tuple[A, Digest]],
     check: Callable[[A], _Found],
     again: str,
 ) -> _Evaluated:
     path = f"{name.value}.json"
     digest: Digest | None = None
     try:
-        artifact, digest = directory.read_with_digest(path, model)
+        artifact, digest = read()
         found = check(artifact)
     except EvidenceError as error:
         missing = error.kind is ProblemKind.MISSING and digest is None

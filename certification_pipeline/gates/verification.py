@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
+from weakref import WeakValueDictionary
 
 from pydantic import JsonValue
 from pydantic_core import to_json
@@ -12,6 +14,7 @@ from pydantic_core import to_json
 from certification_pipeline.catalog.vocabulary import Outcome
 from certification_pipeline.evidence import layout
 from certification_pipeline.evidence.artifact import Artifact, Blocker, Digest, Model, Subject
+from certification_pipeline.evidence.canonical import sha256
 from certification_pipeline.evidence.decision import Decision
 from certification_pipeline.evidence.plan import CertificationPlan
 from certification_pipeline.evidence.provenance import Provenance
@@ -56,8 +59,21 @@ Raises EvidenceError when the artifact cannot be read; the suite records that as
 
 
 def read_plan(directory: SubjectDir) -> SealedPlan:
-    """The plan on disk; EvidenceError when it is missing or malformed. Its seal is checked elsewhere."""
-    return SealedPlan(*directory.read_with_digest(layout.PLAN, CertificationPlan))
+    """The plan on disk; EvidenceError when it is missing or malformed. Its seal is checked elsewhere.
+
+    Who asks again while somebody still holds it is given the same one, if its bytes are the same.
+    """
+    data = directory.read_bytes(layout.PLAN)
+    digest = sha256(data)
+    found = _held.get((directory.path, digest))
+    if found is None:
+        found = SealedPlan(directory.load(data, layout.PLAN, CertificationPlan), digest)
+        _held[directory.path, digest] = found
+    return found
+
+
+_held: WeakValueDictionary[tuple[Path, Digest], SealedPlan] = WeakValueDictionary()
+"""What a plan says follows from its bytes and place; of 100 000 cells, one is enough."""
 
 
 def unknown_subject(directory: SubjectDir) -> Subject:
@@ -108,10 +124,12 @@ def _surely_same(found: Decision, expected: Decision, name: str) -> bool:
     left, right = getattr(found, name), getattr(expected, name)
     if not isinstance(left, tuple) or name not in found.model_fields_set or len(left) != len(right):
         return False
-    return all(
-        type(one) is type(other) and isinstance(one, Model) and one == other and _spelt_out(one)
-        for one, other in zip(left, right, strict=True)
-    )
+    return all(surely_same(one, other) for one, other in zip(left, right, strict=True))
+
+
+def surely_same(says: object, is_: object) -> bool:
+    """Whether an item that was read is the recomputed one, with nothing left to a default."""
+    return type(says) is type(is_) and isinstance(says, Model) and says == is_ and _spelt_out(says)
 
 
 def _spelt_out(model: Model) -> bool:

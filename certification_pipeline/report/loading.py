@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Iterator
 from uuid import uuid4
 
 from certification_pipeline.evidence.cell import CellEvidence
 from certification_pipeline.evidence.errors import EvidenceError, ProblemKind
+from certification_pipeline.evidence.pieces import slim
 from certification_pipeline.evidence.plan import CertificationPlan
 from certification_pipeline.evidence.provenance import stamp
 from certification_pipeline.evidence.store import EvidenceStore
-from certification_pipeline.evidence.subject_dir import SubjectDir
+from certification_pipeline.evidence.subject_dir import CellFile, SubjectDir
 from certification_pipeline.evidence.suite import ItemName
 from certification_pipeline.gates.certification_report import certification_report
 from certification_pipeline.gates.families import VERIFIERS
@@ -56,14 +57,10 @@ def load_subject(
 ) -> SubjectView:
     """One engine of a release; without the ``store`` it lies in, without its other evidence families."""
     plan, digest = directory.read_with_digest(directory.plan_path, CertificationPlan)
-    files = list(directory.scan(plan))
     provenance = stamp(str(uuid4()))
+    cells: dict[str, CellEvidence] = {}
+    files = _noting(directory.scan(plan), cells)
     report = certification_report(plan, files, provenance, plan_sha256=digest)
-    cells = {
-        file.planned.key.cell_id: file.content
-        for file in files
-        if file.planned is not None and isinstance(file.content, CellEvidence)
-    }
     # Nobody writes the release while it is read here: what was verified once need not be again.
     verifiers = VERIFIERS.remembering()
     summary = verify_release_summary(directory, provenance, require=require, verifiers=verifiers)
@@ -71,3 +68,12 @@ def load_subject(
     if store is not None:
         families = load_families(store, directory, SealedPlan(plan, digest), provenance, verifiers)
     return subject_view(plan, report, cells, summary, families, findings=explained(cells))
+
+
+def _noting(files: Iterable[CellFile], cells: dict[str, CellEvidence]) -> Iterator[CellFile]:
+    """What a page shows of every cell is all that is in its file: kept, with nothing beside it."""
+    for file in files:
+        if file.planned is not None and isinstance(file.content, CellEvidence):
+            slim(file.content)
+            cells[file.planned.key.cell_id] = file.content
+        yield file

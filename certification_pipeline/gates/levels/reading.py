@@ -28,9 +28,10 @@ from certification_pipeline.evidence.report import ReportRow
 from certification_pipeline.evidence.store import EvidenceStore
 from certification_pipeline.evidence.subject_dir import SubjectDir
 from certification_pipeline.evidence.summary import ChainLink
-from certification_pipeline.gates.certification_report import certification_report
+from certification_pipeline.gates.certification_report import Matrix
 from certification_pipeline.gates.chain_files import changed_files
 from certification_pipeline.gates.chain_links import read_links
+from certification_pipeline.gates.collector import collector_paused
 from certification_pipeline.gates.families import verification_of
 from certification_pipeline.gates.levels.facts import Kept
 from certification_pipeline.gates.levels.history import (
@@ -152,12 +153,19 @@ def _asked(store: EvidenceStore, entry: EvidenceChainEntry, kept: Kept | None) -
 def _recomputed(directory: SubjectDir, entry: EvidenceChainEntry) -> Said:
     sealed = read_plan(directory)
     plan = sealed.plan
-    report = certification_report(plan, directory.scan(plan), stamp(entry.run_id), plan_sha256=sealed.sha256)
-    claimed = [
-        (_cell(row, planned.rows), row)
-        for planned, row in zip(plan.cells, report.results, strict=True)
-        if planned.support in _CLAIMED
-    ]
+    matrix = Matrix(plan, stamp(entry.run_id), sealed.sha256)
+    cells: list[Cell] = []
+    digests: list[Digest | None] = []
+    notes: dict[Coordinates, Note] = {}
+    with collector_paused():
+        for planned, row in zip(plan.cells, matrix.rows(directory.scan(plan)), strict=True):
+            if planned.support not in _CLAIMED:
+                continue
+            cell = _cell(row, planned.rows)
+            cells.append(cell)
+            digests.append(row.sha256)
+            if cell.outcome not in (Outcome.PASSED, Outcome.INAPPLICABLE):
+                notes[cell.at] = Note(row.detail, row.remedy)
     items = _items(directory, plan, entry)
     chosen = plan.selection
     return Said(
@@ -170,13 +178,9 @@ def _recomputed(directory: SubjectDir, entry: EvidenceChainEntry) -> Said:
         seed=plan.seed,
         whole=not (chosen.routes or chosen.strategies or chosen.scenarios)
         and plan.recompute_digest() == plan.plan_digest,
-        cells=tuple(cell for cell, _ in claimed),
-        digests=tuple(row.sha256 for _, row in claimed),
-        notes={
-            cell.at: Note(row.detail, row.remedy)
-            for cell, row in claimed
-            if cell.outcome not in (Outcome.PASSED, Outcome.INAPPLICABLE)
-        },
+        cells=tuple(cells),
+        digests=tuple(digests),
+        notes=notes,
         items=items.by_connector,
         items_sha256=items.sha256,
         documents=items.documents,
