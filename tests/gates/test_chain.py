@@ -1,18 +1,13 @@
-"""The evidence chain: every single edit is found and named, and no way to be killed breaks it."""
+"""The evidence chain: every single edit is found and named, and what must not be chained is refused."""
 
 from __future__ import annotations
 
 import json
 import os
 import shutil
-import signal
-import subprocess
-import sys
 import tempfile
-import textwrap
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -20,80 +15,22 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from certification_pipeline.catalog.vocabulary import Outcome
-from certification_pipeline.evidence.anchor import HashAnchor
 from certification_pipeline.evidence.chain import (
     GENESIS,
     ChainedArtifact,
-    EvidenceChainEntry,
-    EvidenceChainHead,
 )
 from certification_pipeline.evidence.chain_dir import ChainDir
-from certification_pipeline.evidence.checkpoint import Checkpoint, make_checkpoint
 from certification_pipeline.evidence.errors import EvidenceError, ProblemKind
 from certification_pipeline.evidence.files import create_atomically
 from certification_pipeline.evidence.markdown import markdown
 from certification_pipeline.evidence.provenance import stamp
 from certification_pipeline.evidence.store import EvidenceStore
 from certification_pipeline.gates.artifact_index import artifact_index
-from certification_pipeline.gates.chain import Appended, append, sign, verify
-from certification_pipeline.gates.chain_anchor import read_anchor
+from certification_pipeline.gates.chain import append, verify
 from certification_pipeline.gates.chain_links import Tampering
-from certification_pipeline.gates.decide import decide, write_report, write_suite
-from certification_pipeline.gates.release_summary import release_summary
-from tests.evidence.builders import ENGINE, SMALL, cell, plan
-from tests.ledger.chains import Pen
-
-CHECKOUT = Path(__file__).parents[2]
-UNSIGNED = "the checkpoint is not signed"
-
-
-def undecided(root: Path, release_id: str = "r1", run_id: str = "run-1") -> None:
-    """Everything up to the index: what an entry is to hold."""
-    directory = EvidenceStore(root).release(release_id, ENGINE)
-    sealed = directory.seal_plan(plan(SMALL).model_copy(update={"release_id": release_id}))
-    for each in SMALL[:2]:
-        directory.write(cell(sealed, each, run_id=run_id))
-    write_report(directory, run_id)
-    write_suite(directory, run_id)
-    index = artifact_index(directory, stamp(run_id))
-    directory.write(index, markdown(index))
-
-
-def chain(root: Path, release_id: str = "r1") -> EvidenceChainEntry:
-    """Append, and decide on what was appended."""
-    store = EvidenceStore(root)
-    directory = store.release(release_id, ENGINE)
-    entry = append(store, directory, stamp("chain")).entry
-    summary = release_summary(directory, stamp("chain"))
-    directory.write(summary, markdown(summary))
-    return entry
-
-
-def decided(root: Path, release_id: str = "r1", run_id: str = "run-1") -> None:
-    undecided(root, release_id, run_id)
-    chain(root, release_id)
-
-
-def found(root: Path, **options: Any) -> list[tuple[Tampering, str]]:
-    return [(each.kind, each.path) for each in verify(EvidenceStore(root), ENGINE, **options).problems]
-
-
-def entries(root: Path) -> list[Path]:
-    return sorted((root / "chain" / ENGINE).glob("*__*.json"))
-
-
-@pytest.fixture(scope="session")
-def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """r1, r2, r1 run again (so that entry 1 is superseded), r3."""
-    root = tmp_path_factory.mktemp("chain")
-    for release_id, run_id in (("r1", "a"), ("r2", "a"), ("r1", "b"), ("r3", "a")):
-        decided(root, release_id, run_id)
-    return root
-
-
-@pytest.fixture
-def root(pristine: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(pristine, tmp_path / "evidence"))
+from certification_pipeline.gates.decide import decide
+from tests.evidence.builders import ENGINE
+from tests.gates.chains import UNSIGNED, chain, entries, found, undecided
 
 
 def test_an_honest_chain_verifies_from_anywhere_and_after_a_move(
@@ -341,130 +278,6 @@ def test_an_entry_says_what_the_suite_is_worth_not_what_it_says(tmp_path: Path) 
     assert chain(tmp_path).outcome is Outcome.FAILED
 
 
-def put_back(chain: ChainDir) -> None:
-    """Checkpoint and head as a forger makes them: right for the entries that are there."""
-    names = chain.listing()[0]
-    leaves = [chain.entry_with_leaf(name)[1] for name in names]
-    digest = chain.set_checkpoint(make_checkpoint(ENGINE, leaves, None))
-    chain.set_head(EvidenceChainHead.of(ENGINE, chain.entry(names[-1]), digest))
-
-
-# --- the checkpoint ----------------------------------------------------------------------------------------
-
-
-def append_again(root: Path) -> Appended:
-    store = EvidenceStore(root)
-    return append(store, store.release("r3", ENGINE), stamp("again"))
-
-
-def signed_by(root: Path, pen: Pen) -> Checkpoint:
-    """On purpose: nobody's key vouched for these entries, or its signature is no more."""
-    return sign(EvidenceStore(root), ENGINE, pen).checkpoint
-
-
-def test_a_chain_from_before_there_were_checkpoints_gets_one_at_the_next_append(root: Path) -> None:
-    chain = ChainDir(root, ENGINE)
-    (chain.path / "checkpoint").unlink()
-    chain.set_head(chain.head().model_copy(update={"checkpoint": None}))
-    assert b"checkpoint" not in (chain.path / "head.json").read_bytes(), "as it was spelled then"
-    assert verify(EvidenceStore(root), ENGINE).notes == (
-        "there is no checkpoint yet, the next append writes one",
-    )
-    assert found(root) == []
-    assert found(root, keys=[Pen().public_key]) == [(Tampering.UNSIGNED, f"chain/{ENGINE}/checkpoint")]
-    assert not append_again(root).new
-    assert chain.checkpoint()[0].size == 4
-    assert verify(EvidenceStore(root), ENGINE).notes == (UNSIGNED,)
-
-
-def test_who_holds_a_key_is_told_of_a_checkpoint_it_did_not_sign(root: Path) -> None:
-    mine, other = Pen(), Pen(2)
-    unsigned = [(Tampering.UNSIGNED, f"chain/{ENGINE}/checkpoint")]
-    assert found(root, keys=[mine.public_key]) == unsigned
-    assert signed_by(root, mine).signed_by(mine.public_key)
-    assert found(root, keys=[other.public_key, mine.public_key]) == []
-    assert found(root, keys=[other.public_key]) == unsigned
-    [note] = verify(EvidenceStore(root), ENGINE).notes
-    assert "no key was given" in note
-    append_again(root)
-    assert found(root, keys=[mine.public_key]) == [], "appending without a key takes no signature off"
-
-
-@pytest.mark.parametrize("at", ["size", "root", "signature", "line more", "stripped", "another's"])
-def test_a_checkpoint_that_was_touched_is_named_without_a_key_too(root: Path, at: str) -> None:
-    signed_by(root, Pen())
-    chain = ChainDir(root, ENGINE)
-    path = chain.path / "checkpoint"
-    whole = path.read_text()
-    lines = whole.split("\n")
-    match at:
-        case "size":
-            lines[1] = "3"
-        case "root":
-            lines[2] = lines[2].replace(lines[2][0], "B" if lines[2][0] == "A" else "A", 1)
-        case "signature":
-            lines[4] = lines[4][:-10] + ("A" if lines[4][-10] != "A" else "B") + lines[4][-9:]
-        case "line more":
-            lines.insert(3, "released by nobody")
-        case "stripped":
-            lines = [*lines[:3], ""]
-        case _:
-            lines[0] = "certification_pipeline/dlt"
-    path.write_text("\n".join(lines))
-    # Of a signature that was taken off whole and a head that was edited, the same is left.
-    file = "head.json" if at == "stripped" else "checkpoint"
-    assert found(root) == [(Tampering.EDITED, f"chain/{ENGINE}/{file}")]
-    if at in {"signature", "stripped"}:
-        signed_by(root, Pen())  # what it says of the entries is right: nothing is hidden by writing it anew
-        assert path.read_text() == whole
-        assert found(root) == []
-    else:
-        with pytest.raises(EvidenceError, match="does not verify"):
-            signed_by(root, Pen())
-
-
-def test_a_tail_cut_off_with_its_head_is_still_counted_by_the_checkpoint(root: Path) -> None:
-    chain = ChainDir(root, ENGINE)
-    names = chain.listing()[0]
-    (chain.path / str(names[-1])).unlink()
-    chain.set_head(EvidenceChainHead.of(ENGINE, chain.entry(names[-2])))
-    assert found(root) == [(Tampering.TRUNCATED, f"chain/{ENGINE}")]
-    with pytest.raises(EvidenceError, match="counts 4 entries, the last one there is 3"):
-        append_again(root)
-
-
-# --- the anchor --------------------------------------------------------------------------------------------
-
-
-def test_only_an_anchor_shows_a_tail_cut_off_with_its_head(root: Path, tmp_path: Path) -> None:
-    directory = ChainDir(root, ENGINE)
-    kept = tmp_path / "kept.json"
-    shutil.copy(directory.path / "head.json", kept)
-    anchor = read_anchor(str(kept))
-    head = directory.head()
-    assert anchor == HashAnchor(head.chain_hash, head.sequence)
-    assert read_anchor(head.chain_hash) == read_anchor(head.chain_hash[7:]) == HashAnchor(head.chain_hash)
-    last = directory.listing()[0][-1]
-    (directory.path / str(last)).unlink()
-    before = directory.entry(directory.listing()[0][-1])
-    directory.set_head(head.of(ENGINE, before, head.checkpoint))
-    assert found(root) == [(Tampering.TRUNCATED, f"chain/{ENGINE}")], "the checkpoint counts it"
-    put_back(directory)
-    assert found(root) == [], "this is what a chain cannot show by itself"
-    assert found(root, anchor=anchor) == [(Tampering.UNANCHORED, f"chain/{ENGINE}")]
-    assert found(root, anchor=read_anchor(before.chain_hash)) == []
-
-
-@pytest.mark.parametrize("text", ["", "{}", "[1]", '{"chain_hash": 1}', "sha256:abc", "\udcff", "{"])
-def test_what_is_no_anchor_is_refused(tmp_path: Path, text: str) -> None:
-    path = tmp_path / "anchor"
-    path.write_bytes(text.encode("utf-8", "surrogateescape"))
-    with pytest.raises(EvidenceError, match=r"hash|JSON"):
-        read_anchor(str(path))
-    with pytest.raises(EvidenceError, match="No such file"):
-        read_anchor("no-such-file")
-
-
 # --- what may not be chained -------------------------------------------------------------------------------
 
 
@@ -522,102 +335,3 @@ def test_only_one_can_create_a_file(tmp_path: Path) -> None:
     with pytest.raises(EvidenceError, match="is there already"):
         create_atomically(tmp_path / "a", b"second")
     assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("a", b"first")]
-
-
-# --- many writers, and dead ones ---------------------------------------------------------------------------
-
-PREAMBLE = """
-import os, sys, time
-from pathlib import Path
-from certification_pipeline.evidence.store import EvidenceStore
-from certification_pipeline.evidence.provenance import stamp
-from certification_pipeline.gates.chain import append
-import certification_pipeline.evidence.files as files
-import certification_pipeline.evidence.chain_dir as chain_dir
-store = EvidenceStore(Path(sys.argv[1]))
-def go():
-    return append(store, store.release(sys.argv[2], "reference"), stamp("child"))
-"""
-
-
-def start(root: Path, release_id: str, program: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-c", PREAMBLE + textwrap.dedent(program), str(root), release_id]
-    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=CHECKOUT)
-
-
-@pytest.mark.parametrize("releases", [("r1", "r1"), ("r1", "r2"), ("r1", "r2", "r1", "r2")])
-def test_processes_that_append_at_once_take_turns(tmp_path: Path, releases: tuple[str, ...]) -> None:
-    for release_id in set(releases):
-        undecided(tmp_path, release_id)
-    program = """
-    print("ready", flush=True)
-    sys.stdin.readline()
-    done = go()
-    print(done.entry.sequence, done.new, flush=True)
-    """
-    children = [start(tmp_path, release_id, program) for release_id in releases]
-    for child in children:
-        assert child.stdout is not None
-        assert child.stdout.readline() == "ready\n"
-    for child in children:
-        assert child.stdin is not None
-        child.stdin.write("go\n")
-        child.stdin.flush()
-    said = [child.communicate()[0].split() for child in children]
-    new = sorted(int(sequence) for sequence, is_new in said if is_new == "True")
-    assert new == list(range(1, len(set(releases)) + 1))
-    for release_id in set(releases):
-        chain(tmp_path, release_id)  # nothing new: the decision that rests on it
-    assert found(tmp_path) == []
-    assert len(entries(tmp_path)) == len(set(releases))
-
-
-@pytest.mark.parametrize("first", [True, False])
-@pytest.mark.parametrize(
-    ("hang", "written"),
-    [
-        ("files.os.fsync = hang", False),
-        ("Path.hardlink_to = hang", False),
-        ("Path.unlink = hang", True),  # the entry is in place under two names
-        ("chain_dir.ChainDir.set_checkpoint = hang", True),  # entry there, checkpoint and head behind
-        ("chain_dir.ChainDir.set_head = hang_later", True),  # entry and checkpoint there, head behind
-        ("Path.replace = hang_later", True),
-    ],
-)
-def test_kill_9_in_the_middle_leaves_a_chain_that_verifies(
-    tmp_path: Path, first: bool, hang: str, written: bool
-) -> None:
-    undecided(tmp_path, "r1")
-    undecided(tmp_path, "r2")
-    if not first:
-        chain(tmp_path, "r1")
-    program = f"""
-    real = {{"set_head": chain_dir.ChainDir.set_head, "replace": Path.replace}}
-    def hang(*_):
-        print("now", flush=True)
-        time.sleep(600)
-    def hang_later(*arguments):
-        if {first} and not list(store.root.glob("chain/*/*__*")):
-            return real["set_head" if "set_head" in {hang!r} else "replace"](*arguments)
-        hang()
-    {hang}
-    go()
-    """
-    child = start(tmp_path, "r2", program)
-    try:
-        assert child.stdout is not None
-        assert child.stdout.readline() == "now\n"
-    finally:
-        child.send_signal(signal.SIGKILL)
-        child.communicate()
-    there = (not first) + written
-    assert len(entries(tmp_path)) == there
-    if there:
-        seen = verify(EvidenceStore(tmp_path), ENGINE, decisions=False)
-        assert seen.problems == ()
-        assert any("stopped" in note for note in seen.notes) is written
-    entry = chain(tmp_path, "r2")
-    assert entry.sequence == (not first) + 1
-    assert found(tmp_path) == []
-    assert not any("stopped" in note for note in verify(EvidenceStore(tmp_path), ENGINE).notes)
-    assert [path.name for path in (tmp_path / "chain" / ENGINE).iterdir() if path.suffix == ".tmp"] == []

@@ -27,7 +27,7 @@ from certification_pipeline.gates.chain_links import Links, read_links
 from certification_pipeline.gates.chain_tail import Tail, keep_proof, read_tail
 from certification_pipeline.gates.release_summary import release_summary
 from tests.evidence.builders import ENGINE, provenance
-from tests.gates.test_chain import undecided
+from tests.gates.chains import undecided
 from tests.ledger.chains import Pen, entry, grow
 
 CACHE = "CERTIFY_LEVELS_CACHE"

@@ -14,7 +14,9 @@ from certification_pipeline.harness.oracle.oracle import Oracle
 from certification_pipeline.harness.services.guardian import Guardian
 from certification_pipeline.harness.services.postgres_wheel import PostgresWheelProvider
 from certification_pipeline.redaction import Redactor
+from tests.oracle.judging import ROWS
 
+from .fake import FakeWorkload
 from .sinks import Sinks
 
 
@@ -52,3 +54,8 @@ def sinks(tmp_path: Path, types: Mapping[str, Mapping[str, TypeRule]]) -> Sinks:
 @pytest.fixture
 def all_sinks(tmp_path: Path, postgres_dsn: str, types: Mapping[str, Mapping[str, TypeRule]]) -> Sinks:
     return Sinks(tmp_path, postgres_dsn, types)
+
+
+@pytest.fixture
+def workload() -> FakeWorkload:
+    return FakeWorkload(ROWS)

@@ -60,13 +60,18 @@ def started(instance: dg.DagsterInstance, pid: int | None, tags: dict[str, str] 
     return run
 
 
+@pytest.mark.parametrize(
+    "said",
+    ['{"host": "localhost", "socket": "/tmp/x"}', '{"socket": "/x"}', '{"host": "127.0.0.1", "port": 1}'],
+)
 def test_a_run_whose_process_lives_is_running(
-    instance: dg.DagsterInstance, launcher: LocalRunLauncher, process: subprocess.Popen[bytes]
+    instance: dg.DagsterInstance, launcher: LocalRunLauncher, process: subprocess.Popen[bytes], said: str
 ) -> None:
-    run = started(instance, process.pid)
+    run = started(instance, process.pid, {GRPC_INFO_TAG: said})
     assert run_process(instance, run.run_id) == (process.pid, True)
     assert launcher.supports_check_run_worker_health
-    assert launcher.check_run_worker_health(run).status is WorkerStatus.RUNNING
+    health = launcher.check_run_worker_health(run)
+    assert (health.status, health.msg) == (WorkerStatus.RUNNING, f"process {process.pid}")
 
 
 def test_one_that_is_gone_or_only_waits_to_be_buried_is_not_found(
@@ -84,6 +89,13 @@ def test_one_that_is_gone_or_only_waits_to_be_buried_is_not_found(
 def test_a_process_that_is_younger_than_its_word_is_another_one(process: subprocess.Popen[bytes]) -> None:
     assert local_runs._lives(process.pid, time.time())
     assert not local_runs._lives(process.pid, time.time() - 3600)
+
+
+def test_without_proc_it_is_asked_and_not_disturbed(process: subprocess.Popen[bytes]) -> None:
+    assert local_runs._answers(process.pid)
+    process.kill()
+    assert process.wait() == -signal.SIGKILL, "and not of the question"
+    assert not local_runs._answers(process.pid)
 
 
 @pytest.mark.parametrize(("tags", "told"), [(ELSEWHERE, "another machine"), (HERE, "has not said who it is")])
