@@ -94,6 +94,11 @@ class PublishedGuarantee(Model):
     repeated: int = Field(ge=0)
     at_most: float | None = Field(None, description="share of broken loads that harm rows, at most, at 95 %")
 
+    @property
+    def nothing_seen(self) -> bool:
+        """No load was broken: that nothing speaks against the strongest guarantee shows nothing."""
+        return self.kills == 0 and self.observed is Guarantee.EXACTLY_ONCE
+
 
 class PublishedCalibration(Model):
     """What the bench of this release made of engines that are wrong on purpose."""
@@ -127,6 +132,14 @@ class PublishedRecord(Decision):
     summary_sha256: Digest = Field(pattern=DIGEST_PATTERN, description="of release_summary.json")
     plan_digest: Digest = Field(pattern=DIGEST_PATTERN)
     chain: ChainLink | None
+    signed_by: str | None = Field(
+        None, description="id of the key that signed the release's statements; None: unsigned, no author"
+    )
+    statement: str | None = Field(
+        None,
+        description="the SLSA verification summary this was drawn from, as it was signed: the DSSE envelope "
+        "out of the release's decisions.intoto.jsonl",
+    )
     selection: Selection = Field(description="what the plan was narrowed to; empty means everything")
     rows: int
     seed: int

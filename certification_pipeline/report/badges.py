@@ -25,7 +25,8 @@ from certification_pipeline.report.badge_svg import Colour, badge_svg
 from certification_pipeline.report.tally import VERDICT, WORD
 from certification_pipeline.report.visible import visible
 
-RELEASE, GUARANTEE, CALIBRATION = "release", "guarantee", "calibration"
+RELEASE, GUARANTEE, CALIBRATION, ROUTE, LEVEL = "release", "guarantee", "calibration", "route", "level"
+"""Names of badges, or what they begin with."""
 LONGEST = 80
 """Characters on either side; more is cut."""
 _CACHE_SECONDS = (300, 3600)
@@ -106,23 +107,24 @@ def _release(record: PublishedRecord) -> Badge:
 
 def _route(record: PublishedRecord, route: str, cells: Sequence[PublishedCell]) -> Badge:
     """Cells that the profile leaves out on purpose hold no badge back, and are counted on it."""
-    asked = [cell for cell in cells if not _left_out(cell)]
+    asked = [cell for cell in cells if not left_out(cell)]
     outcome = claimed_outcome(asked)
-    name, label = f"route-{route}", f"{_subject(record)}: {route.replace('_to_', ' → ')}"
+    name, label = f"{ROUTE}-{route}", f"{_subject(record)}: {route.replace('_to_', ' → ')}"
     ran = any(cell.outcome is not Outcome.UNTESTED for cell in asked)
     if not ran:
         return Badge(name, label, "untested", Colour.GREY, f"release {record.release_id}")
     # What partly passed and was partly not tried is no verdict, and not nothing either.
     colour = Colour.AMBER if outcome is Outcome.UNTESTED else _COLOURS[outcome]
-    left_out = f", {len(cells) - len(asked)} left out" if len(asked) < len(cells) else ""
+    more = f", {len(cells) - len(asked)} left out" if len(asked) < len(cells) else ""
     title = (
         f"{', '.join(sorted({cell.strategy.value for cell in asked}))}; "
         f"release {record.release_id}, profile {record.profile}"
     )
-    return _dated(record, Badge(name, label, f"{_counted(asked, outcome)}{left_out}", colour, title))
+    return _dated(record, Badge(name, label, f"{_counted(asked, outcome)}{more}", colour, title))
 
 
-def _left_out(cell: PublishedCell) -> bool:
+def left_out(cell: PublishedCell) -> bool:
+    """Whether the profile leaves it out on purpose: counted, and no badge or field is held back by it."""
     return cell.outcome is Outcome.UNTESTED and not cell.required and cell.reason is ReasonCode.NOT_IN_PROFILE
 
 
@@ -146,11 +148,17 @@ def _guarantee(record: PublishedRecord, name: str, of: str, seen: Sequence[Publi
         return Badge(name, label, "not observed", Colour.GREY, "no load was broken")
     weakest = min(seen, key=lambda one: one.observed.rank)
     outcome = Outcome.worst(one.outcome for one in seen)
+    if outcome is Outcome.INAPPLICABLE and any(one.nothing_seen for one in seen):
+        return Badge(
+            name, label, "not observed", Colour.GREY, "declared by nobody, and not every load broken"
+        )
     said = weakest.observed.value
     if outcome is Outcome.FAILED:
         said += ", less than declared"
     elif outcome is Outcome.CANT_TELL:
         said = f"not shown, {min(one.kills for one in seen)} of {ENOUGH} kills"
+    elif outcome is Outcome.INAPPLICABLE and (fewest := min(one.kills for one in seen)) < ENOUGH:
+        said += f", {fewest} of {ENOUGH} kills"
     colour = Colour.BLUE if outcome is Outcome.INAPPLICABLE else _COLOURS[outcome]
     title = f"observed in {sum(one.kills for one in seen)} kills; {', '.join(_strategies(seen))}"
     return _dated(record, Badge(name, label, said, colour, title))
@@ -176,7 +184,7 @@ def _calibration(record: PublishedRecord) -> Badge:
 def _level(record: PublishedRecord, level: PublishedLevel) -> Badge:
     """Green for the policy's highest level alone; what is below it is a fact, and nothing at all is grey."""
     label = f"{_subject(record)}: {level.connector.replace('_to_', ' → ')} by {level.policy}"
-    name = f"level-{level.policy}-{level.connector}"
+    name = f"{LEVEL}-{level.policy}-{level.connector}"
     title = "; next: ".join(filter(None, (level.why, level.next_step)))
     if level.level is None:
         return Badge(name, label, "no level", Colour.GREY, title)

@@ -32,14 +32,14 @@ def current_badges(
     """
     try:
         if signed_by:
-            _refuse_unsigned(store, release_id, engine, signed_by)
+            refuse_unsigned(store, release_id, engine, signed_by)
         record = read_published(store, release_id, engine, decided, trusted=trusted)
         return badges(record, decided.created_at)
     except EvidenceError as error:
         return refused(engine, str(error), dict.fromkeys((RELEASE, *badge_names(out, engine))))
 
 
-def _refuse_unsigned(store: EvidenceStore, release_id: str, engine: str, keys: Sequence[PublicKey]) -> None:
+def refuse_unsigned(store: EvidenceStore, release_id: str, engine: str, keys: Sequence[PublicKey]) -> None:
     """Raises ``EvidenceError`` for the first thing that none of the keys signed, or signed otherwise."""
     directory = store.release(release_id, engine)
     problems = [*check_seal(directory, keys), *check_decisions(directory, keys)]

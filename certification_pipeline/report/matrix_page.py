@@ -13,6 +13,7 @@ from certification_pipeline.evidence.published import PublishedCell, PublishedRe
 from certification_pipeline.report.badges import RELEASE, Badge
 from certification_pipeline.report.causes import REASON_TITLES
 from certification_pipeline.report.markdown import frame_markdown
+from certification_pipeline.report.matrix_rows import good_until
 from certification_pipeline.report.tally import LEGEND, SYMBOL, VERDICT, WORD, Tally
 
 CONNECTORS, ROUTES = "connector-matrix.md", "guarantee-matrix.md"
@@ -141,7 +142,7 @@ def guarantees_frame(record: PublishedRecord) -> pd.DataFrame:
             _arrow(one.route),
             one.strategy.value,
             one.declared.value if one.declared else "none documented",
-            one.observed.value,
+            "nothing" if one.nothing_seen else one.observed.value,
             f"{SYMBOL[one.outcome]} {one.verdict}",
             one.kills,
             one.lost,
@@ -181,7 +182,8 @@ def readme_block(records: Sequence[PublishedRecord], shown: Iterable[tuple[str, 
         for record in records
         if record.selection == Selection()
     ]
-    more = f"[Connectors](docs/{CONNECTORS}), [routes and guarantees](docs/{ROUTES})."
+    pages = {"Matrix": "matrix.html", "connectors": CONNECTORS, "routes and guarantees": ROUTES}
+    more = f"{', '.join(f'[{title}](docs/{page})' for title, page in pages.items())}."
     return "\n".join([*images, "", "\n".join(said), more])
 
 
@@ -196,10 +198,22 @@ def _head(record: PublishedRecord) -> list[str]:
         f"{record.rows:,} rows a table, seed {record.seed}{_narrowed(record)}.\n"
         f"Rows were moved {_minutes(record)} by certification_pipeline {record.made_by}; published "
         f"{_minute(record.created_at)} by {record.producer.version}.\n"
+        f"{_until(record)} {_signed(record)}\n"
         f"What was certified: `{subject.artifact_digest}`. It rests on plan `{record.plan_digest}` and\n"
         f"{link}. Every cell with the digest of its evidence: [{subject.engine}.json]"
         f"({RECORDS}/{subject.engine}.json).",
     ]
+
+
+def _until(record: PublishedRecord) -> str:
+    until = good_until(record)
+    return f"Good until {until.date().isoformat()}; after that it says nothing." if until else "No cell ran."
+
+
+def _signed(record: PublishedRecord) -> str:
+    if record.signed_by is None:
+        return "**Unsigned**: it proves no author."
+    return f"Signed with key `{record.signed_by}`."
 
 
 def _narrowed(record: PublishedRecord) -> str:

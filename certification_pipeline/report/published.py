@@ -32,6 +32,7 @@ from certification_pipeline.report.families import CHAIN_FAMILY, MATRIX, FamilyV
 from certification_pipeline.report.guarantees import observed
 from certification_pipeline.report.in_short import in_short
 from certification_pipeline.report.loading import load_subject
+from certification_pipeline.report.published_seal import release_statement
 from certification_pipeline.report.release import CellLine, SubjectView
 from certification_pipeline.report.visible import short
 
@@ -91,6 +92,7 @@ def published_record(
         summary_sha256=summary_sha256,
         plan_digest=plan.plan_digest,
         chain=summary.chain,
+        signed_by=summary.signed_by,
         selection=plan.selection,
         rows=plan.rows,
         seed=plan.seed,
@@ -223,7 +225,8 @@ def read_published(
     unread = [blocker for blocker in granted.blockers if blocker.code.startswith("ledger.")]
     if untrue := [*ledger.problems, *unread]:
         raise EvidenceError(f"{layout.CHAIN}/{engine}", None, untrue[0].message, untrue[0].next_step)
-    return record.model_copy(update={"levels": tuple(map(_level, granted.connectors))})
+    levels = tuple(map(_level, granted.connectors))
+    return record.model_copy(update={"levels": levels, "statement": release_statement(directory)})
 
 
 def _level(one: ConnectorLevel) -> PublishedLevel:

@@ -6,19 +6,22 @@ A record is the only source. Everything else is drawn from it again and compared
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from certification_pipeline.catalog.vocabulary import Outcome
 from certification_pipeline.evidence.canonical import parse, render, seal
 from certification_pipeline.evidence.errors import EvidenceError
 from certification_pipeline.evidence.files import read_no_follow, write_atomically
 from certification_pipeline.evidence.plan import Selection
-from certification_pipeline.evidence.published import PublishedRecord
+from certification_pipeline.evidence.published import PublishedCell, PublishedRecord
+from certification_pipeline.evidence.seal.keys import PublicKey, Signer
 from certification_pipeline.families.connector_live.pages import page_path, stating
 from certification_pipeline.gates.levels.decision import STATED_BY_PAGES
 from certification_pipeline.report.badge_svg import Colour
-from certification_pipeline.report.badges import CALIBRATION, GUARANTEE, RELEASE, Badge, badges
+from certification_pipeline.report.badges import CALIBRATION, GUARANTEE, LEVEL, RELEASE, ROUTE, Badge, badges
 from certification_pipeline.report.claims import CLAIMS, claims_page
+from certification_pipeline.report.matrix_html import MATRIX, matrix_html
 from certification_pipeline.report.matrix_page import (
     BADGES,
     CONNECTORS,
@@ -28,19 +31,36 @@ from certification_pipeline.report.matrix_page import (
     readme_block,
     routes_page,
 )
+from certification_pipeline.report.published_order import refuse_going_back
+from certification_pipeline.report.published_seal import refuse_other_key, seal_problems, seal_record
 
 BEGIN, END = "<!-- published: begin -->", "<!-- published: end -->"
 README = "README.md"
 _BESIDE = (GUARANTEE, CALIBRATION)
+_NOTHING = (Outcome.UNTESTED, Outcome.INAPPLICABLE)
 _LARGEST = 16 << 20
 _REMEDY = "certify publish-pages"
 
 
-def publish_record(root: Path, record: PublishedRecord) -> Path:
-    """Write it, sealed, as ``docs/published/<engine>.json`` below ``root``; returns where."""
+def publish_record(root: Path, record: PublishedRecord, signer: Signer | None = None) -> Path:
+    """Write it, sealed and signed, as ``docs/published/<engine>.json`` below ``root``; returns where.
+
+    Raises ``EvidenceError`` when what is published there is newer, or more, or signed with another key.
+    """
     path = root / "docs" / RECORDS / f"{record.subject.engine}.json"
+    refuse_other_key(root, signer)
+    refuse_going_back(_published(path), record, path)
     write_atomically(path, seal(render(record.model_copy(update={"content_digest": ""}), str(path)))[0])
+    seal_record(root, record, signer)
     return path
+
+
+def _published(path: Path) -> PublishedRecord | None:
+    """What lies there now; what cannot be read holds nothing back."""
+    try:
+        return parse(read_no_follow(path, str(path), _LARGEST), PublishedRecord, str(path))
+    except EvidenceError:
+        return None
 
 
 def read_records(root: Path) -> tuple[PublishedRecord, ...]:
@@ -61,6 +81,7 @@ def pages(records: Sequence[PublishedRecord]) -> dict[str, bytes]:
         f"docs/{CONNECTORS}": connectors_page(records).encode(),
         f"docs/{ROUTES}": routes_page(records).encode(),
         f"docs/{CLAIMS}": claims_page(records).encode(),
+        f"docs/{MATRIX}": matrix_html(records).encode(),
     }
     for record in records:
         for badge in _drawn(record):
@@ -82,8 +103,11 @@ def write_pages(root: Path) -> tuple[str, ...]:
     return (*changed, *surplus)
 
 
-def stale_pages(root: Path) -> tuple[str, ...]:
-    """What is published and is not what its record says, as sentences; empty when all agrees."""
+def stale_pages(root: Path, keys: Collection[PublicKey] = ()) -> tuple[str, ...]:
+    """What is published and is not what its record says, or its key signed; empty when all agrees.
+
+    ``keys``: public keys from elsewhere, one of which must have signed; else the one that lies there.
+    """
     try:
         records = read_records(root)
         wanted = {**pages(records), **_readme(root, records), **dict(_stated(root, records))}
@@ -95,7 +119,8 @@ def stale_pages(root: Path) -> tuple[str, ...]:
         for path, data in wanted.items()
         if there[path] != data
     )
-    return (*differing, *(f"{path} has no record" for path in _surplus(root, wanted)))
+    surplus = (f"{path} has no record" for path in _surplus(root, wanted))
+    return (*differing, *surplus, *seal_problems(root, records, keys))
 
 
 def differences_from_evidence(record: PublishedRecord, now: PublishedRecord) -> Iterator[str]:
@@ -145,10 +170,20 @@ def _stated(root: Path, records: Sequence[PublishedRecord]) -> Iterator[tuple[st
 
 
 def _drawn(record: PublishedRecord) -> Iterator[Badge]:
-    """As of when the record was made; the day is on each. Routes nobody tried are listed on the page."""
+    """As of when the record was made; the day is on each.
+
+    What nobody tried has no grey badge of its own, neither a route nor a connector's level: pages list it.
+    """
+    tried = {name for cell in record.cells if cell.outcome not in _NOTHING for name in _names(cell)}
     for badge in badges(record, record.created_at):
-        if badge.colour is not Colour.GREY or not badge.name.startswith("route-"):
+        kind, _, name = badge.name.partition("-")
+        of = name.partition("-")[2] if kind == LEVEL else name
+        if badge.colour is not Colour.GREY or kind not in (ROUTE, LEVEL) or of in tried:
             yield badge
+
+
+def _names(cell: PublishedCell) -> tuple[str, str, str]:
+    return cell.route, cell.source, cell.sink
 
 
 def _surplus(root: Path, wanted: Mapping[str, bytes]) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from certification_pipeline.evidence.seal.keys import Signer
 from certification_pipeline.evidence.store import EvidenceStore
 from tests.cli.conftest import Certify
 from tests.evidence.builders import ENGINE, RELEASE
@@ -69,7 +70,14 @@ def test_pages_are_published_from_evidence_and_checked_against_it(certify: Certi
     written = certify(*place)
     assert written.code == 0, written.err
     assert "docs/connector-matrix.md" in written.out
-    assert certify(*place, "--check").code == 0
+    checked = certify(*place, "--check")
+    assert checked.code == 0
+    assert "– reference: its evidence expired on 2024-12-17: certify again" in checked.err
+    stranger = Signer.generate().public_key.pem
+    assert certify(*place, "--check", "--key", stranger).code == 1
+    unsigned = certify(*place, "--key", stranger)
+    assert unsigned.code == 1
+    assert "is not signed: it proves no author" in unsigned.err
     record = Path("docs/published/reference.json")
     record.write_text(record.read_text().replace('"rows": 100', '"rows": 100000', 1))
     assert certify(*place, "--check").code == 1

@@ -212,6 +212,8 @@ def test_the_weakest_guarantee_is_shown_and_the_worst_verdict_colours(green: Pub
     weak = guarantee(Guarantee.AT_LEAST_ONCE, Outcome.FAILED, Strategy.SCD2)
     few = guarantee(Guarantee.EXACTLY_ONCE, Outcome.CANT_TELL, Strategy.XMIN, kills=4)
     free = guarantee(Guarantee.BEST_EFFORT, Outcome.INAPPLICABLE, Strategy.BACKFILL)
+    tried = guarantee(Guarantee.EXACTLY_ONCE, Outcome.INAPPLICABLE, kills=4)
+    never = guarantee(Guarantee.EXACTLY_ONCE, Outcome.INAPPLICABLE, kills=0)
 
     def shown(*seen: PublishedGuarantee) -> tuple[str, Colour]:
         badge = one(green.model_copy(update={"guarantees": seen}), "guarantee-postgres_to_duckdb")
@@ -221,6 +223,9 @@ def test_the_weakest_guarantee_is_shown_and_the_worst_verdict_colours(green: Pub
     assert shown(strong, weak) == ("at-least-once, less than declared", Colour.RED)
     assert shown(strong, few) == ("not shown, 4 of 60 kills", Colour.AMBER)
     assert shown(free) == ("best-effort", Colour.BLUE)
+    assert shown(tried) == ("exactly-once, 4 of 60 kills", Colour.BLUE)
+    assert shown(never) == ("not observed", Colour.GREY), "that nobody looked is no guarantee"
+    assert shown(free, never) == ("not observed", Colour.GREY)
 
 
 def test_a_bench_is_green_only_when_it_saw_every_defect(green: PublishedRecord) -> None:

@@ -191,6 +191,7 @@ def test_a_release_narrowed_to_a_part_says_so_and_is_not_in_the_readme(
     material: tuple[Path, PublishedRecord], repository: Path
 ) -> None:
     part = material[1].model_copy(update={"selection": Selection(routes=("postgres_to_duckdb",))})
+    (repository / RECORD).unlink()
     publish_record(repository, part)
     write_pages(repository)
     assert "reference" not in (repository / "README.md").read_text()
