@@ -53,18 +53,23 @@ def hour_of(times: Timetable, now: datetime) -> str:
 
 
 def judge_days(kept: Sequence[Kept]) -> Judged:
-    """Red for the newest day, amber for older ones, green for none; no timetable at all is amber."""
+    """Red for the newest day, amber for older ones, green for none; no timetable and no day over is amber."""
     scheduled = [one for one in kept if one.first is not None]
     if not scheduled:
         told = "no release was ever begun by a schedule: nothing counts for a soak yet"
         return Judged(False, dg.AssetCheckSeverity.WARN, told, {})
     missing = sorted({day for one in scheduled for day in one.broken})
-    newest = max(
+    judged = [
         day
         for one in scheduled
         for day, state in one.days.items()
         if state not in (Day.DUE, Day.BEFORE, Day.RETIRED)
-    )
+    ]
+    if not judged:
+        told = (
+            "no scheduled day is over yet: the first run that a schedule began goes on, or none since a month"
+        )
+        return Judged(False, dg.AssetCheckSeverity.WARN, told, {})
     metadata: Metadata = {
         "1_calendar": table(_weeks(scheduled)),
         "2_legend": dg.MetadataValue.text(LEGEND),
@@ -76,7 +81,7 @@ def judge_days(kept: Sequence[Kept]) -> Judged:
     }
     if not missing:
         return Judged(True, dg.AssetCheckSeverity.ERROR, "every scheduled day was observed", metadata)
-    red = missing[-1] == newest
+    red = missing[-1] == max(judged)
     named = ", ".join(f"{day}" for day in missing[-_NAMED:])
     more = f" and {len(missing) - _NAMED} before" if len(missing) > _NAMED else ""
     return Judged(

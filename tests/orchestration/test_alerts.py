@@ -186,6 +186,12 @@ def test_the_newest_day_is_red_an_older_one_amber_and_no_timetable_is_amber() ->
     assert shown(calendar(history(days[:4]), day(4))) == (True, red, "every scheduled day was observed")
     nothing = judge_days([])
     assert (nothing.passed, nothing.severity) == (False, amber)
+    # The first scheduled run shows it while it goes on itself: no day there is to judge must not fail it.
+    first = calendar(history([]), day(4.5), undecided=[day(4.4)])
+    assert shown(first)[:2] == (False, amber)
+    assert "no scheduled day is over yet" in shown(first)[2]
+    retired = judge_days([calendar(history([said(0)]), day(90))])
+    assert (retired.passed, retired.severity) == (False, amber)
 
 
 def rows(table: dg.MetadataValue) -> list[dict[str, object]]:
