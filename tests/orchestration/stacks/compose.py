@@ -31,6 +31,7 @@ EVIDENCE = f"{PROJECT}_evidence"
 ROLE = f"{PROJECT}.role=run"
 KEY = "/keys/signing.pem"
 USER = 10001
+END_OF_TAR = bytes(1024)
 PUSHING = ("push_after_success", "push_after_failure")
 
 OVERRIDE = """\
@@ -156,16 +157,21 @@ class ComposeStack(Stack):
         """Copied out of its volume, anew each time, into one place."""
         place = self.folder / "copied"
         shutil.rmtree(place, ignore_errors=True)
-        # 1: a file was changed while it was read; runs go on.
-        code, packed = self._reader.exec_run(["tar", "-C", "/", "-cf", "-", "evidence"], stderr=False)
-        assert code in (0, 1), packed[-1000:]
+        packed = eventually("all evidence is read", self._packed)
         with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
             archive.extractall(place, filter="data")
         return EvidenceStore(place / "evidence")
 
+    def _packed(self) -> bytes:
+        """All of it, or nothing: a busy engine loses the end of what a command printed."""
+        command = ["tar", "-C", "/", "-cf", "-", "evidence"]
+        code, packed = self._reader.exec_run(command, stderr=False)
+        # 1: a file was changed while it was read; runs go on.
+        return packed if code in (0, 1) and packed.endswith(END_OF_TAR) else b""
+
     def cells_done(self, release: str) -> int:
         listed = f"ls /evidence/releases/{release}/reference/cells 2>/dev/null | wc -l"
-        return int(self._reader.exec_run(["sh", "-c", listed]).output)
+        return int(self._reader.exec_run(["sh", "-c", listed]).output or 0)
 
     def tick_at(self, minute: str) -> None:
         (self.folder / "minute").write_text(minute)
