@@ -120,7 +120,7 @@ def test_its_chain_is_in_the_store_and_verifies_from_there(
     compose_stack: ComposeStack, certified: Certified, tmp_path: Path
 ) -> None:
     key = f"push-{certified.run_id}"
-    pushed = eventually("a push", lambda: list(compose_stack.runs(dagster__run_key=key)), 300)[0]
+    pushed = eventually("a push", lambda: list(compose_stack.runs(dagster__run_key=key)))[0]
     compose_stack.switch("push_after_success", on=False)
     assert compose_stack.ended(pushed) == "SUCCESS", compose_stack.messages(pushed)
     away = {
@@ -153,5 +153,5 @@ def test_a_service_whose_process_dies_comes_back_by_itself(compose_stack: Compos
         state = container.attrs["State"]
         return bool(container.attrs["RestartCount"] and state.get("Health", {}).get("Status") == "healthy")
 
-    eventually(f"{name} is healthy again", again, compose_stack.patience)
-    eventually("the code location is loaded", compose_stack.loaded, compose_stack.patience)
+    eventually(f"{name} is healthy again", again)
+    eventually("the code location is loaded", compose_stack.loaded)

@@ -13,7 +13,7 @@ import pytest
 
 from certification_pipeline.catalog.vocabulary import Outcome
 from tests.orchestration.stacks.size import SIZE
-from tests.orchestration.stacks.stack import LOCATION, Stack, eventually
+from tests.orchestration.stacks.stack import LOCATION, PATIENCE, Stack, eventually
 
 playwright = pytest.importorskip("playwright.sync_api", reason="make test-browser installs Playwright")
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -45,8 +45,8 @@ def page(night: Stack) -> Iterator[Any]:
     with playwright.sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": 1500, "height": 1000}, base_url=night.url)
-        page.set_default_timeout(night.patience * 1000)
-        expect.set_options(timeout=night.patience * 1000)
+        page.set_default_timeout(PATIENCE * 1000)
+        expect.set_options(timeout=PATIENCE * 1000)
         yield page
         browser.close()
 

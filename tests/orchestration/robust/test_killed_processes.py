@@ -45,13 +45,13 @@ def test_a_daemon_that_is_killed_begins_nothing_twice(stack: Stack, tmp_path: Pa
         "mutation ($s: ScheduleSelector!) { startSchedule(scheduleSelector: $s) { __typename } }", s=SELECTOR
     )
     try:
-        run = next(iter(eventually("a tick", lambda: stack.of_release("tick"), stack.patience)))
+        run = next(iter(eventually("a tick", lambda: stack.of_release("tick"))))
         stack.midway("tick", run)
         stack.kill("daemon")
         before = ticks(stack)
         stack.start("daemon")
         assert stack.ended(run) == "SUCCESS"
-        eventually("the schedule goes on", lambda: len(ticks(stack)) > len(before), stack.patience)
+        eventually("the schedule goes on", lambda: len(ticks(stack)) > len(before))
         assert list(stack.of_release("tick")) == [run]
     finally:
         state = stack.ask(TICKS, s=SELECTOR)["scheduleOrError"]["scheduleState"]

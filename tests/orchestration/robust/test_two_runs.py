@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from certification_pipeline.catalog.vocabulary import Outcome
-from tests.orchestration.stacks.stack import Stack, eventually
+from tests.orchestration.stacks.stack import Stack
 
 pytestmark = [pytest.mark.integration, pytest.mark.nightly]
 
@@ -49,4 +49,4 @@ def test_two_clicks_on_execute_have_their_turns(stack: Stack) -> None:
     decided = stack.launch("clicked", "verdict", config=None)
     assert stack.ended(decided) == "SUCCESS", stack.messages(decided)
     stack.ledger()
-    eventually("nothing is left", lambda: not stack.left_behind())
+    stack.leaves_nothing()

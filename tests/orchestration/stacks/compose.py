@@ -24,7 +24,7 @@ from tests.docker.standins import OURS
 from tests.orchestration.stacks.disk import small_disk
 from tests.orchestration.stacks.ports import free_port
 from tests.orchestration.stacks.size import NARROWED
-from tests.orchestration.stacks.stack import ENDED, Stack, eventually
+from tests.orchestration.stacks.stack import ENDED, PATIENCE, Stack, eventually
 
 PROJECT = "certification_pipeline"
 EVIDENCE = f"{PROJECT}_evidence"
@@ -45,8 +45,6 @@ services:
 
 class ComposeStack(Stack):
     """Up from ``up`` to ``down``; signs, and takes its secrets from files."""
-
-    patience = 900.0
 
     def __init__(self, client: docker.DockerClient, folder: Path) -> None:
         self.client, self.folder = client, folder
@@ -96,7 +94,7 @@ class ComposeStack(Stack):
             self.switch(sensor, on=False)
 
     def _up(self, *names: str) -> None:
-        self.compose("up", "--no-build", "--detach", "--wait", f"--wait-timeout={self.patience:.0f}", *names)
+        self.compose("up", "--no-build", "--detach", "--wait", f"--wait-timeout={PATIENCE:.0f}", *names)
 
     def certify(self, *words: str) -> str:
         """The command line in a container, as the documentation says."""
@@ -115,13 +113,13 @@ class ComposeStack(Stack):
 
     def start(self, *names: str) -> None:
         self._up("--no-deps", *names)
-        eventually("the code location is loaded", self.loaded, self.patience)
+        eventually("the code location is loaded", self.loaded)
 
     def kill(self, name: str) -> None:
         self.compose("kill", "--signal=KILL", name)
 
     def kill_worker(self, run_id: str) -> str:
-        container = eventually(f"the container of {run_id}", lambda: self.worker(run_id), self.patience)
+        container = eventually(f"the container of {run_id}", lambda: self.worker(run_id))
         container.kill()
         return "Could not find container with ID|Container status is"
 

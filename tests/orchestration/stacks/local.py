@@ -28,8 +28,6 @@ from tests.orchestration.stacks.stack import LOCATION, ROOT, Stack, eventually
 class LocalStack(Stack):
     """History, evidence and the three processes below one directory."""
 
-    patience = 240.0
-
     def __init__(self, root: Path, temporary: Path, storage: dict[str, object] | None = None) -> None:
         """``storage``: as in ``dagster.yaml``; else SQLite."""
         self.root, self.temporary = root, temporary

@@ -28,11 +28,13 @@ from tests.orchestration.stacks.size import SIZE
 
 ROOT = Path(__file__).parents[3]
 LOCATION = "certification"
+PATIENCE = 900.0
+"""Seconds for anything: a busy machine is no defect."""
 ENDED = {"SUCCESS", "FAILURE", "CANCELED"}
 _BY_A_SENSOR = "dagster/sensor_name"
 
 
-def eventually(what: str, condition: Callable[[], object], seconds: float = 240.0) -> Any:
+def eventually(what: str, condition: Callable[[], object], seconds: float = PATIENCE) -> Any:
     """What the condition answers as soon as it is true; these processes tell nobody but their files."""
     until = time.monotonic() + seconds
     while not (found := condition()):
@@ -62,8 +64,6 @@ class Stack(ABC):
 
     port: int
     """The webserver's, on 127.0.0.1."""
-    patience: float
-    """Seconds for anything that takes a run, or the start of a process."""
 
     # --- what each kind does in its own way
 
@@ -109,7 +109,7 @@ class Stack(ABC):
     def ask(self, query: str, **variables: object) -> dict[str, Any]:
         body = json.dumps({"query": query, "variables": variables}).encode()
         request = urllib.request.Request(f"{self.url}/graphql", body, {"Content-Type": "application/json"})
-        with urllib.request.urlopen(request, timeout=self.patience) as answer:
+        with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
             said = json.load(answer)
         assert not said.get("errors"), said
         return dict(said["data"])
@@ -233,7 +233,7 @@ class Stack(ABC):
 
     def ended(self, run_id: str) -> str:
         """Its status when it has ended."""
-        eventually(f"run {run_id} ends", lambda: self.status(run_id) in ENDED, self.patience)
+        eventually(f"run {run_id} ends", lambda: self.status(run_id) in ENDED)
         return self.status(run_id)
 
     def verdict_run(self, release: str, *besides: str) -> str:
@@ -243,7 +243,7 @@ class Stack(ABC):
             ids = [run for run in self.of_release(release) if run not in besides]
             return ids[0] if len(ids) == 1 and self.status(ids[0]) in ENDED else None
 
-        return str(eventually(f"a verdict of {release} follows", found, self.patience))
+        return str(eventually(f"a verdict of {release} follows", found))
 
     def messages(self, run_id: str) -> str:
         """Everything that the page of a run says."""
@@ -272,7 +272,7 @@ class Stack(ABC):
             assert self.status(run_id) not in ENDED, self.messages(run_id)
             return self.cells_done(release) >= 2
 
-        eventually(f"run {run_id} is in the midst of its cells", some, self.patience)
+        eventually(f"run {run_id} is in the midst of its cells", some)
 
     def summary(self, release: str) -> ReleaseSummary:
         directory = self.store.release(release, "reference")
@@ -286,8 +286,7 @@ class Stack(ABC):
         return [name.release_id for name in ChainDir(store.root, "reference").listing()[0]]
 
     def leaves_nothing(self) -> None:
-        """Within a minute."""
         try:
-            eventually("nothing is left behind", lambda: not self.left_behind(), 60)
+            eventually("nothing is left behind", lambda: not self.left_behind())
         except AssertionError:
             assert not self.left_behind()  # which names it
