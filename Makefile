@@ -16,7 +16,7 @@ export UV_COMPILE_BYTECODE = 1
 export UV_SYSTEM_CERTS = true
 export DAGSTER_DISABLE_TELEMETRY = true
 
-.PHONY: help certify certify-all calibrate test test-all test-browser test-docker docker-up docker-down lint types contracts check ui report bench lock clean
+.PHONY: help certify certify-all calibrate test test-all test-browser pictures test-docker docker-up docker-down lint types contracts check ui report bench lock clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -51,6 +51,10 @@ test-all: $(READY) ## all tests, the slow ones too
 test-browser: $(READY) ## a night in Dagster as people see it, in the Chromium of this machine; five minutes
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --group browser
 	$(BIN)/pytest tests/orchestration/browser -m "integration_live and not docker" $(ARGS)
+
+pictures: $(READY) ## the pictures of docs/dagster.md, from what `make ui` shows on PORT
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --group browser
+	$(BIN)/python -m tests.orchestration.browser.pictures http://127.0.0.1:$(PORT) docs/images $(ARGS)
 
 test-docker: $(READY) ## the same on the compose stack, and all else that is tested of a stack, on a Docker engine
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --group browser

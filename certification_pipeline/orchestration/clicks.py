@@ -106,20 +106,18 @@ _MAKES = {
 }
 _FIELDS = {"engine": "engines", "route": "routes", "strategy": "strategies", "scenario": "scenarios"}
 """Options of ``certify run`` as the launchpad calls them."""
-_ELSEWHERE = {"profile", "metrics-json"}
-"""Another code location; a person's files."""
 _COMMAND = re.compile(r"certify [^;`]*")
 _ALL = "Materialize all"
 
 
-def click_for(step: str, engine: str) -> Click | None:
+def click_for(step: str, engine: str, profile: str | None = None) -> Click | None:
     """The click that does what a next step says; ``None`` for what only a terminal or a person can do.
 
-    ``engine``: whose page it stands on, for a command that names none.
+    ``engine``, ``profile``: whose page it stands on. Another profile is another code location.
     """
     command, given = _said(step)
     [engine] = given.get("engine", [engine])[:1]
-    if _ELSEWHERE & set(given):
+    if "metrics-json" in given or given.get("profile", [profile]) != [profile]:  # a person's files; elsewhere
         return None
     match command:
         case "run":

@@ -35,15 +35,15 @@ def dossier(
     levels: ConnectorLevels | None,
 ) -> dg.MaterializeResult:
     """``mine``: the connector under each policy, of all ``levels``; ``None`` when there are none."""
-    engine, every = view.subject.engine, levels.connectors if levels else ()
+    every = levels.connectors if levels else ()
     routes = [one for one in every if one.unit is Unit.ROUTE and system in _ends(one)]
     shown: Metadata = {
         "0_levels": table(pd.DataFrame([_level(one) for one in mine], columns=_LEVEL)),
-        **with_clicks("1_missing", _missing(mine), "do", engine),
+        **with_clicks("1_missing", _missing(mine), "do", view),
         "2_next_step": dg.MetadataValue.text(
             next((one.next_step for one in mine if one.next_step), "nothing")
         ),
-        "3_every_requirement": page(frame_markdown(_requirements(mine), index=False)),
+        "3_requirements": page(frame_markdown(_requirements(mine), index=False)),
         **(_calendar(mine, levels.created_at) if levels else {}),
         **_guarantees(view, system),
         "6_routes": table(pd.DataFrame([_route(one) for one in routes], columns=_ROUTE)),
@@ -103,13 +103,13 @@ def _told(standing: Standing, state: RequirementState) -> str:
     return f"{said}. Next: {step}" if step else said
 
 
-_LEVEL = ["policy", "granted", "next", "why", "until", "claims"]
+_LEVEL = ["level", "why", "next", "until", "claims"]
 _ROUTE = ["route", *_LEVEL]
 
 
 def _level(one: ConnectorLevel) -> tuple[str, ...]:
     granted, following = one.level or "none", one.next_level or "is the highest"
-    return (one.policy, granted, following, one.why, until_of(one), one.stated or "")
+    return (f"{one.policy}: {granted}", one.why, following, until_of(one), one.stated or "")
 
 
 def _route(one: ConnectorLevel) -> tuple[str, ...]:
@@ -186,8 +186,8 @@ def _figures(mine: Iterable[ConnectorLevel]) -> Metadata:
     shown: Metadata = {}
     for one in mine:
         proven = sum(line.for_next in _HOLDS for line in one.requirements)
-        shown[f"{one.policy}_requirements_proven"] = dg.MetadataValue.int(proven)
-        shown[f"{one.policy}_missing_for_next"] = dg.MetadataValue.int(len(one.missing))
+        shown[f"{one.policy}_proven"] = dg.MetadataValue.int(proven)
+        shown[f"{one.policy}_missing"] = dg.MetadataValue.int(len(one.missing))
         for streak in one.streaks:
-            shown[f"{one.policy}_{streak.check}_green_runs"] = dg.MetadataValue.int(streak.runs)
+            shown[f"{streak.check}_runs"] = dg.MetadataValue.int(streak.runs)
     return shown

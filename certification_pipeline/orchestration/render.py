@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from math import isnan
 from pathlib import Path
 from urllib.parse import quote
 
@@ -61,6 +62,9 @@ def cells_metadata(view: SubjectView, *constant: str) -> Metadata:
             wrong.drop(columns=["strategies"] if "strategy" in constant else [])
         )
         shown["2_see_it_again"] = dg.MetadataValue.text(found[0].command)
+        if "strategy" not in constant:  # there it is the button beside
+            clicks = [click_for(cause.command, view.subject.engine) for cause in found]
+            shown["2_where_to_click"] = page(links(click for click in clicks if click))
     samples = _row_samples(view)
     if not samples.empty:
         shown["3_row_samples"] = table(samples.drop(columns=list(constant)))
@@ -131,7 +135,7 @@ def page(markdown: str) -> dg.MarkdownMetadataValue:
 def what_to_do(view: SubjectView) -> Metadata:
     """The next steps that the report and the final screen of ``certify run`` show, each with its click."""
     frame = next_steps(ReleaseView(view.plan.release_id, (view,))).drop(columns="engine")
-    return with_clicks("2_what_to_do", frame, "do", view.subject.engine)
+    return with_clicks("2_what_to_do", frame, "do", view)
 
 
 def blockers(found: Sequence[Blocker], engine: str) -> Metadata:
@@ -141,9 +145,15 @@ def blockers(found: Sequence[Blocker], engine: str) -> Metadata:
     return with_clicks("3_what_blocks", frame, "do", engine)
 
 
-def with_clicks(name: str, frame: pd.DataFrame, steps: str, engine: str) -> Metadata:
-    """The table with the click before the command, and the clicks as links: a table's cell cannot be one."""
-    clicks = [click_for(step, engine) for step in frame[steps]]
+def with_clicks(name: str, frame: pd.DataFrame, steps: str, at: SubjectView | str) -> Metadata:
+    """The table with the click before the command, and the clicks as links: a table's cell cannot be one.
+
+    ``at``: whose page it is, or just the engine. Nothing for an empty frame.
+    """
+    if frame.empty:
+        return {}
+    whose = (at, None) if isinstance(at, str) else (at.subject.engine, at.plan.profile)
+    clicks = [click_for(step, *whose) for step in frame[steps]]
     shown = frame.rename(columns={steps: BY_HAND})
     shown.insert(len(shown.columns) - 1, CLICK, [click.says if click else "" for click in clicks])
     there = [click for click in clicks if click]
@@ -200,10 +210,18 @@ def table(frame: pd.DataFrame) -> dg.TableMetadataValue:
 
 
 def _value(column: str, value: object) -> str:
-    text = f"{value:.1f}" if isinstance(value, float) and value == value else cell_text(value)  # noqa: PLR0124
+    text = _figure(column, value) if isinstance(value, float) and not isnan(value) else cell_text(value)
     if column == BY_HAND:  # to copy
         return text
     return _outcome(text) if column == "outcome" else breakable(_cut(text, LONGEST))
+
+
+_LARGE = 100.0
+
+
+def _figure(column: str, value: float) -> str:
+    """A ratio to three digits: with one, a tenth is nothing."""
+    return f"{value:.1f}" if column == "seconds" or abs(value) >= _LARGE else f"{value:.3g}"
 
 
 def _outcome(text: str) -> str:

@@ -50,12 +50,12 @@ def _benchmark(made: BenchmarkBaseline) -> Metadata:
     rows = [
         {
             "metric": each.metric.value,
-            "gated": each.gated,
             "outcome": each.outcome.value,
             "ratio": each.ratio,
+            "allowed": each.allowed,
+            "gated": "yes" if each.gated else "no",
             "from": each.lower,
             "to": each.upper,
-            "allowed": each.allowed,
             "contender": each.contender,
             "baseline": each.baseline,
             "to raw COPY": each.to_raw,

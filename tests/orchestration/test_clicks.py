@@ -65,7 +65,7 @@ def graph() -> dg.AssetGraph:
 
 @pytest.mark.parametrize("step", STEPS)
 def test_a_next_step_has_its_click(step: str) -> None:
-    found = click_for(step, "dlt")
+    found = click_for(step, "dlt", "embedded")
     assert (found.says if found else None) == STEPS[step]
 
 

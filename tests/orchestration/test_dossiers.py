@@ -133,11 +133,11 @@ def test_a_dossier_says_level_missing_and_how_to_rerun(made: dg.ExecuteInProcess
     assert made.success, failures(made)
     shown = {e.asset_key: e.materialization.metadata for e in made.get_asset_materialization_events()}
     metadata = shown[KEY]
-    assert {"0_levels", "1_missing", "2_next_step", "3_every_requirement"} <= set(metadata)
+    assert {"0_levels", "1_missing", "2_next_step", "3_requirements"} <= set(metadata)
     levels = metadata["0_levels"]
     assert isinstance(levels, dg.TableMetadataValue)
     assert {row.data["policy"] for row in levels.records} == {"dpone", "krishiv"}
-    page = metadata["3_every_requirement"]
+    page = metadata["3_requirements"]
     assert isinstance(page, dg.MarkdownMetadataValue)
     header, _, *lines = (
         [cell.strip() for cell in row.split(" | ")] for row in str(page.md_str).strip().splitlines()
@@ -147,7 +147,7 @@ def test_a_dossier_says_level_missing_and_how_to_rerun(made: dg.ExecuteInProcess
     assert ranks == sorted(ranks)
     assert isinstance(metadata["1_missing"], dg.TableMetadataValue)
     assert "](/" in str(metadata["1_where_to_click"].value)
-    assert isinstance(metadata["dpone_requirements_proven"], dg.IntMetadataValue)
+    assert isinstance(metadata["dpone_proven"], dg.IntMetadataValue)
     checks = [e for e in made.get_asset_check_evaluations() if e.asset_key == KEY]
     assert len(checks) == len(lines)
     assert not all(check.passed for check in checks)
