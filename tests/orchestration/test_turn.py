@@ -53,6 +53,8 @@ def test_it_is_held_until_the_run_ends_however_many_steps_ask(
     assert not is_free(settings.release_dir)
     turn.teardown_after_execution(dg.build_init_resource_context())
     assert is_free(settings.release_dir)
+    turn.begin(settings)
+    assert not is_free(settings.release_dir), "a later run's turn is its own"
 
 
 def test_no_plan_is_sealed_under_a_run_that_writes_the_release(

@@ -175,7 +175,7 @@ def test_an_upgrade_is_certified_for_real_and_a_regression_in_it_is_red(
         assert check.severity is dg.AssetCheckSeverity.ERROR
         worst = shown["1_regressions_first"].records[0].data
         assert worst["what"] == "broke"
-        assert "snapshot_diff" in worst["cell"]
+        assert "snapshot_diff" in str(worst["cell"]).replace("\u200b", ""), "long names may break"
         upgrade_page = (tmp_path / "evidence/releases/upgrade-toy-1.4.0/upgrade.md").read_text()
         red = upgrade_page.partition("## Turned red")[2].partition("## Turned green")[0]
         assert "strategy.snapshot\\_diff" in red

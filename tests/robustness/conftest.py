@@ -27,7 +27,8 @@ ROOT = Path(__file__).parents[2]
 SCENARIOS = ("batch.full_refresh", "batch.empty", "idem.rerun")
 CELLS = 6
 """So many on one route: enough to interrupt, quick to finish."""
-WAIT = 60.0
+WAIT = 240.0
+"""A machine that has more to do takes its time."""
 FINISHED = re.compile(r"\d+/\d+ \S+ (\w+) reference (\S+)")
 
 

@@ -30,9 +30,9 @@ def mounted(path: Path, size: str) -> None:
 
 @pytest.fixture
 def small(tmp_path: Path) -> Iterator[Path]:
-    """A file system with room for the plan and a few cells."""
+    """A file system with room for the plan, the 106 kB of the catalogue beside it, and a few cells."""
     path = tmp_path / "small"
-    mounted(path, "64k")
+    mounted(path, "172k")
     yield path
     subprocess.run(["umount", str(path)], check=True)
 

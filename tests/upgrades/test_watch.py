@@ -124,6 +124,14 @@ def test_what_cannot_be_watched_or_named_says_why(catalog: Catalog, monkeypatch:
     singer = watched(catalog, monkeypatch, Newest("99"), engine="singer_duckdb")
     assert (singer.verdict, singer.command) == (Verdict.NEW, None)
     assert "lock file" in singer.why
+    dlt = catalog.engines["dlt"]
+    for changes, told in (
+        ({"distribution": "nobody"}, "pins no nobody"),
+        ({"lock": None}, "has no lock file"),
+    ):
+        driver = dlt.driver.model_copy(update={"command": (), **changes})
+        one = catalog.model_copy(update={"engines": {"dlt": dlt.model_copy(update={"driver": driver})}})
+        assert told in watched(one, monkeypatch, Newest("99")).why
 
 
 def test_the_command_answers_in_json_and_is_inconclusive_without_an_index(

@@ -179,7 +179,8 @@ def one_defect_less(value: dict[str, Any]) -> None:
     value["types"]["postgres"].pop("bool")
 
 
-LAX = [leaves_out_the_red, *by_night(claims_nothing, means_less, one_defect_less)]
+PLANS_LESS = [leaves_out_the_red, *by_night(claims_nothing, means_less)]
+LAX = [*PLANS_LESS, *by_night(one_defect_less)]
 
 
 @pytest.mark.parametrize("edit", LAX)
@@ -193,11 +194,14 @@ def test_a_release_by_a_lax_catalogue_of_its_own_is_never_green(
     assert any("by another catalogue: " in one.message for one in found.findings)
 
 
-@pytest.mark.parametrize("edit", LAX)
+@pytest.mark.parametrize("edit", PLANS_LESS)
 def test_nor_when_it_says_that_its_catalogue_was_the_one_of_here(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, edit: Edit
 ) -> None:
-    """The plan of the lax one, resealed over the parts, and then over the digest, of the installed one."""
+    """The plan of the lax one, resealed over the parts, and then over the digest, of the installed one.
+
+    Not of one whose plan is the same and that only judged otherwise: that is for the signature.
+    """
     lax = edited(edit)
     for claimed in ({}, {"catalog_digest": catalog_digest(CATALOG, ENGINE)}):
         root = tmp_path / str(len(claimed))
@@ -206,8 +210,6 @@ def test_nor_when_it_says_that_its_catalogue_was_the_one_of_here(
         plan = plan.model_copy(update={"plan_digest": plan.recompute_digest()})
         decide(record(root, plan, catalog=CATALOG), "run-1")
         found = looked(root, CATALOG, monkeypatch)
-        if edit is one_defect_less:
-            continue  # judged by other rules than it says: that is for the signature
         assert found.outcome is not Outcome.PASSED
         assert any("batch.full_refresh" in str(one) for one in found.findings)
 
