@@ -40,7 +40,6 @@ def _in_the_image(client: docker.DockerClient, command: str, **env: str) -> tupl
 
 @pytest.fixture(scope="module")
 def certified(compose_stack: ComposeStack, tmp_path_factory: pytest.TempPathFactory) -> Certified:
-    compose_stack.switch("push_after_success", on=True)
     run = compose_stack.launch(RELEASE, config={**SIZE, "routes": ["postgres_to_sqlite"]})
     assert compose_stack.ended(run) == "SUCCESS", compose_stack.messages(run)
     outside = tmp_path_factory.mktemp("outside")
@@ -121,7 +120,6 @@ def test_its_chain_is_in_the_store_and_verifies_from_there(
 ) -> None:
     key = f"push-{certified.run_id}"
     pushed = eventually("a push", lambda: list(compose_stack.runs(dagster__run_key=key)))[0]
-    compose_stack.switch("push_after_success", on=False)
     assert compose_stack.ended(pushed) == "SUCCESS", compose_stack.messages(pushed)
     away = {
         "AWS_ENDPOINT_URL": f"http://{compose_stack.address('store')}:7070",

@@ -32,7 +32,6 @@ ROLE = f"{PROJECT}.role=run"
 KEY = "/keys/signing.pem"
 USER = 10001
 END_OF_TAR = bytes(1024)
-PUSHING = ("push_after_success", "push_after_failure")
 
 OVERRIDE = """\
 services:
@@ -89,9 +88,6 @@ class ComposeStack(Stack):
         self._reader = self.client.containers.run(
             OURS, ["sleep", "infinity"], volumes=[f"{EVIDENCE}:/evidence:ro"], init=True, detach=True
         )
-        # A container more for every run; whoever tests the store switches them on.
-        for sensor in PUSHING:
-            self.switch(sensor, on=False)
 
     def _up(self, *names: str) -> None:
         self.compose("up", "--no-build", "--detach", "--wait", f"--wait-timeout={PATIENCE:.0f}", *names)

@@ -171,26 +171,6 @@ class Stack(ABC):
         assert launched["__typename"] == "LaunchRunSuccess", launched
         return str(launched["run"]["runId"])
 
-    def switch(self, sensor: str, *, on: bool) -> None:
-        """As the switch under *Automation* does."""
-        selector = {
-            "repositoryName": "__repository__",
-            "repositoryLocationName": LOCATION,
-            "sensorName": sensor,
-        }
-        if on:
-            self.ask(
-                "mutation ($s: SensorSelector!) { startSensor(sensorSelector: $s) { __typename } }",
-                s=selector,
-            )
-            return
-        state = self.ask(
-            "query ($s: SensorSelector!) { sensorOrError(sensorSelector: $s) "
-            "{ ... on Sensor { sensorState { id } } } }",
-            s=selector,
-        )["sensorOrError"]["sensorState"]
-        self.ask("mutation ($i: String) { stopSensor(id: $i) { __typename } }", i=state["id"])
-
     def terminate(self, run_id: str, policy: str = "SAFE_TERMINATE") -> None:
         said = self.ask(
             "mutation ($r: String!, $p: TerminateRunPolicy) { terminateRun(runId: $r, terminatePolicy: $p) "
