@@ -48,7 +48,8 @@ DEFS = dg.Definitions([watched, seldom], jobs=[broken, prune_history], executor=
 @pytest.fixture
 def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
     (tmp_path / "dagster.yaml").write_text(
-        f"storage: {{sqlite: {{base_dir: {tmp_path / 'storage'}}}}}\ntelemetry: {{enabled: false}}\n"
+        "storage: {custom: {module: certification_pipeline.orchestration.local_history, class: LocalHistory, "
+        f"config: {{base_dir: {tmp_path / 'storage'}}}}}}}\ntelemetry: {{enabled: false}}\n"
     )
     with dg.DagsterInstance.from_config(str(tmp_path)) as made:
         yield made

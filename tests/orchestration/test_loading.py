@@ -218,6 +218,6 @@ def test_a_wrong_variable_does_not_load_and_says_which(monkeypatch: pytest.Monke
 def test_the_instance_keeps_its_state_in_the_checkout_and_sends_nothing() -> None:
     with (ROOT / "dagster.yaml").open() as stream:
         config = yaml.safe_load(stream)
-    assert config["storage"]["sqlite"]["base_dir"].startswith(".dagster/")
+    assert config["storage"]["custom"]["config"]["base_dir"].startswith(".dagster/")
     assert config["telemetry"] == {"enabled": False}
     assert ".dagster/" in (ROOT / ".gitignore").read_text().split()
