@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
 from difflib import get_close_matches
 from email.utils import parseaddr
 from pathlib import Path
@@ -20,7 +21,6 @@ from certification_pipeline.notify.logged import LogNotifier
 from certification_pipeline.notify.mail import MailNotifier, Security, Server
 from certification_pipeline.notify.notice import NoticeKind, Severity
 from certification_pipeline.notify.notifier import Receiver, Wanted
-from certification_pipeline.notify.slack import SlackNotifier
 from certification_pipeline.redaction import Redactor
 from certification_pipeline.settings import SettingsError
 
@@ -131,11 +131,10 @@ def configured() -> Configured:
     settings = _settings()
     redactor = Redactor()
     receivers: list[Receiver] = []
-    wanted = Wanted(settings.slack_kinds, settings.slack_severity)
-    for number, url in enumerate(_urls(settings.slack_url), 1):
-        _keep_secret(redactor, url)
-        name = "slack" if number == 1 else f"slack-{number}"
-        receivers.append(Receiver(SlackNotifier(SecretStr(url), name), wanted))
+    if settings.slack_url is not None:
+        for url in _urls(settings.slack_url):
+            _keep_secret(redactor, url)
+        receivers += _webhooks(settings)
     if settings.mail_password is not None:
         redactor.register(settings.mail_password.get_secret_value())
     if settings.mail_host and settings.mail_from:
@@ -155,6 +154,15 @@ def configured() -> Configured:
     if settings.log:
         receivers.append(Receiver(LogNotifier()))
     return Configured(settings, tuple(receivers), redactor)
+
+
+def _webhooks(settings: NotifySettings) -> Iterator[Receiver]:
+    from certification_pipeline.notify.slack import SlackNotifier  # noqa: PLC0415 - an HTTP client
+
+    wanted = Wanted(settings.slack_kinds, settings.slack_severity)
+    for number, url in enumerate(_urls(settings.slack_url), 1):
+        name = "slack" if number == 1 else f"slack-{number}"
+        yield Receiver(SlackNotifier(SecretStr(url), name), wanted)
 
 
 def _settings() -> NotifySettings:

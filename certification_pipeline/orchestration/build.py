@@ -29,7 +29,7 @@ from certification_pipeline.orchestration.sensors.push import push_sensors
 from certification_pipeline.orchestration.sensors.upgrades import new_engine_version
 from certification_pipeline.orchestration.timetable import schedule_kept_check
 from certification_pipeline.orchestration.turn import ReleaseTurn
-from certification_pipeline.pipeline.upgrades.configured import configured_index
+from certification_pipeline.pipeline.upgrades.configured import check_index
 from certification_pipeline.settings import RunSettings
 from certification_pipeline.timetable import load_timetable
 
@@ -53,7 +53,7 @@ def build_defs(
     calibrated = Family.CALIBRATION in profile.families
     upgraded = upgraded_engines(catalog, settings.chosen_engines(catalog))
     times = load_timetable()
-    configured_index()  # an address that is none is told now, not by a tick
+    check_index()  # an address that is none is told now, not by a tick
     assets = [
         plan_asset(catalog, profile, settings),
         *([calibration_asset(catalog)] if calibrated else []),

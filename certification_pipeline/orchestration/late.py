@@ -18,10 +18,17 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pandas import DataFrame as DataFrame
 
+    from certification_pipeline.evidence.calibration import Trial as Trial
+    from certification_pipeline.evidence.calibration_basis import basis_of as basis_of
+    from certification_pipeline.evidence.calibration_basis import kept_in as kept_in
+    from certification_pipeline.evidence.chain_dir import chained_engines as chained_engines
+    from certification_pipeline.evidence.levels import ConnectorLevel as ConnectorLevel
+    from certification_pipeline.evidence.levels import ConnectorLevels as ConnectorLevels
     from certification_pipeline.evidence.markdown import markdown as markdown
     from certification_pipeline.evidence.schema import ARTIFACTS as ARTIFACTS
     from certification_pipeline.evidence.stores.opening import open_store as open_store
     from certification_pipeline.evidence.stores.remote import measure as measure
+    from certification_pipeline.evidence.summary import ReleaseSummary as ReleaseSummary
     from certification_pipeline.families.plan import PlanError as PlanError
     from certification_pipeline.gates.decide import write_evidence_bundle as write_evidence_bundle
     from certification_pipeline.gates.decide import write_report as write_report
@@ -76,6 +83,10 @@ if TYPE_CHECKING:
     from certification_pipeline.pipeline.releases import reopen_release as reopen_release
     from certification_pipeline.pipeline.releases import seal_plans as seal_plans
     from certification_pipeline.pipeline.upgrades.certify import certify_upgrade as certify_upgrade
+    from certification_pipeline.pipeline.upgrades.configured import configured_index as configured_index
+    from certification_pipeline.pipeline.upgrades.watch import Verdict as Verdict
+    from certification_pipeline.pipeline.upgrades.watch import Watched as Watched
+    from certification_pipeline.pipeline.upgrades.watch import watch as watch
     from certification_pipeline.report.loading import load_release as load_release
     from certification_pipeline.report.loading import load_subject as load_subject
     from certification_pipeline.report.pages import write_pages as write_pages

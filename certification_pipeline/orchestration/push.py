@@ -2,7 +2,6 @@
 
 import dagster as dg
 
-from certification_pipeline.evidence.chain_dir import chained_engines
 from certification_pipeline.orchestration import late
 from certification_pipeline.orchestration.failures import told_plainly
 from certification_pipeline.orchestration.resources import CertificationResource
@@ -22,7 +21,7 @@ def _push_to_store(context: dg.OpExecutionContext, certification: CertificationR
         store, remote = certification.store(), late.open_store(settings.push_to)
         late.refuse_evidence(remote, store.root)
         conditions = late.measure(remote)
-        pushed = [late.push(store, remote, name, conditions) for name in chained_engines(store.root)]
+        pushed = [late.push(store, remote, name, conditions) for name in late.chained_engines(store.root)]
     for done in pushed:
         for note in done.notes:
             context.log.warning(f"{done.engine}: {note}")

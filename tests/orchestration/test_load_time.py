@@ -10,7 +10,16 @@ import pytest
 
 from certification_pipeline.orchestration import late
 
-ROOMS = ("families", "gates", "report", "harness.bench", "pipeline.cells", "pipeline.releases")
+ROOMS = (
+    "families",
+    "gates",
+    "report",
+    "harness.bench",
+    "pipeline.cells",
+    "pipeline.releases",
+    "evidence.chain",
+    "evidence.levels",
+)
 """Of ours; the little that settings of the code location are checked with is light."""
 HEAVY = (
     "pandas",
@@ -24,6 +33,9 @@ HEAVY = (
     "sqlalchemy",
     "openlineage",
     "obstore",
+    "urllib3",
+    "httpx2",
+    "tenacity",
     *(f"certification_pipeline.{room}" for room in ROOMS),
 )
 PROGRAM = """

@@ -17,7 +17,8 @@ from certification_pipeline.evidence.store import EvidenceStore
 from certification_pipeline.pipeline.upgrades.choice import Newest, PassedOver
 from certification_pipeline.pipeline.upgrades.index import PackageIndexError
 from certification_pipeline.pipeline.upgrades.ledger import Certified
-from certification_pipeline.pipeline.upgrades.watch import Verdict, Watched, packages_of, watch
+from certification_pipeline.pipeline.upgrades.packages import packages_of
+from certification_pipeline.pipeline.upgrades.watch import Verdict, Watched, watch
 from tests.upgrades.serving import Served, file
 
 

@@ -5,8 +5,6 @@ import threading
 import dagster as dg
 
 from certification_pipeline.catalog.catalog import Catalog
-from certification_pipeline.evidence.calibration import Trial
-from certification_pipeline.evidence.calibration_basis import basis_of, kept_in
 from certification_pipeline.orchestration import late
 from certification_pipeline.orchestration.failures import told_plainly
 from certification_pipeline.orchestration.freshness import WEEKLY_EVIDENCE
@@ -46,14 +44,14 @@ def calibration_asset(catalog: Catalog) -> dg.AssetsDefinition:
     def calibration(
         context: dg.AssetExecutionContext, config: CalibrationConfig, certification: CertificationResource
     ) -> dg.MaterializeResult:
-        def told(trial: Trial, total: int) -> None:
+        def told(trial: "late.Trial", total: int) -> None:
             context.log.info(f"{trial.defect or 'clean'} {trial.cell}: {trial.outcome} ({total} in all)")
 
         with told_plainly():
             settings = certification.settings()
             asked = late.Asked(settings.evidence_dir, settings.workers, clean=config.clean)
             made = late.calibrate(asked, catalog, late.log_to(context.log), threading.Event(), told)
-            directory = kept_in(settings.evidence_dir, basis_of(catalog))
+            directory = late.kept_in(settings.evidence_dir, late.basis_of(catalog))
         return late.decided(
             directory,
             made,

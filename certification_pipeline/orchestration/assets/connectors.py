@@ -16,7 +16,6 @@ from certification_pipeline.catalog.policies import LevelPolicy, LevelSpec, Requ
 from certification_pipeline.catalog.profiles import Profile
 from certification_pipeline.evidence import layout
 from certification_pipeline.evidence.errors import EvidenceError
-from certification_pipeline.evidence.levels import ConnectorLevel, ConnectorLevels
 from certification_pipeline.evidence.subject_dir import SubjectDir
 from certification_pipeline.orchestration import late
 from certification_pipeline.orchestration.clicks import connector_again
@@ -72,7 +71,7 @@ def dossiers(
 ) -> Iterator[dg.MaterializeResult]:
     """Every connector's, from the levels that this very run granted; without those nothing is proven."""
     levels = _levels(directory, run_id)
-    mine: dict[str, list[ConnectorLevel]] = {}
+    mine: dict[str, list[late.ConnectorLevel]] = {}
     for one in levels.connectors if levels else ():
         mine.setdefault(one.name.partition("/")[2], []).append(one)
     for system in roles_of(engine, profile):
@@ -102,10 +101,10 @@ def _lines(catalog: Catalog) -> Iterator[Line]:
                     yield policy, place, level, line
 
 
-def _levels(directory: SubjectDir, run_id: str) -> ConnectorLevels | None:
+def _levels(directory: SubjectDir, run_id: str) -> late.ConnectorLevels | None:
     """``None`` when they could not be worked out: the release summary says why."""
     try:
-        found = directory.read(layout.CONNECTOR_LEVELS, ConnectorLevels)
+        found = directory.read(layout.CONNECTOR_LEVELS, late.ConnectorLevels)
     except EvidenceError:
         return None
     return found if found.run_id == run_id else None

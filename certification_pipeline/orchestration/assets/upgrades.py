@@ -20,7 +20,7 @@ from certification_pipeline.orchestration.names import (
 )
 from certification_pipeline.orchestration.resources import CertificationResource
 from certification_pipeline.orchestration.step import Event, chosen, op_of, step
-from certification_pipeline.pipeline.upgrades.watch import can_be_named
+from certification_pipeline.pipeline.upgrades.packages import can_be_named
 
 
 class UpgradeConfig(dg.Config):

@@ -9,7 +9,7 @@ from certification_pipeline.catalog.engines import Engine
 from certification_pipeline.evidence.errors import EvidenceError
 from certification_pipeline.evidence.plan import CertificationPlan
 from certification_pipeline.evidence.subject_dir import SubjectDir
-from certification_pipeline.evidence.summary import ReleaseSummary
+from certification_pipeline.orchestration import late
 from certification_pipeline.orchestration.jobs import VERDICT
 from certification_pipeline.orchestration.names import (
     FAMILY_ASSETS,
@@ -106,6 +106,6 @@ def _makes_a_family(key: dg.AssetKey) -> bool:
 
 def _decided_since(directory: SubjectDir, began: datetime) -> bool:
     try:
-        return directory.read(directory.summary_path, ReleaseSummary).created_at >= began
+        return directory.read(directory.summary_path, late.ReleaseSummary).created_at >= began
     except EvidenceError:
         return False

@@ -16,8 +16,6 @@ from certification_pipeline.orchestration.names import upgrade_key
 from certification_pipeline.orchestration.resources import CertificationResource
 from certification_pipeline.orchestration.sensors.alerts import in_words
 from certification_pipeline.orchestration.step import op_of
-from certification_pipeline.pipeline.upgrades.configured import configured_index
-from certification_pipeline.pipeline.upgrades.watch import Verdict, Watched, watch
 from certification_pipeline.settings import SettingsError
 
 UPGRADE_TAG = "certification/upgrade"
@@ -40,15 +38,15 @@ def new_engine_version(catalog: Catalog, engines: Sequence[Engine]) -> dg.Sensor
     )
     def sensor(context: dg.SensorEvaluationContext, certification: CertificationResource) -> dg.SensorResult:
         try:
-            found = watch(catalog, names, certification.store(), configured_index())
+            found = late.watch(catalog, names, certification.store(), late.configured_index())
         except (SettingsError, EvidenceError) as error:
             return dg.SensorResult(skip_reason=str(error))
-        new = [one for one in found if one.verdict is Verdict.NEW]
-        unknown = [f"{one.engine}: {one.why}" for one in found if one.verdict is Verdict.UNKNOWN]
+        new = [one for one in found if one.verdict is late.Verdict.NEW]
+        unknown = [f"{one.engine}: {one.why}" for one in found if one.verdict is late.Verdict.UNKNOWN]
         for said in unknown:
             context.log.warning(said)
         if not new:
-            up_to_date = sum(one.verdict is Verdict.UP_TO_DATE for one in found)
+            up_to_date = sum(one.verdict is late.Verdict.UP_TO_DATE for one in found)
             return dg.SensorResult(
                 skip_reason="; ".join((f"Nothing new: {up_to_date} of {len(found)} up to date", *unknown))
             )
@@ -59,7 +57,7 @@ def new_engine_version(catalog: Catalog, engines: Sequence[Engine]) -> dg.Sensor
 
 
 def _tell(
-    context: dg.SensorEvaluationContext, certification: CertificationResource, new: Iterable[Watched]
+    context: dg.SensorEvaluationContext, certification: CertificationResource, new: "Iterable[late.Watched]"
 ) -> None:
     """People hear of it once; that they cannot be told stops no certification."""
     try:
@@ -72,7 +70,7 @@ def _tell(
         context.log.warning(str(error))
 
 
-def _request(one: Watched) -> dg.RunRequest:
+def _request(one: "late.Watched") -> dg.RunRequest:
     key = upgrade_key(one.engine)
     return dg.RunRequest(
         # Dagster begins one run a key, however often this is evaluated, and whatever became of that run.

@@ -6,17 +6,16 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
 
 from pydantic import JsonValue
 
 from certification_pipeline.catalog.catalog import Catalog
 from certification_pipeline.catalog.engines import VERSION_MARK, Engine
-from certification_pipeline.catalog.locked import folder_of, locked_version, pinned_in
 from certification_pipeline.evidence.store import EvidenceStore
 from certification_pipeline.pipeline.upgrades.choice import Newest, PassedOver, is_newer, order
 from certification_pipeline.pipeline.upgrades.index import PackageIndexError
 from certification_pipeline.pipeline.upgrades.ledger import Certified, certified
+from certification_pipeline.pipeline.upgrades.packages import Package, can_be_named, packages_of
 
 Index = Callable[[str], Newest]
 """A package's name -> what there is of it. Raises ``PackageIndexError``."""
@@ -29,14 +28,6 @@ class Verdict(StrEnum):
     NEW = "new version"
     UNKNOWN = "unknown"
     UP_TO_DATE = "up to date"
-
-
-@dataclass(frozen=True, slots=True)
-class Package:
-    """What an engine is installed from."""
-
-    name: str
-    locked: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,24 +100,6 @@ def watch(
     ]
     order = list(Verdict)
     return tuple(sorted(found, key=lambda one: (order.index(one.verdict), one.engine)))
-
-
-def packages_of(engine: Engine) -> tuple[Package, ...]:
-    """The package an engine is, or those of the programs its driver starts; none: no index has it."""
-    driver = engine.driver
-    if driver.lock:
-        locked = locked_version(engine.id, driver)
-        return (Package(driver.distribution or engine.id, locked),) if locked else ()
-    folder = folder_of(engine.id, driver)
-    programs = ((Path(lock).stem, folder / lock) for _, lock in sorted(driver.environments.items()))
-    return tuple(
-        Package(name, locked) for name, lock in programs if (locked := pinned_in(lock, name)) is not None
-    )
-
-
-def can_be_named(engine: Engine) -> bool:
-    """Whether another version of it can be certified by naming it: ``dlt==1.30.0``."""
-    return bool(engine.driver.lock and packages_of(engine))
 
 
 def _asked(index: Index, name: str) -> Newest | PackageIndexError:

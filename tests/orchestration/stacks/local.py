@@ -29,13 +29,14 @@ class LocalStack(Stack):
     """History, evidence and the three processes below one directory."""
 
     def __init__(self, root: Path, temporary: Path, storage: dict[str, object] | None = None) -> None:
-        """``storage``: as in ``dagster.yaml``; else SQLite."""
+        """``storage``: as in ``dagster.yaml``; else the one that is shipped."""
         self.root, self.temporary = root, temporary
         self.running: dict[str, subprocess.Popen[bytes]] = {}
         self.home, self.evidence = self.root / "home", self.root / "evidence"
         self.home.mkdir()
         shipped = yaml.safe_load((ROOT / "dagster.yaml").read_text())
-        shipped["storage"] = storage or {"sqlite": {"base_dir": str(self.home / "storage")}}
+        shipped["storage"]["custom"]["config"]["base_dir"] = str(self.home / "storage")
+        shipped["storage"] = storage or shipped["storage"]
         for section, place in (("local_artifact_storage", "artifacts"), ("compute_logs", "logs")):
             shipped[section]["config"]["base_dir"] = str(self.home / place)
         # The same machinery, looked at more often.

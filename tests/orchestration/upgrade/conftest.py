@@ -119,14 +119,13 @@ def upgraded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     temporary = Path(tempfile.mkdtemp(prefix="certify-upgrade-", dir="/tmp"))
     temporary.chmod(0o755)
     root = tmp_path_factory.mktemp("upgraded")
-    storage = (
-        request.getfixturevalue("postgres")
-        if kind == "postgres"
-        else {"sqlite": {"base_dir": str(root / "storage")}}
-    )
-    stack = LocalStack(root, temporary, storage)
+    postgres = request.getfixturevalue("postgres") if kind == "postgres" else None
+    stack = LocalStack(root, temporary, postgres)
     try:
-        before = work_with(version, storage, root / "older")
+        # Dagster's own class then; ours goes on with its files.
+        before = work_with(
+            version, postgres or {"sqlite": {"base_dir": str(stack.home / "storage")}}, root / "older"
+        )
         migrated = subprocess.run(
             [sys.executable, "-m", "dagster", "instance", "migrate"],
             cwd=stack.home,
