@@ -1,13 +1,14 @@
 """Dagster's history on this machine with its files kept open: what `dagster.yaml` names as the storage.
 
-Dagster's own SQLite storage makes an engine and opens, syncs and closes a file for every statement, thousands
-of times a run: most of what Dagster cost was that (docs/adr/0023). Files and tables are Dagster's own: either
-storage goes on with the other's.
+Dagster's own SQLite storage makes an engine for every statement, and opens, syncs and folds up the file, some
+two thousand times a run: most of what Dagster cost was that (docs/adr/0023). Files and tables are Dagster's
+own: either storage goes on with the other's.
 """
 
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -22,7 +23,7 @@ from dagster._core.storage.sqlite_storage import (
 )
 from dagster._serdes import ConfigurableClassData
 from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.pool import NullPool, Pool, StaticPool
+from sqlalchemy.pool import NullPool
 
 MOST_OPEN = 8
 """Files at once: the index, and the logs of runs that go on or are looked at."""
@@ -48,10 +49,12 @@ class _Open(NamedTuple):
 
     identity: tuple[int, int]
     engine: Engine
+    anchor: sqlite3.Connection
+    """Does nothing: it is there, so that no other connection is the last, which would fold up the file."""
 
 
 class KeptEventLog(SqliteEventLogStorage):
-    """Dagster's event log, a connection a file.
+    """Dagster's event log. Every statement has a connection of its own, as in Dagster's; the file stays open.
 
     A commit is handed to the system and not waited for until it is on the disk: what a process wrote survives
     its death; after a loss of power the last events may be missing, and no verdict rests on them.
@@ -76,38 +79,35 @@ class KeptEventLog(SqliteEventLogStorage):
 
     @contextmanager
     def _connect(self, shard: str) -> Iterator[Connection]:
-        with self._db_lock:
-            engine = self._engine(shard)
-            try:
-                with engine.connect() as connection, connection.begin():
-                    yield connection
-            except BaseException:
-                self._close(shard)  # whatever is wrong with it, the next one opens it anew
-                raise
+        with (
+            self._db_lock,
+            self._engine(shard).connect() as connection,
+            connection.begin(),
+        ):
+            yield connection
 
     def _engine(self, shard: str) -> Engine:
-        found = self._open.pop(shard, None)
-        if found is not None and found.identity != self._identity(shard):
-            found.engine.dispose()
-            found = None
-        if found is None:
-            if self._identity(shard) is None:
-                self._initialized_dbs.discard(shard)
-            if shard not in self._initialized_dbs:
-                self._initdb(self._made(shard, NullPool))
-                self._initialized_dbs.add(shard)
-            engine = self._made(shard, StaticPool)
-            found = _Open(self._identity(shard) or (0, 0), engine)
+        if shard in self._open and self._open[shard].identity != self._identity(shard):
+            self._close(shard)
+            self._initialized_dbs.discard(shard)
+        found = self._open.pop(shard, None) or self._opened(shard)
         self._open[shard] = found  # the newest is the last
         while len(self._open) > MOST_OPEN:
             self._close(next(iter(self._open)))
         return found.engine
 
-    def _made(self, shard: str, pool: type[Pool]) -> Engine:
-        options = {"timeout": SQLITE_BUSY_TIMEOUT_SECONDS, "check_same_thread": False}
-        engine = create_engine(self.conn_string_for_shard(shard), poolclass=pool, connect_args=options)
+    def _opened(self, shard: str) -> _Open:
+        options: dict[str, float] = {"timeout": SQLITE_BUSY_TIMEOUT_SECONDS}
+        engine = create_engine(self.conn_string_for_shard(shard), poolclass=NullPool, connect_args=options)
         event.listen(engine, "connect", _not_waited_for)
-        return engine
+        if shard not in self._initialized_dbs or self._identity(shard) is None:
+            self._initdb(engine)
+            self._initialized_dbs.add(shard)
+        anchor = sqlite3.connect(
+            self.path_for_shard(shard), timeout=SQLITE_BUSY_TIMEOUT_SECONDS, check_same_thread=False
+        )
+        anchor.execute("PRAGMA schema_version").fetchall()  # only now it is opened
+        return _Open(self._identity(shard) or (0, 0), engine, anchor)
 
     def _identity(self, shard: str) -> tuple[int, int] | None:
         try:
@@ -117,9 +117,10 @@ class KeptEventLog(SqliteEventLogStorage):
         return found.st_dev, found.st_ino
 
     def _close(self, shard: str) -> None:
-        if found := self._open.pop(shard, None):
-            found.engine.dispose()
+        found = self._open.pop(shard)
+        found.engine.dispose()
+        found.anchor.close()
 
 
-def _not_waited_for(connection: Any, _: object) -> None:
+def _not_waited_for(connection: sqlite3.Connection, _: object) -> None:
     connection.execute("PRAGMA synchronous=NORMAL")
