@@ -1,7 +1,7 @@
 """Dagster's history on this machine with its files kept open: what `dagster.yaml` names as the storage.
 
 Dagster's own SQLite storage makes an engine for every statement, and opens, syncs and folds up the file, some
-two thousand times a run: most of what Dagster cost was that (docs/adr/0023). Files and tables are Dagster's
+two thousand times a run: most of what Dagster cost was that (docs/adr/0024). Files and tables are Dagster's
 own: either storage goes on with the other's.
 """
 
