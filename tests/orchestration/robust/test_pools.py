@@ -43,7 +43,7 @@ def holders(stack: Stack) -> set[str]:
 
 
 def given_back(stack: Stack, run: str) -> None:
-    eventually(f"run {run} holds no slot", lambda: run not in holders(stack), stack.patience)
+    eventually(f"run {run} holds no slot", lambda: run not in holders(stack))
 
 
 def test_a_slot_that_a_killed_run_held_is_given_back_and_who_waits_goes_on(
