@@ -8,6 +8,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -84,10 +85,11 @@ def _await_pidfd(pid: int) -> None:
     """Until the watchdog holds a handle of its parent: started, and past its first look."""
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline:
-        links = [str(link.readlink()) for link in Path(f"/proc/{pid}/fd").iterdir()]
-        if any("pidfd" in link for link in links):
-            return
+        with suppress(FileNotFoundError):  # it closes some while this looks
+            if any("pidfd" in str(link.readlink()) for link in Path(f"/proc/{pid}/fd").iterdir()):
+                return
         time.sleep(0.01)
+    raise AssertionError(f"{pid} holds no handle of its parent")
 
 
 def test_ctrl_c_at_the_terminal_does_not_reach_it(tmp_path: Path) -> None:
