@@ -19,7 +19,6 @@ from urllib.parse import quote
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
-from pydantic import JsonValue
 
 from certification_pipeline.catalog.catalog import Catalog
 from certification_pipeline.catalog.engines import unversioned
@@ -27,24 +26,23 @@ from certification_pipeline.catalog.findings import DOCUMENTS
 from certification_pipeline.catalog.scenarios import Scenario
 from certification_pipeline.catalog.vocabulary import Family, Outcome
 from certification_pipeline.evidence.artifact import utc_now
-from certification_pipeline.evidence.cell import CheckJudgement, RowJudgement
 from certification_pipeline.evidence.files import write_atomically
 from certification_pipeline.evidence.next_step import sign_release
 from certification_pipeline.gates.benchmark_history import HistoryRow, benchmark_history
-from certification_pipeline.report.causes import Cause, Gap, Sample, causes, fact, reasons, samples_of
+from certification_pipeline.report.causes import Cause, Gap, causes, reasons
 from certification_pipeline.report.guarantees import observed_frame
 from certification_pipeline.report.release import CellLine, ReleaseView, SubjectView
+from certification_pipeline.report.sections.cell import CellDetail, cell_detail, sample_of
 from certification_pipeline.report.sections.comparison import compared_page
 from certification_pipeline.report.sections.crash import CrashPage, crash_page
 from certification_pipeline.report.sections.levels import levels_section
 from certification_pipeline.report.sections.page import FamiliesPage, counted, families_page
-from certification_pipeline.report.sections.samples import SampleView, sample_view
+from certification_pipeline.report.sections.samples import SampleView
 from certification_pipeline.report.steps import split_step
 from certification_pipeline.report.svg import Timed, time_strip
 from certification_pipeline.report.tables import (
     COUNTED_CLAIMS,
     claims_table,
-    judged_after,
     matrix_pivot,
     next_steps,
     seeds_matrix,
@@ -59,9 +57,6 @@ CAUSE_SAMPLES = 6
 """Sample rows shown for each cause."""
 DETAILED_CELLS = 120
 """Cells unfolded with loads and judgements, over all subjects."""
-CELL_SAMPLES = 4
-CELL_STEPS = 12
-"""Loads, and judgements, shown of one cell."""
 SLOWEST = 8
 LONGEST_COMMAND = 4_000
 """A command is copied whole; a longer one is nobody's."""
@@ -73,34 +68,6 @@ _BAR_ORDER = (
     Outcome.INAPPLICABLE,
 )
 _TEMPLATES = Path(__file__).parent / "templates"
-
-
-@dataclass(frozen=True, slots=True)
-class LoadView:
-    """What the engine claimed for one load, next to what the oracle counted after it."""
-
-    step: str
-    ended: str
-    message: str
-    claims: tuple[str, ...]
-    """In the order of ``COUNTED_CLAIMS``; a dash for 'not reported'."""
-    oracle_expected: str
-    oracle_found: str
-    agrees: bool | None
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class CellDetail:
-    """A failed or undecided cell, unfolded."""
-
-    line: CellLine
-    loads: tuple[LoadView, ...]
-    judgements: tuple[tuple[Outcome, str, str], ...]
-    """Outcome, step, what was seen."""
-    samples: tuple[SampleView, ...]
-    hidden: int
-    """Judgements beyond the cap."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,74 +260,13 @@ def _subject_page(
 
 
 def _cause_view(cause: Cause, catalog: Catalog, budget: Iterator[int]) -> CauseView:
-    details = tuple(_cell_detail(line) for line, _ in zip(cause.lines, budget, strict=False))
+    details = tuple(cell_detail(line) for line, _ in zip(cause.lines, budget, strict=False))
     return CauseView(
         cause=cause,
-        samples=tuple(_sample_view(sample) for sample in cause.samples[:CAUSE_SAMPLES]),
+        samples=tuple(sample_of(sample) for sample in cause.samples[:CAUSE_SAMPLES]),
         details=details,
         folded=len(cause.lines) - len(details),
         scenarios=tuple(catalog.scenarios[name] for name in cause.scenarios if name in catalog.scenarios),
-    )
-
-
-def _cell_detail(line: CellLine) -> CellDetail:
-    evidence = line.evidence
-    judgements = evidence.judgements if evidence else ()
-    # What failed first, then the rest in the order it was judged.
-    ordered = sorted(judgements, key=lambda judgement: judgement.outcome is not Outcome.FAILED)
-    loads = evidence.loads if evidence else ()
-    return CellDetail(
-        line=line,
-        loads=tuple(_load_view(line, number) for number in range(1, min(len(loads), CELL_STEPS) + 1)),
-        judgements=tuple((j.outcome, short(j.step), _seen(j)) for j in ordered[:CELL_STEPS]),
-        samples=tuple(_sample_view(sample) for sample in list(samples_of(line))[:CELL_SAMPLES]),
-        hidden=max(0, len(judgements) - CELL_STEPS),
-    )
-
-
-def _load_view(line: CellLine, number: int) -> LoadView:
-    assert line.evidence is not None
-    load = line.evidence.loads[number - 1]
-    record = load.record or {}
-    judged = judged_after(line, number)
-    counted = judged if judged and not judged.remark else None
-    claimed = record.get("final_rows")
-    return LoadView(
-        step=short(load.step),
-        ended=load.ended,
-        message=short(load.message or ""),
-        claims=tuple("–" if record.get(name) is None else _claim(record[name]) for name in COUNTED_CLAIMS),
-        oracle_expected=f"{counted.expected.rows:,}" if counted else "–",
-        oracle_found=f"{counted.actual.rows:,}" if counted else "–",
-        agrees=claimed == counted.actual.rows if counted and claimed is not None else None,
-        seconds=load.seconds,
-    )
-
-
-def _claim(value: JsonValue) -> str:
-    """What an engine claimed: a count as a count, anything else as the text it is."""
-    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else short(str(value))
-
-
-def _seen(judgement: RowJudgement | CheckJudgement) -> str:
-    if isinstance(judgement, CheckJudgement):
-        return fact(judgement)
-    if judgement.remark:
-        return short(judgement.remark)
-    rows = f"{judgement.expected.rows:,} rows expected, {judgement.actual.rows:,} found"
-    counts = ", ".join(
-        f"{count:,} {anomaly.value}" for anomaly, count in judgement.anomalies.items() if count
-    )
-    columns = ", ".join(f"{name} ({count:,})" for name, count in list(judgement.columns.items())[:8])
-    losses = ", ".join(f"{name}: {loss}" for name, loss in list(judgement.declared_losses.items())[:8])
-    parts = [rows, counts, columns and f"differing: {columns}", losses and f"declared losses: {losses}"]
-    return short("; ".join(part for part in parts if part))
-
-
-def _sample_view(sample: Sample) -> SampleView:
-    key = sample.line.key
-    return sample_view(
-        f"{key.route_id.replace('_to_', ' → ')}, {key.strategy.value}", sample.step, sample.row
     )
 
 
