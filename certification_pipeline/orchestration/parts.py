@@ -1,10 +1,10 @@
 """A release may leave parts out: a launchpad narrows it to some engines, routes, strategies or families.
 
 An engine that was left out is skipped, with everything that follows from it. A route or a family that was
-left out says so on its page, without a result: the report and the gates to its right are still made.
+left out says so on its page, its checks are amber: the report and the gates to its right are still made.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import dagster as dg
 from dagster._core.definitions.assets.job.asset_job import IMPLICIT_ASSET_JOB_NAME
@@ -44,7 +44,7 @@ def sealed_for(
 def left_out(
     context: dg.AssetExecutionContext, plan: CertificationPlan, what: str, *keys: dg.AssetKey
 ) -> Iterator[dg.MaterializeResult]:
-    """Assets of a part that the plan does not hold: a note on each, no figure and no check.
+    """Assets of a part that the plan does not hold: a note on each, and no figure.
 
     Materialized, as Dagster would otherwise skip the verdict over the rest. Raises ``dagster.Failure`` when
     just they were asked for.
@@ -59,6 +59,25 @@ def left_out(
         yield dg.MaterializeResult(
             asset_key=key,
             data_version=dg.DataVersion(f"left-out-of-{plan.release_id}"),
+            metadata={LEFT_OUT: told, "release": plan.release_id},
+        )
+
+
+def not_looked_at(
+    plan: CertificationPlan, checks: Iterable[dg.AssetCheckKey]
+) -> Iterator[dg.AssetCheckResult]:
+    """Checks of a part that the plan does not hold: amber, for there is no verdict.
+
+    Of a run that ends red Dagster calls every check that it planned and nobody evaluated *Failed*.
+    """
+    told = f"Left out of release {plan.release_id}: it was narrowed to {narrowed_to(plan)}. {_NEXT}"
+    for check in checks:
+        yield dg.AssetCheckResult(
+            asset_key=check.asset_key,
+            check_name=check.name,
+            passed=False,
+            severity=dg.AssetCheckSeverity.WARN,
+            description=told,
             metadata={LEFT_OUT: told, "release": plan.release_id},
         )
 

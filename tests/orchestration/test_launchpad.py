@@ -173,7 +173,7 @@ def test_an_engine_left_out_is_skipped_and_says_so(pair: House, narrow: dg.Execu
     assert not [e for e in narrow.get_asset_check_evaluations() if "reference_two_phase" in e.asset_key.path]
 
 
-def test_what_a_plan_leaves_out_has_no_result_and_the_verdict_is_made(
+def test_what_a_plan_leaves_out_is_amber_and_the_verdict_is_made(
     pair: House, narrow: dg.ExecuteInProcessResult
 ) -> None:
     notes = {
@@ -186,10 +186,14 @@ def test_what_a_plan_leaves_out_has_no_result_and_the_verdict_is_made(
         *(family_key("reference", family) for family in FAMILIES),
     }
     assert all("routes *_to_duckdb" in note for note in notes.values())
-    checked = {(e.asset_key, e.check_name) for e in narrow.get_asset_check_evaluations()}
-    assert not {key for key, _ in checked} & set(notes)
-    assert (route_key("reference", "postgres", "duckdb"), "full_refresh") in checked
-    assert (route_key("reference", "postgres", "duckdb"), "snapshot_diff") not in checked
+    checked = {(e.asset_key, e.check_name): e for e in narrow.get_asset_check_evaluations()}
+    route = route_key("reference", "postgres", "duckdb")
+    assert checked[route, "full_refresh"].passed
+    amber = [e for key, e in checked.items() if key[0] in notes] + [checked[route, "snapshot_diff"]]
+    assert len(amber) > len(notes)
+    for one in amber:  # of a run that ends red Dagster would call it failed
+        assert (one.passed, one.severity) == (False, dg.AssetCheckSeverity.WARN)
+        assert "routes *_to_duckdb" in str(one.description)
     directory = pair.directory("narrow")
     assert directory.read(directory.summary_path, ReleaseSummary).outcome is Outcome.PASSED
 

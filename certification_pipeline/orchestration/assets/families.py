@@ -35,7 +35,7 @@ from certification_pipeline.orchestration.names import (
     routes_of,
     tags_of,
 )
-from certification_pipeline.orchestration.parts import left_out, sealed_for
+from certification_pipeline.orchestration.parts import left_out, not_looked_at, sealed_for
 from certification_pipeline.orchestration.resources import CertificationResource
 from certification_pipeline.orchestration.step import Event, chosen, step
 from certification_pipeline.orchestration.turn import ReleaseTurn
@@ -138,6 +138,7 @@ def _family(
                 return
             if family not in plan.families:
                 yield from left_out(context, plan, family.value, key)
+                yield from not_looked_at(plan, context.selected_asset_check_keys)
                 return
             directory = certification.directory(context.run, engine.id)
             turn.wait(directory)

@@ -21,7 +21,7 @@ from certification_pipeline.orchestration.clicks import decide_again, route_agai
 from certification_pipeline.orchestration.failures import told_plainly
 from certification_pipeline.orchestration.freshness import DAILY_VERDICT
 from certification_pipeline.orchestration.names import OWNERS, PLAN, route_key, routes_of, tags_of, word
-from certification_pipeline.orchestration.parts import left_out, sealed_for
+from certification_pipeline.orchestration.parts import left_out, not_looked_at, sealed_for
 from certification_pipeline.orchestration.resources import CertificationResource
 from certification_pipeline.orchestration.turn import ReleaseTurn
 
@@ -94,6 +94,11 @@ def _source_assets(
             gone = [route_key(engine.id, source, sink) for sink in absent]
             yield from left_out(context, plan, f"{source} to {', '.join(absent)}", *gone)
             whole -= set(absent)
+            unasked = [
+                dg.AssetCheckKey(route_key(engine.id, source, sink), strategy)
+                for sink, strategy in sorted(checks - planned)
+            ]
+            yield from not_looked_at(plan, unasked)
             checks &= planned
             if not whole and not checks:
                 return
