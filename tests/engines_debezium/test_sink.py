@@ -128,10 +128,19 @@ def test_two_snapshots_of_one_table_do_not_share_a_stage(target: Any, sink_dsn: 
             rival.begin_snapshot()
         assert refused.value.category == "conflict"
         target.close()
+        _await_stage(rival)
         snapshot(rival, {"id": 1, "note": "a"})
     finally:
         rival.close()
     assert read(sink_dsn) == [(1, "a")]
+
+
+def _await_stage(rival: Any) -> None:
+    """Until the server, too, has seen that its session ended: it lets go of the stage only then."""
+    key = "hashtextextended(%(stage)s, 0)"
+    rival._connection.execute(
+        f"SELECT pg_advisory_lock({key}), pg_advisory_unlock({key})", {"stage": rival._stage.as_string(None)}
+    )
 
 
 @pytest.mark.integration
