@@ -157,6 +157,11 @@ class PublishedRecord(Decision):
     cells: tuple[PublishedCell, ...] = Field(description="of which there is evidence, or must be")
     gaps: tuple[PublishedGap, ...] = Field(description="all other cells of the plan")
 
+    def tried(self) -> Iterator[PublishedCell]:
+        """Cells that ran, whatever came of it."""
+        nothing = (Outcome.UNTESTED, Outcome.INAPPLICABLE)
+        return (cell for cell in self.cells if cell.outcome not in nothing)
+
     def planned(self) -> Iterator[PublishedCell]:
         """Every cell of the plan."""
         yield from self.cells

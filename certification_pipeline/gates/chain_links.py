@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
@@ -18,6 +16,7 @@ from certification_pipeline.evidence.chain import GENESIS, EvidenceChainEntry, E
 from certification_pipeline.evidence.chain_dir import ChainDir, EntryName
 from certification_pipeline.evidence.errors import EvidenceError, ProblemKind
 from certification_pipeline.evidence.merkle import Hash, leaf_hash, tree_hash
+from certification_pipeline.gates.once import Once
 
 
 class Tampering(StrEnum):
@@ -92,30 +91,13 @@ class Links:
         )
 
 
-@contextmanager
-def reading_once() -> Iterator[None]:
-    """While it lasts every chain is read once: who verifies a ledger asks about it for each of its releases.
-
-    Sound only where nobody waits for what is written in the meantime.
-    """
-    token = _read_once.set({})
-    try:
-        yield
-    finally:
-        _read_once.reset(token)
-
-
-_read_once: ContextVar[dict[Path, Links] | None] = ContextVar("links that were read", default=None)
+READ: Once[Path, Links] = Once("links that were read")
+"""Who verifies a ledger asks about a chain for each of its releases."""
 
 
 def read_links(chain: ChainDir) -> Links:
     """Read and check all entries and the head, not the artifacts. EvidenceError when there is no chain."""
-    known = _read_once.get()
-    if known is None:
-        return _read(chain)
-    if chain.path not in known:
-        known[chain.path] = _read(chain)
-    return known[chain.path]
+    return READ.get(chain.path, lambda: _read(chain))
 
 
 def _read(chain: ChainDir) -> Links:

@@ -6,8 +6,6 @@ so that nothing a row brought along could run even if it got through. Size is bo
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import os
 import statistics
 from collections.abc import Iterator, Sequence
@@ -17,7 +15,6 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pandas as pd
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from certification_pipeline.catalog.catalog import Catalog
@@ -50,6 +47,7 @@ from certification_pipeline.report.tables import (
 )
 from certification_pipeline.report.tally import SYMBOL, VERDICT, WORD, WORST_FIRST, Tally
 from certification_pipeline.report.visible import short, visible
+from certification_pipeline.templating import environment, inlined
 
 CAUSES = 30
 """Causes shown for each subject."""
@@ -151,23 +149,12 @@ def render_html(
 
     ``documents`` leads to the findings' pages; empty where there are none to link to.
     """
-    environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["visible"] = lambda text: short(str(text))
-    environment.filters["counted"] = counted
-    environment.filters["command"] = lambda text: visible(text[:LONGEST_COMMAND])
-    script = _TEMPLATES.joinpath("report.js").read_text(encoding="utf-8")
-    style = "".join(
-        _TEMPLATES.joinpath(name).read_text(encoding="utf-8") for name in ("report.css", "drawings.css")
-    )
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    made = environment(_TEMPLATES)
+    made.filters["visible"] = lambda text: short(str(text))
+    made.filters["counted"] = counted
+    made.filters["command"] = lambda text: visible(text[:LONGEST_COMMAND])
     budget = iter(range(DETAILED_CELLS))
-    return environment.get_template("report.html.j2").render(
+    return made.get_template("report.html.j2").render(
         release=release,
         subjects=[_subject_page(subject, catalog, budget, links, history) for subject in release.subjects],
         granted={
@@ -192,10 +179,7 @@ def render_html(
         compared=compared_page(release),
         guarantees=observed_frame(release),
         written_at=utc_now(),
-        # Script and style are files of this package.
-        script=Markup(script),  # noqa: S704
-        script_digest=digest,
-        style=Markup(style),  # noqa: S704
+        **inlined(_TEMPLATES, "report.js", ("report.css", "drawings.css"))._asdict(),
     )
 
 
@@ -297,10 +281,4 @@ def _scenarios_used(release: ReleaseView, catalog: Catalog) -> list[Scenario]:
 
 
 def _sum(frame: pd.DataFrame) -> Tally:
-    return Tally.of(
-        outcome
-        for row in frame.itertuples(index=False, name=None)
-        for value in row
-        for outcome, number in value.counts
-        for _ in range(number)
-    )
+    return Tally.sum(value for row in frame.itertuples(index=False, name=None) for value in row)

@@ -24,7 +24,6 @@ from certification_pipeline.report.causes import REASON_TITLES
 from certification_pipeline.report.tally import WORST_FIRST, Tally
 
 _RED = (Outcome.FAILED, Outcome.CANT_TELL)
-_NOTHING = (Outcome.UNTESTED, Outcome.INAPPLICABLE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,14 +134,14 @@ def good_until(record: PublishedRecord) -> datetime | None:
 
 def strategies(records: Iterable[PublishedRecord]) -> tuple[Strategy, ...]:
     """Those that anything was tried under, in the vocabulary's order."""
-    there = {cell.strategy for record in records for cell in _tried(record)}
+    there = {cell.strategy for record in records for cell in record.tried()}
     return tuple(strategy for strategy in Strategy if strategy in there)
 
 
 def route_rows(record: PublishedRecord) -> Iterator[RouteRow]:
     """Every route and strategy of which anything was tried; worst first, then by name."""
     groups: dict[tuple[str, Strategy], list[PublishedCell]] = {}
-    tried = {(cell.route, cell.strategy) for cell in _tried(record)}
+    tried = {(cell.route, cell.strategy) for cell in record.tried()}
     for cell in record.planned():
         if (cell.route, cell.strategy) in tried and cell.outcome is not Outcome.INAPPLICABLE:
             groups.setdefault((cell.route, cell.strategy), []).append(cell)
@@ -194,10 +193,6 @@ def rank(tally: Tally) -> int:
     return WORST_FIRST.index(tally.outcome) if tally.outcome else len(WORST_FIRST)
 
 
-def _tried(record: PublishedRecord) -> list[PublishedCell]:
-    return [cell for cell in record.cells if cell.outcome not in _NOTHING]
-
-
 def _field(rows: Sequence[RouteRow]) -> Field | None:
     if not rows:
         return None
@@ -205,7 +200,7 @@ def _field(rows: Sequence[RouteRow]) -> Field | None:
 
 
 def _sum(rows: Iterable[RouteRow]) -> Tally:
-    return Tally.of(outcome for row in rows for outcome, number in row.tally.counts for _ in range(number))
+    return Tally.sum(row.tally for row in rows)
 
 
 def _evidence(record: PublishedRecord, cell: PublishedCell) -> str:

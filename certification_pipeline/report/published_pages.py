@@ -9,7 +9,6 @@ import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from certification_pipeline.catalog.vocabulary import Outcome
 from certification_pipeline.evidence.canonical import parse, render, seal
 from certification_pipeline.evidence.errors import EvidenceError
 from certification_pipeline.evidence.files import read_no_follow, write_atomically
@@ -37,7 +36,6 @@ from certification_pipeline.report.published_seal import refuse_other_key, seal_
 BEGIN, END = "<!-- published: begin -->", "<!-- published: end -->"
 README = "README.md"
 _BESIDE = (GUARANTEE, CALIBRATION)
-_NOTHING = (Outcome.UNTESTED, Outcome.INAPPLICABLE)
 _LARGEST = 16 << 20
 _REMEDY = "certify publish-pages"
 
@@ -174,7 +172,7 @@ def _drawn(record: PublishedRecord) -> Iterator[Badge]:
 
     What nobody tried has no grey badge of its own, neither a route nor a connector's level: pages list it.
     """
-    tried = {name for cell in record.cells if cell.outcome not in _NOTHING for name in _names(cell)}
+    tried = {name for cell in record.tried() for name in _names(cell)}
     for badge in badges(record, record.created_at):
         kind, _, name = badge.name.partition("-")
         of = name.partition("-")[2] if kind == LEVEL else name

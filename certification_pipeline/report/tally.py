@@ -57,6 +57,14 @@ class Tally:
         seen = Counter(outcomes)
         return Tally(tuple((outcome, seen[outcome]) for outcome in WORST_FIRST if seen[outcome]))
 
+    @staticmethod
+    def sum(tallies: Iterable[Tally]) -> Tally:
+        """All of them together."""
+        seen: Counter[Outcome] = Counter()
+        for tally in tallies:
+            seen.update(dict(tally.counts))
+        return Tally.of(seen.elements())
+
     def count(self, outcome: Outcome) -> int:
         """How many cells had that outcome."""
         return dict(self.counts).get(outcome, 0)

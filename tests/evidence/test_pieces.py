@@ -22,6 +22,7 @@ from certification_pipeline.evidence.files import digest_no_follow, read_no_foll
 from certification_pipeline.evidence.index import ArtifactIndex
 from certification_pipeline.evidence.plan import CertificationPlan
 from certification_pipeline.evidence.report import CertificationReport
+from certification_pipeline.evidence.schema import ARTIFACTS
 from tests.evidence.builders import CATALOG_DIGEST, ENGINE, PROFILE, SMALL, plan
 from tests.gates.releases import decided_release
 
@@ -38,6 +39,11 @@ def artifacts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     directory = decided_release(tmp_path_factory.mktemp("pieces"))
     places = [directory.path, directory.path.parents[2] / "chain" / ENGINE]
     return {name: (places[name.startswith("0")] / name).read_bytes() for name in MODELS}
+
+
+def test_every_long_list_is_one_that_is_looked_for() -> None:
+    assert {made.LONG for made in ARTIFACTS if made.LONG} == set(pieces.FIELDS)
+    assert {made.LONG for made in MODELS.values()} == set(pieces.FIELDS)
 
 
 @contextmanager

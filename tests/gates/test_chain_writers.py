@@ -12,6 +12,7 @@ import pytest
 
 from certification_pipeline.evidence.store import EvidenceStore
 from certification_pipeline.gates.chain import verify
+from tests.at_once import at_once
 from tests.evidence.builders import ENGINE
 from tests.gates.chains import chain, entries, found, undecided
 
@@ -48,14 +49,7 @@ def test_processes_that_append_at_once_take_turns(tmp_path: Path, releases: tupl
     print(done.entry.sequence, done.new, flush=True)
     """
     children = [start(tmp_path, release_id, program) for release_id in releases]
-    for child in children:
-        assert child.stdout is not None
-        assert child.stdout.readline() == "ready\n"
-    for child in children:
-        assert child.stdin is not None
-        child.stdin.write("go\n")
-        child.stdin.flush()
-    said = [child.communicate()[0].split() for child in children]
+    said = [each.split() for each in at_once(children)]
     new = sorted(int(sequence) for sequence, is_new in said if is_new == "True")
     assert new == list(range(1, len(set(releases)) + 1))
     for release_id in set(releases):

@@ -8,7 +8,7 @@ import pytest
 
 from certification_pipeline.evidence.chain_dir import ChainDir
 from certification_pipeline.gates import chain_links
-from certification_pipeline.gates.chain_links import read_links, reading_once
+from certification_pipeline.gates.chain_links import READ, read_links
 from certification_pipeline.gates.levels import reading
 from certification_pipeline.gates.verify.evidence import Asked, verify_evidence
 from certification_pipeline.gates.verify.judge import Held
@@ -45,7 +45,7 @@ def test_levels_recompute_every_release_once(tmp_path: Path, monkeypatch: pytest
 def test_what_was_read_is_forgotten_afterwards(tmp_path: Path) -> None:
     decided_release(tmp_path)
     chain = ChainDir(tmp_path, ENGINE)
-    with reading_once():
+    with READ.remembering():
         assert read_links(chain).problems == ()
         entry = next((tmp_path / "chain" / ENGINE).glob("000001__*"))
         entry.write_bytes(entry.read_bytes().replace(b"passed", b"failed"))

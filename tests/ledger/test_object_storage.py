@@ -20,8 +20,9 @@ from certification_pipeline.evidence.stores.remote import Conditions, RemoteStor
 from certification_pipeline.gates.transfer.pull import pull
 from certification_pipeline.gates.transfer.push import push
 from certification_pipeline.gates.transfer.remote_chain import RemoteChain
+from tests.at_once import at_once
 from tests.evidence.builders import ENGINE
-from tests.ledger.chains import Pen
+from tests.ledger.pushing import PEN
 from tests.ledger.releases import files, problems, release
 from tests.ledger.s3_servers import BUCKET, free_port, running
 
@@ -29,7 +30,6 @@ pytest.importorskip("obstore")
 
 CHECKOUT = Path(__file__).parents[2]
 SECRET = "canary-4f6b2d8e1c"
-PEN = Pen()
 BOTH, NEITHER = Conditions(create=True, replace=True), Conditions(create=False, replace=False)
 HONOURS = {"moto": BOTH, "minio": BOTH, "versitygw": BOTH, "gofakes3": BOTH, "s3rver": NEITHER}
 
@@ -69,19 +69,6 @@ def remote(server: tuple[str, str], url: str) -> RemoteStore:
     if HONOURS[server[0]] == NEITHER:
         pytest.skip("keeps no second writer out")
     return open_store(url)
-
-
-@pytest.fixture(scope="module")
-def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("ledger")
-    for release_id, run_id in (("r1", "a"), ("r2", "a"), ("r1", "b")):
-        release(root, release_id, run_id, PEN)
-    return root
-
-
-@pytest.fixture
-def root(pristine: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(pristine, tmp_path / "here"))
 
 
 @pytest.mark.integration
@@ -170,10 +157,7 @@ def test_of_two_machines_that_push_at_once_one_wins_and_the_other_is_told(
     for number, machine in enumerate(machines):
         release(machine, f"of-{number}", pen=PEN)
     children = [start(machine, url, "race") for machine in machines]
-    for child in children:
-        assert child.stdout is not None
-        assert child.stdout.readline() == "ready\n"
-    said = sorted(child.communicate("go\n")[0].strip() for child in children)
+    said = sorted(at_once(children))
     assert said[0] == "1"
     assert "another entry 4 than the chain here" in said[1]
     away = EvidenceStore(tmp_path / "away")

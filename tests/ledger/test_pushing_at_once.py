@@ -12,6 +12,7 @@ import pytest
 
 from certification_pipeline.evidence.stores.directory import DirectoryStore
 from certification_pipeline.gates.transfer.remote_chain import RemoteChain
+from tests.at_once import at_once
 from tests.evidence.builders import ENGINE
 from tests.ledger.pushing import PEN, pulled, pushed
 from tests.ledger.releases import problems, release
@@ -56,14 +57,7 @@ def test_of_two_machines_that_push_at_once_one_wins_the_number(
         print(error.problem)
     """
     children = [start(program, machine, tmp_path / "shared") for machine in machines]
-    for child in children:
-        assert child.stdout is not None
-        assert child.stdout.readline() == "ready\n"
-    for child in children:
-        assert child.stdin is not None
-        child.stdin.write("go\n")
-        child.stdin.flush()
-    said = [child.communicate()[0].strip() for child in children]
+    said = at_once(children)
     assert said.count("1") == 1, said
     assert sum("another entry 4" in each for each in said) == 1, said
     winner = said.index("1")

@@ -7,9 +7,7 @@ kept in the user's cache (:mod:`facts`); who verifies keeps nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -43,6 +41,7 @@ from certification_pipeline.gates.levels.history import (
     Note,
     Said,
 )
+from certification_pipeline.gates.once import Once
 from certification_pipeline.gates.verification import read_plan
 
 _CLAIMED = (Support.FULL, Support.PARTIAL)
@@ -107,30 +106,12 @@ def read_ledger(
     return Ledger(replace(nothing, said=tuple(said)), link, superseded=frozenset(again))
 
 
-@contextmanager
-def recomputing_once() -> Iterator[None]:
-    """While it lasts a release is recomputed once, however often its ledger is read: as of then, as of now.
-
-    Sound only where nobody waits for what is written in the meantime.
-    """
-    token = _recomputed_once.set({})
-    try:
-        yield
-    finally:
-        _recomputed_once.reset(token)
-
-
-_recomputed_once: ContextVar[dict[Digest, Said] | None] = ContextVar("releases recomputed", default=None)
-"""By chain hash, which binds every file."""
+RECOMPUTED: Once[Digest, Said] = Once("releases recomputed")
+"""By chain hash, which binds every file: who verifies reads a ledger as of then, and as of now."""
 
 
 def _said(store: EvidenceStore, entry: EvidenceChainEntry, kept: Kept | None) -> Said:
-    known = _recomputed_once.get()
-    if known is None:
-        return _asked(store, entry, kept)
-    if entry.chain_hash not in known:
-        known[entry.chain_hash] = _asked(store, entry, kept)
-    return known[entry.chain_hash]
+    return RECOMPUTED.get(entry.chain_hash, lambda: _asked(store, entry, kept))
 
 
 def _asked(store: EvidenceStore, entry: EvidenceChainEntry, kept: Kept | None) -> Said:

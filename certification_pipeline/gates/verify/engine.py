@@ -16,7 +16,7 @@ from certification_pipeline.evidence.store import EvidenceStore
 from certification_pipeline.evidence.subject_dir import SubjectDir
 from certification_pipeline.gates import chain
 from certification_pipeline.gates.chain import ChainVerification
-from certification_pipeline.gates.levels.reading import recomputing_once
+from certification_pipeline.gates.levels.reading import RECOMPUTED
 from certification_pipeline.gates.verify.finding import Finding, Kind, guarded, of_chain, of_error
 from certification_pipeline.gates.verify.granted import Regranted, levels_now, regranted
 from certification_pipeline.gates.verify.result import VerifiedChain, VerifiedLevel, VerifiedRelease
@@ -105,7 +105,7 @@ def _with_levels(store: EvidenceStore, one: VerifiedRelease, look: Look, found: 
         return again.findings
 
     levels: list[VerifiedLevel] = []
-    with recomputing_once():
+    with RECOMPUTED.remembering():
         told = guarded(f"{place}/{layout.CONNECTOR_LEVELS}", grant)
         found.findings += told
         found.notes += again.notes

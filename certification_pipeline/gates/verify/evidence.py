@@ -24,7 +24,7 @@ from certification_pipeline.evidence.provenance import producer
 from certification_pipeline.evidence.seal.keys import PublicKey
 from certification_pipeline.evidence.store import EvidenceStore
 from certification_pipeline.gates.chain_anchor import departure
-from certification_pipeline.gates.chain_links import read_links, reading_once
+from certification_pipeline.gates.chain_links import READ, read_links
 from certification_pipeline.gates.verify import beside
 from certification_pipeline.gates.verify.calibrations import calibrations
 from certification_pipeline.gates.verify.engine import LookedAt, look_at_engine
@@ -77,7 +77,7 @@ class Asked:
         return not self.engines and self.release_id is None
 
 
-@reading_once()
+@READ.remembering()
 def verify_evidence(asked: Asked, on_step: OnStep = lambda _: None) -> VerifiedEvidence:
     """Look at everything; reads only. Raises ``EvidenceError`` when there is no evidence to look at."""
     store = EvidenceStore(asked.root)

@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment
 
 from certification_pipeline.evidence import layout
 from certification_pipeline.orchestration.downloads.files import Entry, Found, RefusedError, read
 from certification_pipeline.orchestration.names import EVIDENCE
+from certification_pipeline.templating import environment
 
 MOST_RELEASES = 200
 """On the first page; older ones are in its directory ``releases/``."""
@@ -209,10 +210,4 @@ def _page(name: str, **given: object) -> str:
 
 @cache
 def _environment() -> Environment:
-    return Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    return environment(Path(__file__).parent / "templates")
