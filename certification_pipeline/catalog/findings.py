@@ -7,6 +7,7 @@ a defect is understood after the release in which it was seen.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
@@ -136,6 +137,7 @@ def _load(catalog: Catalog, directory: Path) -> tuple[Finding, ...]:
     found: list[Finding] = []
     problems: list[Problem] = []
     places: dict[str, Node] = {}
+    claimed = {engine.id: _claimed(engine, catalog) for engine in catalog.engines.values()}
     for file in sorted(directory.glob("*.yaml")):
         root, wrong = read_tree(file)
         problems += wrong
@@ -153,22 +155,23 @@ def _load(catalog: Catalog, directory: Path) -> tuple[Finding, ...]:
                 message = f"`{finding.id}` is there twice; first in {first.file}:{first.mark.line}"
                 problems.append(node.problem(message, "rename one", field="id"))
             found.append(finding)
-            problems += _held(finding, node, catalog)
+            problems += _held(finding, node, catalog, claimed)
     if problems:
         raise CatalogError(problems)
     return tuple(found)
 
 
-def _held(finding: Finding, node: Node, catalog: Catalog) -> list[Problem]:
-    """Whether it speaks of engines and cells there are."""
+def _held(
+    finding: Finding, node: Node, catalog: Catalog, claimed: Mapping[str, Collection[str]]
+) -> list[Problem]:
+    """Whether it speaks of engines and cells there are; ``claimed``: what each engine claims."""
     about = [engine for engine in catalog.engines.values() if finding.about(engine)]
     if not about:
         remedy = "name the file after an engine or its driver's folder, or give `engines:`"
         return [node.problem(f"no engine is meant: {nearest(finding.engine, catalog.engines)}", remedy)]
-    claimed = {cell for engine in about for cell in _claimed(engine, catalog)}
     made = []
     for index, pattern in enumerate(finding.cells):
-        if not any(fnmatchcase(cell, pattern) for cell in claimed):
+        if not any(fnmatchcase(cell, pattern) for engine in about for cell in claimed[engine.id]):
             location: Location = ("cells", index)
             at, _, rest = locate(node, location)
             remedy = "write it as route/strategy/scenario, e.g. postgres_to_duckdb/scd2/strategy.scd2"
