@@ -70,12 +70,12 @@ def compared_rows(benchmark: BenchmarkBaseline) -> list[tuple[object, ...]]:
     return [
         (
             each.metric.value,
-            each.outcome.value if each.gated else "advisory",
+            each.verdict,
             each.contender,
             each.baseline,
             direction(each.metric).value,
             each.ratio,
-            None if each.lower is None or each.upper is None else f"{each.lower:.3f} to {each.upper:.3f}",
+            each.bounds,
             f"{each.allowed:g}",
             each.raw,
             each.to_raw,

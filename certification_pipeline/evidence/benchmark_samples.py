@@ -148,6 +148,16 @@ class Comparison(Model):
     allowed: float = Field(description="the worst ratio that passes")
     outcome: Outcome
 
+    @property
+    def bounds(self) -> str | None:
+        """``0.908 to 1.063``; None without a ratio."""
+        return None if self.lower is None or self.upper is None else f"{self.lower:.3f} to {self.upper:.3f}"
+
+    @property
+    def verdict(self) -> str:
+        """Its outcome; ``advisory`` where no gate asks for it."""
+        return self.outcome.value if self.gated else "advisory"
+
 
 class FalseAlarms(Model):
     """What the same decision says about the same artefact run twice: signs of its differences flipped."""

@@ -171,8 +171,7 @@ def _blockers(each: Comparison, measurement: Measurement, release_id: str) -> It
 
 def _said(each: Comparison) -> str:
     return (
-        f"{each.metric} is {each.ratio:.3f} of the baseline's "
-        f"(95 % bounds {each.lower:.3f} to {each.upper:.3f}, {each.pairs} pairs)"
+        f"{each.metric} is {each.ratio:.3f} of the baseline's (95 % bounds {each.bounds}, {each.pairs} pairs)"
     )
 
 

@@ -160,7 +160,7 @@ def _events(
         data = directory.read_bytes(layout.OPENLINEAGE_EVENTS)
     except EvidenceError as error:
         return (), None, [_blocker(_code("events.missing"), str(error), _again(plan))]
-    return read_events(data, layout.OPENLINEAGE_EVENTS), sha256(data), []
+    return read_events(data), sha256(data), []
 
 
 def _invalid(plan: CertificationPlan, events: Sequence[ReadEvent]) -> Iterator[Blocker]:

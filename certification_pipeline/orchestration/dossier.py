@@ -163,7 +163,7 @@ def _calendar(mine: Iterable[ConnectorLevel], now: datetime) -> Metadata:
 def _guarantees(view: SubjectView, system: str) -> Metadata:
     frame = observed_frame(ReleaseView(view.plan.release_id, (view,))).drop(columns="engine")
     mine = frame[frame["route"].map(lambda route: system in route.split(" → "))] if len(frame) else frame
-    return {"5_guarantees_declared_and_observed": table(mine)} if len(mine) else {}
+    return {"5_guarantees": table(mine)} if len(mine) else {}
 
 
 def _changes(mine: Iterable[ConnectorLevel]) -> Metadata:
@@ -178,7 +178,7 @@ def _changes(mine: Iterable[ConnectorLevel]) -> Metadata:
         for one in mine
         for change in reversed(one.changes)
     ]
-    return {"7_levels_gained_and_lost": table(pd.DataFrame(rows))} if rows else {}
+    return {"7_levels_changed": table(pd.DataFrame(rows))} if rows else {}
 
 
 def _figures(mine: Iterable[ConnectorLevel]) -> Metadata:

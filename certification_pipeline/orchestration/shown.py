@@ -19,7 +19,7 @@ from certification_pipeline.evidence.calibration import Calibration
 from certification_pipeline.evidence.connectors import ConnectorCertification
 from certification_pipeline.evidence.dbt_lineage import DbtLineage
 from certification_pipeline.evidence.decision import Decision
-from certification_pipeline.evidence.openlineage import OpenLineageReport
+from certification_pipeline.evidence.openlineage import LineageItem, OpenLineageReport
 from certification_pipeline.evidence.replay import ReplayEvidence
 from certification_pipeline.evidence.suite import CertificationSuite
 from certification_pipeline.orchestration.render import Metadata, table
@@ -50,12 +50,10 @@ def _benchmark(made: BenchmarkBaseline) -> Metadata:
     rows = [
         {
             "metric": each.metric.value,
-            "outcome": each.outcome.value,
+            "outcome": each.verdict,
             "ratio": each.ratio,
+            "95 % bounds": each.bounds,
             "allowed": each.allowed,
-            "gated": "yes" if each.gated else "no",
-            "from": each.lower,
-            "to": each.upper,
             "contender": each.contender,
             "baseline": each.baseline,
             "to raw COPY": each.to_raw,
@@ -86,7 +84,25 @@ def _openlineage(made: OpenLineageReport) -> Metadata:
         for problem in item.problems
     ]
     figures = {"events": made.event_count, "runs": made.run_count, "judged_runs": made.judged_runs}
-    return _shown(rows, figures)
+    return {**_shown(rows, figures), **_loads_by_route(made)}
+
+
+def _loads_by_route(made: OpenLineageReport) -> Metadata:
+    """What was exported, and of how much of it the oracle saw the rows; routes that disagree first."""
+    by_route: dict[str, list[LineageItem]] = {}
+    for item in made.items:
+        by_route.setdefault(item.cell_id.partition("__")[0], []).append(item)
+    rows = [
+        {
+            "route": route,
+            "loads": len(items),
+            "judged": sum(item.oracle_rows is not None for item in items),
+            "disagree": sum(not item.passed for item in items),
+        }
+        for route, items in by_route.items()
+    ]
+    rows.sort(key=lambda row: (not row["disagree"], row["route"]))
+    return {"2_loads": table(pd.DataFrame(rows))} if rows else {}
 
 
 @shown.register

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,17 +11,14 @@ from typing import Any
 import pytest
 
 from certification_pipeline.orchestration.names import route_key, summary_key
+from tests.orchestration.browser.chromium import CHROMIUM, IN_A_BROWSER
 from tests.orchestration.browser.pages import Said, said
 from tests.orchestration.stacks.local import LocalStack
 from tests.orchestration.stacks.size import NARROWED, SIZE
 from tests.orchestration.stacks.stack import eventually
 
 playwright = pytest.importorskip("playwright.sync_api", reason="make test-browser installs Playwright")
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-pytestmark = [
-    pytest.mark.integration_live,
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here: apt-get install chromium"),
-]
+pytestmark = IN_A_BROWSER
 expect = playwright.expect
 NIGHT = "last-night"
 ONE_ROUTE = {**SIZE, "routes": ["postgres_to_sqlite"], "scenarios": ["strategy.*", "types.matrix"]}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,15 +11,12 @@ from typing import Any
 import pytest
 
 from certification_pipeline.catalog.vocabulary import Outcome
+from tests.orchestration.browser.chromium import CHROMIUM, IN_A_BROWSER
 from tests.orchestration.stacks.size import SIZE
 from tests.orchestration.stacks.stack import LOCATION, PATIENCE, Stack, eventually
 
 playwright = pytest.importorskip("playwright.sync_api", reason="make test-browser installs Playwright")
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-pytestmark = [
-    pytest.mark.integration_live,
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here: apt-get install chromium"),
-]
+pytestmark = IN_A_BROWSER
 expect = playwright.expect
 NIGHT = "night"
 ONE_ROUTE = {**SIZE, "routes": ["postgres_to_duckdb"]}
