@@ -16,6 +16,7 @@ from certification_pipeline.orchestration.assets.publish import publish_asset
 from certification_pipeline.orchestration.assets.report import report_asset
 from certification_pipeline.orchestration.assets.upgrades import upgrade_asset, upgraded_engines
 from certification_pipeline.orchestration.assets.verdict import verdict_assets
+from certification_pipeline.orchestration.executor import Steps, chosen_steps
 from certification_pipeline.orchestration.freshness import by_timetable
 from certification_pipeline.orchestration.history import daily_pruning, prune_history
 from certification_pipeline.orchestration.jobs import CALIBRATION_JOB, JOBS, UPGRADE_JOB
@@ -35,7 +36,9 @@ from certification_pipeline.timetable import load_timetable
 
 
 def build_defs(
-    certification: CertificationResource | None = None, catalog: Catalog | None = None
+    certification: CertificationResource | None = None,
+    catalog: Catalog | None = None,
+    steps: Steps | None = None,
 ) -> dg.Definitions:
     """All assets, checks, jobs, schedules and sensors of one profile.
 
@@ -53,6 +56,7 @@ def build_defs(
     calibrated = Family.CALIBRATION in profile.families
     upgraded = upgraded_engines(catalog, settings.chosen_engines(catalog))
     times = load_timetable()
+    steps = steps or chosen_steps()
     check_index()  # an address that is none is told now, not by a tick
     assets = [
         plan_asset(catalog, profile, settings),
@@ -82,9 +86,8 @@ def build_defs(
             *([new_engine_version(catalog, upgraded)] if upgraded else []),
             *(push_sensors() if settings.push_to else []),
         ],
-        resources={"certification": certification, "turn": ReleaseTurn()},
-        # Parallelism is inside the ops (the pool of cells); a process a step would cost a second each.
-        executor=dg.in_process_executor,
+        resources={"certification": certification, "turn": ReleaseTurn(by_step=steps.apart)},
+        executor=steps.executor,
     )
 
 

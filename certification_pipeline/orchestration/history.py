@@ -30,6 +30,7 @@ def prune_runs(context: dg.OpExecutionContext, config: Retention) -> None:
 
 @dg.job(
     name="prune_history",
+    executor_def=dg.in_process_executor,
     description="Keeps Dagster's history bounded: removes runs that ended long ago. Evidence is not touched.",
 )
 def prune_history() -> None:

@@ -58,6 +58,7 @@ VERDICT = dg.define_asset_job(
     dg.AssetSelection.groups("evidence", "verdict", "connectors")
     - _families(family for family in FAMILY_ASSETS if family not in FOLLOWS_FROM_CELLS),
     description="Decide again from the evidence on disk: after a rerun of single checks, or a broken run.",
+    executor_def=dg.in_process_executor,  # it runs no engine that could need a container of its own
 )
 
 JOBS = [FULL, CONNECTORS, VERDICT]

@@ -13,6 +13,10 @@ from certification_pipeline.catalog.engines import Engine
 from certification_pipeline.catalog.profiles import Profile
 from certification_pipeline.catalog.vocabulary import Family, Strategy, Support
 
+RELEASE = "release"
+"""In the metadata of whatever is about one release: its id."""
+DIGESTS = "+"
+"""Between the digests of the engines' plans, in the version of ``plan``."""
 OWNERS = ["team:connector-certification"]
 PLAN = dg.AssetKey(["plan"])
 CALIBRATION = dg.AssetKey(["evidence", "calibration"])

@@ -36,6 +36,7 @@ def _push_to_store(context: dg.OpExecutionContext, certification: CertificationR
 
 
 @dg.job(
+    executor_def=dg.in_process_executor,
     description=(
         "Pushes every chain, with its releases, to the store that several machines share "
         "(CERTIFY_PUSH_TO). What a push that failed has left out, the next one sends."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 from importlib import import_module
 from pathlib import Path
@@ -13,8 +14,11 @@ from dagster._core.instance.config import dagster_instance_config
 from dagster._core.instance.ref import InstanceRef
 from dagster._core.workspace.load import location_origins_from_yaml_paths
 from dagster_docker import DockerRunLauncher
+from dagster_docker.container_context import DockerContainerContext
 
 from certification_pipeline.notify.configured import PREFIX, NotifySettings
+from certification_pipeline.orchestration.containers import SOCKET
+from certification_pipeline.orchestration.executor import Kind
 from certification_pipeline.settings import ENV_PREFIX, RunSettings, load_settings
 from tests.docker.files import DOCKER, launcher, read, service, variables
 
@@ -25,8 +29,14 @@ OF_THE_RUN = {"release_id", "seed", "resume", "evidence_dir", "signing_key", "tr
 """What a run is given otherwise: by its tag, its run config, the image, as a file, by what began it."""
 
 
-TIMETABLE = {"CERTIFY_TIMEZONE", "CERTIFY_DAILY_CRON", "CERTIFY_WEEKLY_CRON", "CERTIFY_NIGHTLY_CRON"}
-"""Read where schedules are made; a run loads the same definitions."""
+OF_THE_LOCATION = {
+    "CERTIFY_EXECUTOR",
+    "CERTIFY_TIMEZONE",
+    "CERTIFY_DAILY_CRON",
+    "CERTIFY_WEEKLY_CRON",
+    "CERTIFY_NIGHTLY_CRON",
+}
+"""Read where definitions are put together; a run loads the same ones."""
 
 
 def _environment(name: str) -> dict[str, str]:
@@ -74,7 +84,7 @@ def test_a_run_is_told_every_setting_there_is() -> None:
     told = set(launcher()["env_vars"])
     settings = {ENV_PREFIX + name.upper() for name in RunSettings.model_fields if name not in OF_THE_RUN}
     assert settings <= told
-    assert {name for name in told if name.startswith(ENV_PREFIX)} == settings | TIMETABLE
+    assert {name for name in told if name.startswith(ENV_PREFIX)} == settings | OF_THE_LOCATION
     asked = set(re.findall(r"env: (\w+)", (DOCKER / "dagster.yaml").read_text()))
     assert asked <= told, "a run opens the same instance"
 
@@ -136,6 +146,25 @@ def test_only_who_starts_runs_holds_the_socket() -> None:
     assert holders == {"webserver", "daemon"}
 
 
+def test_with_steps_in_containers_a_run_has_the_socket_besides_and_nothing_else_is_replaced() -> None:
+    overlay = {name: each["environment"] for name, each in read("steps.yaml")["services"].items()}
+    assert set(overlay) == {"code", "webserver", "daemon"}
+    assert {each["CERTIFY_EXECUTOR"] for each in overlay.values()} == {"docker"}, "who launches and who loads"
+    context = json.loads(_expanded(overlay["code"]["DAGSTER_CONTAINER_CONTEXT"]))
+    added = DockerContainerContext.create_from_config(context).container_kwargs
+    assert not set(added) & set(launcher()["container_kwargs"]), (
+        "Dagster would replace what the launcher says"
+    )
+    (mount,) = added["mounts"]
+    assert mount == {"Type": "bind", "Source": "/var/run/docker.sock", "Target": SOCKET}
+    assert added["group_add"] == [_expanded(group) for group in service("daemon")["group_add"]]
+
+
+def test_without_them_a_run_is_one_process() -> None:
+    for name in OURS:
+        assert _environment(name)["CERTIFY_EXECUTOR"] == Kind.IN_PROCESS
+
+
 def test_nothing_listens_to_the_outside_unless_it_is_told_to() -> None:
     published = {n: s["ports"] for n, s in read("compose.yaml")["services"].items() if "ports" in s}
     assert published == {"webserver": ["${CERTIFY_LISTEN:-127.0.0.1:3000}:3000"]}
@@ -162,7 +191,7 @@ def test_the_example_names_every_variable_and_its_default() -> None:
     )
     assert shown == {
         name: default or ""
-        for file in ("compose.yaml", "secrets.yaml")
+        for file in ("compose.yaml", "secrets.yaml", "steps.yaml")
         for name, default in variables((DOCKER / file).read_text()).items()
     }
 

@@ -10,9 +10,9 @@ import pytest
 from certification_pipeline.catalog.vocabulary import Family, Outcome
 from certification_pipeline.evidence.benchmark import BenchmarkBaseline
 from certification_pipeline.evidence.exclusive import writing
+from certification_pipeline.evidence.plan import CertificationPlan
 from certification_pipeline.evidence.suite import CertificationSuite
 from certification_pipeline.evidence.summary import ReleaseSummary
-from certification_pipeline.families.work import Work
 from certification_pipeline.harness.workshop import MissingEngine
 from certification_pipeline.orchestration.names import (
     PLAN,
@@ -83,6 +83,30 @@ def test_a_crash_starts_the_verdict_of_its_release_which_says_what_is_missing(
     assert isinstance(ask(house, verdict), dg.SkipReason)
 
 
+def broken_off(house: House, release: str, seed: int) -> dg.ExecuteInProcessResult:
+    """A run that has sealed its plan and did not come to its first cell."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("certification_pipeline.orchestration.late.reopen_release", broken)
+        return house.job("connector_certification", release, {**SIZE, "seed": seed})
+
+
+def test_a_run_that_sealed_the_same_plan_again_is_decided_too(house: House) -> None:
+    """The plan's file names the run that sealed it first; it is of both."""
+    runs = [broken_off(house, "again", 7), broken_off(house, "again", 7)]
+    directory = house.directory("again")
+    assert directory.read(directory.plan_path, CertificationPlan).run_id == runs[0].run_id
+    for run in runs:
+        answer = ask(house, run)
+        assert isinstance(answer, dg.RunRequest), answer.skip_message
+
+
+@pytest.mark.nightly
+def test_a_run_whose_plan_another_one_has_replaced_since_leaves_that_one_its_verdict(house: House) -> None:
+    first, again, since = (broken_off(house, "replaced", seed) for seed in (7, 7, 9))
+    answers = [type(ask(house, run)) for run in (first, again, since)]
+    assert answers == [dg.SkipReason, dg.SkipReason, dg.RunRequest]
+
+
 def test_a_run_that_another_one_kept_out_leaves_that_one_its_verdict(
     house: House, crashed: dg.ExecuteInProcessResult
 ) -> None:
@@ -149,7 +173,7 @@ def test_a_failed_rerun_of_one_route_was_not_to_decide(house: House, red: dg.Exe
 BENCHMARK = family_key("reference", Family.BENCHMARK)
 
 
-def broken(work: Work) -> BenchmarkBaseline:
+def broken(*_: object, **__: object) -> BenchmarkBaseline:
     raise ZeroDivisionError("on purpose")
 
 

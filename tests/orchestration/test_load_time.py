@@ -36,6 +36,8 @@ HEAVY = (
     "urllib3",
     "httpx2",
     "tenacity",
+    "docker",
+    "dagster_docker",
     *(f"certification_pipeline.{room}" for room in ROOMS),
 )
 PROGRAM = """

@@ -12,7 +12,7 @@ from certification_pipeline.orchestration import late
 from certification_pipeline.orchestration.failures import told_plainly
 from certification_pipeline.orchestration.freshness import DAILY_VERDICT
 from certification_pipeline.orchestration.launch import Launch, launched, launchpad
-from certification_pipeline.orchestration.names import OWNERS, PLAN
+from certification_pipeline.orchestration.names import DIGESTS, OWNERS, PLAN, RELEASE
 from certification_pipeline.orchestration.parts import narrowed_to
 from certification_pipeline.orchestration.resources import CertificationResource
 from certification_pipeline.orchestration.turn import ReleaseTurn
@@ -38,9 +38,9 @@ def plan_asset(catalog: Catalog, profile: Profile, here: RunSettings) -> dg.Asse
             sealed = late.seal_plans(settings, catalog, late.log_to(context.log), context.run.run_id)
         plans = list(sealed.plans.values())
         return dg.MaterializeResult(
-            data_version=dg.DataVersion("+".join(plan.plan_digest for plan in plans)),
+            data_version=dg.DataVersion(DIGESTS.join(plan.plan_digest for plan in plans)),
             metadata={
-                "release": settings.release_id,
+                RELEASE: settings.release_id,
                 "rows": plans[0].rows,
                 "seed": plans[0].seed,
                 "engines": late.table(late.DataFrame(map(_engine, plans))),

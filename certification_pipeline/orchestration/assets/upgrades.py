@@ -53,9 +53,9 @@ def upgrade_asset(catalog: Catalog, profile: Profile, engine: Engine) -> dg.Asse
             description=(
                 f"A new version of **{engine.title}**: a release of its own with the cells, rows and "
                 "seed of the version before, compared cell by cell, and the state of a version before "
-                "taken over (`compat.upgrade`). Launch it with "
-                f"`ops: {{{op_of(key)}: {{config: {{version: …}}}}}}`, "
-                "or switch the sensor `new_engine_version` on."
+                "taken over (`compat.upgrade`). *Materialize* ▾ › *Open launchpad* takes the version: "
+                f"`ops: {{{op_of(key)}: {{config: {{version: …}}}}}}`. Or switch the sensor "
+                "`new_engine_version` on."
             ),
         ),
         dg.AssetCheckSpec(

@@ -18,6 +18,7 @@ from certification_pipeline.orchestration.names import (
     summary_key,
 )
 from certification_pipeline.orchestration.resources import CertificationResource
+from certification_pipeline.orchestration.sealed import sealed_in
 
 
 def crash_sensors(engines: Sequence[Engine]) -> list[dg.SensorDefinition]:
@@ -73,7 +74,8 @@ def _verdict_of(
     store = certification.store()
     whole = not chosen and not run.asset_check_selection
     asked = [e.id for e in engines if whole or summary_key(e.id) in chosen]
-    planned = [e for e in asked if _planned(store.release(release, e), None if only_decides else run)]
+    sealing = None if only_decides else run
+    planned = [e for e in asked if _planned(store.release(release, e), sealing, context.instance)]
     if not planned:
         return nothing
     undecided = [e for e in planned if not _decided_since(store.release(release, e), began)]
@@ -86,18 +88,24 @@ def _verdict_of(
     )
 
 
-def _planned(directory: SubjectDir, run: dg.DagsterRun | None) -> bool:
+def _planned(directory: SubjectDir, run: dg.DagsterRun | None, instance: dg.DagsterInstance) -> bool:
     """Whether there is a plan, sealed by that run or by the one it was started again from.
 
-    A run that was refused because another one writes the release has nothing to decide there.
+    A run that was refused because another one writes the release has nothing to decide there. Of a plan that
+    was there already the file names the run that was first; a later one that sealed it, too, has a record of
+    that.
     """
     if run is None or not directory.plan_path.exists():
         return directory.plan_path.exists()
     try:
-        sealed_by = directory.read(directory.plan_path, CertificationPlan).run_id
+        plan = directory.read(directory.plan_path, CertificationPlan)
     except EvidenceError:
         return True  # the verdict says what is wrong with it
-    return sealed_by in (run.run_id, run.root_run_id)
+    runs = {run.run_id, run.root_run_id or run.run_id}
+    if plan.run_id in runs:
+        return True
+    recorded = [sealed for each in runs if (sealed := sealed_in(instance, each))]
+    return any(directory.release_id == of.release and plan.plan_digest in of.digests for of in recorded)
 
 
 def _makes_a_family(key: dg.AssetKey) -> bool:

@@ -29,6 +29,7 @@ from tests.orchestration.stacks.stack import ENDED, PATIENCE, Stack, eventually
 PROJECT = "certification_pipeline"
 EVIDENCE = f"{PROJECT}_evidence"
 ROLE = f"{PROJECT}.role=run"
+STEP = "dagster/step_key"
 KEY = "/keys/signing.pem"
 USER = 10001
 END_OF_TAR = bytes(1024)
@@ -92,6 +93,20 @@ class ComposeStack(Stack):
     def _up(self, *names: str) -> None:
         self.compose("up", "--no-build", "--detach", "--wait", f"--wait-timeout={PATIENCE:.0f}", *names)
 
+    @contextmanager
+    def besides(self, file: str) -> Iterator[None]:
+        """With one more file of ``docker/``, as an operator adds it; afterwards as before."""
+        before = list(self._compose)
+        self._compose.append(f"--file={DOCKER / file}")
+        try:
+            self._up()
+            eventually("the code location is loaded", self.loaded)
+            yield
+        finally:
+            self._compose[:] = before
+            self._up()
+            eventually("the code location is loaded", self.loaded)
+
     def certify(self, *words: str) -> str:
         """The command line in a container, as the documentation says."""
         return self.compose("run", "--rm", "--no-TTY", "certify", *words)
@@ -120,11 +135,19 @@ class ComposeStack(Stack):
         return "Could not find container with ID|Container status is"
 
     def workers(self) -> list[Any]:
-        """Containers of runs."""
-        return list(self.client.containers.list(all=True, filters={"label": ROLE}))
+        """Containers of runs, and of their steps."""
+        # Each is asked about once more after it was listed: it may have removed itself in between.
+        return list(self.client.containers.list(all=True, filters={"label": ROLE}, ignore_removed=True))
 
     def worker(self, run_id: str) -> Any:
-        return next((c for c in self.workers() if c.labels["dagster/run_id"] == run_id), None)
+        return next((c for c in self._of(run_id) if STEP not in c.labels), None)
+
+    def steps(self, run_id: str) -> dict[str, Any]:
+        """Step -> its container, of those that are there."""
+        return {c.labels[STEP]: c for c in self._of(run_id) if STEP in c.labels}
+
+    def _of(self, run_id: str) -> list[Any]:
+        return [each for each in self.workers() if each.labels["dagster/run_id"] == run_id]
 
     def left_behind(self) -> list[str]:
         ended = [

@@ -144,6 +144,7 @@ class Stack(ABC):
         config: Mapping[str, object] | None = SIZE,
         assets: Sequence[str] = (),
         checks: Mapping[str, str] | None = None,
+        execution: Mapping[str, object] | None = None,
     ) -> str:
         """A job as the launchpad launches it, assets or checks (sink -> strategy) as a click on them does."""
         selector: dict[str, object] = {
@@ -164,7 +165,10 @@ class Stack(ABC):
             "... on RunConfigValidationInvalid { errors { message } } } }",
             p={
                 "selector": selector,
-                "runConfigData": {"ops": {"plan": {"config": dict(config or {})}}} if planned else {},
+                "runConfigData": {
+                    **({"ops": {"plan": {"config": dict(config or {})}}} if planned else {}),
+                    **({"execution": {"config": execution}} if execution else {}),
+                },
                 "executionMetadata": {"tags": [{"key": RELEASE_TAG, "value": release}]},
             },
         )["launchRun"]
