@@ -131,7 +131,7 @@ def _request(api: VendorApi, folder: Path) -> dict:
         "sink": {
             "system": "duckdb",
             "dsn": str(folder / "sink.duckdb"),
-            "namespace": "sink",
+            "namespace": "kept",
             "name": "narrow",
         },
         "columns": columns,
