@@ -10,11 +10,12 @@ engine. So it is measured at two sizes, and told as seconds a run (``constant``)
 (``slope``). CPU time is that of a process with all its children: rest on it where there is other work, and on
 wall time nowhere else but on a quiet machine. Beside it: CPU time until the code location is loaded.
 
-Run: ``python -m benchmarks.dagster_overhead``; with ``--whole`` also once what ``make certify`` runs.
+Run: ``python -m benchmarks.dagster_overhead``; ``--whole`` measures what ``make certify`` runs instead.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import resource
@@ -166,8 +167,11 @@ def _cost(command: list[str], environ: dict[str, str]) -> Cost:
 
 def main() -> None:
     """Print the figures."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.dagster_overhead", description=__doc__)
+    parser.add_argument("--whole", action="store_true", help="what `make certify` runs, once each way")
+    asked = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="certify-bench-") as folder:
-        figures = measure_whole(Path(folder)) if "--whole" in sys.argv[1:] else measure(Path(folder))
+        figures = measure_whole(Path(folder)) if asked.whole else measure(Path(folder))
     for name, value in figures.items():
         print(f"{name:36} {value:8.2f}")
     print(json.dumps({**figures, "load average": os.getloadavg()[0]}))
