@@ -30,9 +30,9 @@ from certification_pipeline.gates.verification import (
     EvidenceFile,
     SealedPlan,
     Verification,
+    before_the_plan,
     differences,
     provenance_of,
-    stale,
 )
 
 
@@ -69,13 +69,11 @@ def allowed_threshold(baseline: BaselineFigure, ratio: float) -> float:
     return float(Fraction(repr(baseline.value)) * factor)
 
 
-def verify_benchmark(
-    directory: SubjectDir, file: EvidenceFile, sealed: SealedPlan, decided: Provenance
-) -> Verification:
+def verify_benchmark(directory: SubjectDir, file: EvidenceFile, sealed: SealedPlan) -> Verification:
     """Judge the file's own figures (given) or samples (measured) again: all must come out the same."""
     found = directory.load(file.data, file.path, BenchmarkBaseline)
     if found.measurement is not None:
-        return _verify_measured(found, found.measurement, directory, sealed, decided)
+        return _verify_measured(found, found.measurement, directory, sealed)
     request = BenchmarkRequest(
         metrics=found.metrics,
         baseline=found.baseline,
@@ -87,8 +85,9 @@ def verify_benchmark(
     return Verification(
         outcome=recomputed.outcome,
         release_id=found.release_id,
+        made_at=found.created_at,
         problems=(
-            *stale(found, sealed.plan, decided),
+            *before_the_plan(found, sealed.plan),
             *_meaningless(request),
             *differences(found, recomputed),
         ),
@@ -107,7 +106,6 @@ def _verify_measured(
     measurement: Measurement,
     directory: SubjectDir,
     sealed: SealedPlan,
-    decided: Provenance,
 ) -> Verification:
     plan = sealed.plan
     recomputed = measured_benchmark(
@@ -121,8 +119,9 @@ def _verify_measured(
     return Verification(
         outcome=recomputed.outcome,
         release_id=found.release_id,
+        made_at=found.created_at,
         problems=(
-            *stale(found, plan, decided),
+            *before_the_plan(found, plan),
             *contradictions(found, plan.subject),
             *_artefact_problems(measurement, directory),
             *differences(found, recomputed),

@@ -16,7 +16,7 @@ from certification_pipeline.evidence.errors import EvidenceError, ProblemKind
 from certification_pipeline.evidence.provenance import stamp
 from certification_pipeline.evidence.store import EvidenceStore
 from certification_pipeline.evidence.subject_dir import SubjectDir
-from certification_pipeline.gates.benchmark_baseline import verify_benchmark
+from certification_pipeline.gates.families import VERIFIERS
 from certification_pipeline.gates.verification import EvidenceFile, read_plan
 
 FILE = layout.FAMILY_ARTIFACTS[Family.BENCHMARK]
@@ -25,7 +25,8 @@ FILE = layout.FAMILY_ARTIFACTS[Family.BENCHMARK]
 def pin_baseline(store: EvidenceStore, directory: SubjectDir, run_id: str) -> PinnedBaseline:
     """Pin what this release measured. EvidenceError when its benchmark is not green *now*, from disk."""
     data = directory.read_bytes(FILE)
-    verified = verify_benchmark(directory, EvidenceFile(FILE, data), read_plan(directory), stamp(run_id))
+    verify = VERIFIERS[BenchmarkBaseline.schema_name()]
+    verified = verify(directory, EvidenceFile(FILE, data), read_plan(directory), stamp(run_id))
     if verified.problems or verified.outcome is not Outcome.PASSED:
         why = verified.problems[0] if verified.problems else f"is not green: {verified.outcome.value}"
         step = verified.because[0].next_step if verified.because else "Measure again: certify benchmark"

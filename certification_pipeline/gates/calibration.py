@@ -11,22 +11,19 @@ from certification_pipeline.evidence.calibration import Calibration
 from certification_pipeline.evidence.calibration_basis import planted
 from certification_pipeline.evidence.calibration_verdict import calibration
 from certification_pipeline.evidence.plan import CertificationPlan
-from certification_pipeline.evidence.provenance import Provenance
 from certification_pipeline.evidence.subject_dir import SubjectDir
 from certification_pipeline.gates.catalogue import judged_alike
 from certification_pipeline.gates.verification import (
     EvidenceFile,
     SealedPlan,
     Verification,
+    before_the_plan,
     differences,
     provenance_of,
-    stale,
 )
 
 
-def verify_calibration(
-    directory: SubjectDir, file: EvidenceFile, sealed: SealedPlan, decided: Provenance
-) -> Verification:
+def verify_calibration(directory: SubjectDir, file: EvidenceFile, sealed: SealedPlan) -> Verification:
     """Recompute score and verdict from the trials inside; each trial's outcome from its judgements."""
     found = directory.load(file.data, file.path, Calibration)
     plan = sealed.plan
@@ -47,8 +44,9 @@ def verify_calibration(
     return Verification(
         outcome=recomputed.outcome,
         release_id=found.release_id,
+        made_at=found.created_at,
         problems=(
-            *stale(found, plan, decided),
+            *before_the_plan(found, plan),
             *_of_another_bench(directory, found, plan),
             *_repeated(found),
             *differences(found, recomputed),

@@ -27,6 +27,7 @@ from certification_pipeline.gates.verification import (
     read_plan,
     unknown_subject,
 )
+from certification_pipeline.gates.verifiers import Registry
 
 
 def certification_suite(
@@ -46,6 +47,7 @@ def certification_suite(
     that is named must be there.
     """
     paths = paths or {}
+    verifiers = verifiers.remembering() if isinstance(verifiers, Registry) else verifiers
     with collector_paused():
         sealed, no_plan = _plan(directory)
         planned = sealed.plan.families if sealed else ()

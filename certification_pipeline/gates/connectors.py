@@ -19,21 +19,18 @@ from certification_pipeline.evidence.earlier import earlier_failures
 from certification_pipeline.evidence.errors import EvidenceError
 from certification_pipeline.evidence.junit import JUnitReport, parse_junit
 from certification_pipeline.evidence.next_step import decide_again
-from certification_pipeline.evidence.provenance import Provenance
 from certification_pipeline.evidence.subject_dir import SubjectDir
 from certification_pipeline.gates.verification import (
     EvidenceFile,
     SealedPlan,
     Verification,
+    before_the_plan,
     differences,
     provenance_of,
-    stale,
 )
 
 
-def verify_connectors(
-    directory: SubjectDir, file: EvidenceFile, sealed: SealedPlan, decided: Provenance
-) -> Verification:
+def verify_connectors(directory: SubjectDir, file: EvidenceFile, sealed: SealedPlan) -> Verification:
     """Judge the JUnit file beside the artifact again, for the connectors that the plan claims.
 
     An edited JUnit file has another digest, an edited flag disagrees with what the file yields, a connector
@@ -50,7 +47,8 @@ def verify_connectors(
     return Verification(
         outcome=Outcome.CANT_TELL if flaky else recomputed.outcome,
         release_id=found.release_id,
-        problems=(*stale(found, sealed.plan, decided), *problems, *differences(found, recomputed)),
+        made_at=found.created_at,
+        problems=(*before_the_plan(found, sealed.plan), *problems, *differences(found, recomputed)),
         because=(*flaky, *recomputed.blockers),
         summary={
             "connectors": len(recomputed.connectors),

@@ -12,21 +12,18 @@ from certification_pipeline.evidence.dbt.assess import required_roles
 from certification_pipeline.evidence.dbt.decision import dbt_lineage
 from certification_pipeline.evidence.dbt_lineage import DBT_EVENTS, DbtLineage
 from certification_pipeline.evidence.errors import EvidenceError, ProblemKind
-from certification_pipeline.evidence.provenance import Provenance
 from certification_pipeline.evidence.subject_dir import SubjectDir
 from certification_pipeline.gates.verification import (
     EvidenceFile,
     SealedPlan,
     Verification,
+    before_the_plan,
     differences,
     provenance_of,
-    stale,
 )
 
 
-def verify_dbt_lineage(
-    directory: SubjectDir, file: EvidenceFile, sealed: SealedPlan, decided: Provenance
-) -> Verification:
+def verify_dbt_lineage(directory: SubjectDir, file: EvidenceFile, sealed: SealedPlan) -> Verification:
     """Recompute nodes, edges, tests, blockers, events and verdict from the files named inside, by digest."""
     found = directory.load(file.data, file.path, DbtLineage)
     content, problems = _content(directory, found)
@@ -41,8 +38,9 @@ def verify_dbt_lineage(
     return Verification(
         outcome=recomputed.outcome,
         release_id=found.release_id,
+        made_at=found.created_at,
         problems=(
-            *stale(found, sealed.plan, decided),
+            *before_the_plan(found, sealed.plan),
             *_given(found, sealed),
             *problems,
             *_incomplete(found),

@@ -216,21 +216,27 @@ def write_summary(
     require: Collection[ItemName] = (),
     signer: Signer | None = None,
     trusted: Collection[PublicKey] = (),
-    verifiers: Verifiers = VERIFIERS,
+    verifiers: Verifiers | None = None,
 ) -> tuple[ArtifactIndex, ReleaseSummary]:
     """Seal the evidence, index every file, chain them, decide on what lies on disk, grant levels, seal that.
 
-    ``verifiers`` say what families are worth in the seal, and may remember it from deciding; the summary
-    itself verifies everything from disk once more. What cannot be sealed or chained (no plan, a file that may
-    not be there, a chain that was touched) makes the summary red.
+    ``verifiers`` say what families are worth in seal and chain, and may remember it from deciding; the
+    summary itself verifies everything from disk once more. What cannot be sealed or chained (no plan, a file
+    that may not be there, a chain that was touched) makes the summary red.
     """
+    verifiers = VERIFIERS.remembering() if verifiers is None else verifiers
     with _red_in_the_summary():
         seal_evidence(directory, signer, verifiers=verifiers)
     index = artifact_index(directory, stamp(run_id))
     index = directory.write(index, markdown(index))
     with _red_in_the_summary():
         chain.append(
-            EvidenceStore.holding(directory), directory, stamp(run_id), signer=signer, trusted=trusted
+            EvidenceStore.holding(directory),
+            directory,
+            stamp(run_id),
+            signer=signer,
+            trusted=trusted,
+            verifiers=verifiers,
         )
     summary = release_summary(
         directory, stamp(run_id), require=require, verifiers=VERIFIERS.remembering(), kept=True

@@ -17,9 +17,9 @@ from certification_pipeline.gates.verification import (
     EvidenceFile,
     SealedPlan,
     Verification,
+    before_the_plan,
     differences,
     provenance_of,
-    stale,
 )
 from certification_pipeline.gates.verifiers import Verifiers
 
@@ -65,7 +65,6 @@ def verify_evidence_bundle(
     directory: SubjectDir,
     file: EvidenceFile,
     sealed: SealedPlan,
-    decided: Provenance,
 ) -> Verification:
     """Make the bundle again as of its own time, from the items' files."""
     found = directory.load(file.data, file.path, OpsEvidenceBundle)
@@ -73,7 +72,8 @@ def verify_evidence_bundle(
     return Verification(
         outcome=recomputed.outcome,
         release_id=found.release_id,
-        problems=(*stale(found, sealed.plan, decided), *differences(found, recomputed)),
+        made_at=found.created_at,
+        problems=(*before_the_plan(found, sealed.plan), *differences(found, recomputed)),
         because=recomputed.blockers,
         summary={
             "items": recomputed.summary.total_items,

@@ -8,23 +8,20 @@ from certification_pipeline.catalog.vocabulary import Family, Outcome
 from certification_pipeline.evidence.artifact import Blocker
 from certification_pipeline.evidence.earlier import earlier_failures
 from certification_pipeline.evidence.layout import FAMILY_ARTIFACTS
-from certification_pipeline.evidence.provenance import Provenance
 from certification_pipeline.evidence.subject_dir import SubjectDir
-from certification_pipeline.gates.verification import EvidenceFile, SealedPlan, Verification, Verifier
+from certification_pipeline.gates.verification import EvidenceFile, Recompute, SealedPlan, Verification
 
 RUNS_THE_SUBJECT = frozenset({Family.BENCHMARK, Family.DBT_LINEAGE, Family.REPLAY})
 """What the same subject did twice, with two outcomes. The other families read files and documents, which a
 person mends between two runs."""
 
 
-def remembers_failures(family: Family, verify: Verifier) -> Verifier:
-    """``verify``, with a pass held at ``cantTell`` when the same subject failed before in this release."""
+def remembers_failures(family: Family, recompute: Recompute) -> Recompute:
+    """``recompute``, with a pass held at ``cantTell`` when the same subject failed before in this release."""
     path = FAMILY_ARTIFACTS[family]
 
-    def look(
-        directory: SubjectDir, file: EvidenceFile, sealed: SealedPlan, decided: Provenance
-    ) -> Verification:
-        found = verify(directory, file, sealed, decided)
+    def look(directory: SubjectDir, file: EvidenceFile, sealed: SealedPlan) -> Verification:
+        found = recompute(directory, file, sealed)
         if found.outcome is not Outcome.PASSED:
             return found
         failures = earlier_failures(directory, path, sealed.plan.subject)

@@ -6,7 +6,6 @@ from itertools import zip_longest
 
 from certification_pipeline.evidence.canonical import Long
 from certification_pipeline.evidence.pieces import OddError
-from certification_pipeline.evidence.provenance import Provenance
 from certification_pipeline.evidence.report import CertificationReport
 from certification_pipeline.evidence.subject_dir import SubjectDir
 from certification_pipeline.gates.certification_report import Matrix, certification_report
@@ -15,16 +14,14 @@ from certification_pipeline.gates.verification import (
     EvidenceFile,
     SealedPlan,
     Verification,
+    before_the_plan,
     differences,
     provenance_of,
-    stale,
     surely_same,
 )
 
 
-def verify_report(
-    directory: SubjectDir, file: EvidenceFile, sealed: SealedPlan, decided: Provenance
-) -> Verification:
+def verify_report(directory: SubjectDir, file: EvidenceFile, sealed: SealedPlan) -> Verification:
     """Recompute the whole report as of its own time; every cell is read again.
 
     A row is forgotten once the file says the same of its cell. Where it does not, both are made whole,
@@ -41,7 +38,8 @@ def verify_report(
     return Verification(
         outcome=recomputed.outcome,
         release_id=report.release_id,
-        problems=(*stale(report, sealed.plan, decided), *differences(report, recomputed)),
+        made_at=report.created_at,
+        problems=(*before_the_plan(report, sealed.plan), *differences(report, recomputed)),
         because=recomputed.blockers,
         summary={
             "cases": recomputed.total_cases,

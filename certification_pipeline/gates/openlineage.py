@@ -4,21 +4,18 @@ from __future__ import annotations
 
 from certification_pipeline.evidence.lineage_report import openlineage_report
 from certification_pipeline.evidence.openlineage import OpenLineageReport
-from certification_pipeline.evidence.provenance import Provenance
 from certification_pipeline.evidence.subject_dir import SubjectDir
 from certification_pipeline.gates.verification import (
     EvidenceFile,
     SealedPlan,
     Verification,
+    before_the_plan,
     differences,
     provenance_of,
-    stale,
 )
 
 
-def verify_openlineage(
-    directory: SubjectDir, file: EvidenceFile, sealed: SealedPlan, decided: Provenance
-) -> Verification:
+def verify_openlineage(directory: SubjectDir, file: EvidenceFile, sealed: SealedPlan) -> Verification:
     """Read every event and cell again and hold them against each other as of the report's own time."""
     found = directory.load(file.data, file.path, OpenLineageReport)
     recomputed = openlineage_report(
@@ -31,7 +28,8 @@ def verify_openlineage(
     return Verification(
         outcome=recomputed.outcome,
         release_id=found.release_id,
-        problems=(*stale(found, sealed.plan, decided), *differences(found, recomputed)),
+        made_at=found.created_at,
+        problems=(*before_the_plan(found, sealed.plan), *differences(found, recomputed)),
         because=recomputed.blockers,
         summary={
             "runs": recomputed.run_count,

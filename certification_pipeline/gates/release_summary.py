@@ -11,7 +11,7 @@ from certification_pipeline.catalog.vocabulary import Family, Outcome
 from certification_pipeline.evidence import layout
 from certification_pipeline.evidence.artifact import Artifact, Blocker, Digest
 from certification_pipeline.evidence.canonical import sha256
-from certification_pipeline.evidence.decision import Decision, verdict
+from certification_pipeline.evidence.decision import verdict
 from certification_pipeline.evidence.errors import EvidenceError, ProblemKind
 from certification_pipeline.evidence.index import ArtifactIndex
 from certification_pipeline.evidence.markdown import markdown
@@ -31,10 +31,11 @@ from certification_pipeline.gates.summary_chain import SeenChain, chain_item, se
 from certification_pipeline.gates.verification import (
     SealedPlan,
     Verifier,
+    after_the_decision,
+    before_the_plan,
     differences,
     provenance_of,
     read_plan,
-    stale,
     unknown_subject,
 )
 from certification_pipeline.gates.verifiers import Registry
@@ -154,7 +155,7 @@ def disagreements(
         then = then.model_copy(update={"markdown_sha256": found.markdown_sha256})
         problems = (
             *differences(found, then),
-            *_from_the_future(found, provenance),
+            *after_the_decision(found.created_at, provenance),
             *_other_markdown(directory, found),
         )
     except EvidenceError as error:
@@ -244,21 +245,19 @@ def _check_suite(
     recomputed = evaluated_again(directory, suite, verifiers)
     problems = [f"did not require {name.value}" for name in sorted(set(require) - required)]
     problems += differences(suite, recomputed)
-    problems += _from_the_future(suite, decided)
+    problems += after_the_decision(suite.created_at, decided)
     summary: dict[str, JsonValue] = {"suite_id": suite.suite_id, "cases": recomputed.case_count}
     return _Found(recomputed.outcome, tuple(problems), recomputed.blockers, summary)
 
 
 def _check_index(directory: SubjectDir, index: ArtifactIndex, decided: Provenance) -> _Found:
-    problems = (*verify_index(directory, index), *stale(index, read_plan(directory).plan, decided))
+    problems = (
+        *verify_index(directory, index),
+        *before_the_plan(index, read_plan(directory).plan),
+        *after_the_decision(index.created_at, decided),
+    )
     summary: dict[str, JsonValue] = {"files": index.file_count, "bytes": index.total_bytes}
     return _Found(index.outcome, problems, index.blockers, summary)
-
-
-def _from_the_future(artifact: Decision, decided: Provenance) -> tuple[str, ...]:
-    if artifact.created_at > decided.created_at:
-        return ("claims to be made after this decision",)
-    return ()
 
 
 def _other_markdown(directory: SubjectDir, summary: ReleaseSummary) -> tuple[str, ...]:

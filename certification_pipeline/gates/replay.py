@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from certification_pipeline.catalog.loading import load_catalog
 from certification_pipeline.catalog.vocabulary import Strategy, Support
 from certification_pipeline.evidence.plan import CertificationPlan
-from certification_pipeline.evidence.provenance import Provenance
 from certification_pipeline.evidence.replay import ReplayEvidence, ReplayItem
 from certification_pipeline.evidence.replay_verdict import (
     RecordedRun,
@@ -21,15 +20,13 @@ from certification_pipeline.gates.verification import (
     EvidenceFile,
     SealedPlan,
     Verification,
+    before_the_plan,
     differences,
     provenance_of,
-    stale,
 )
 
 
-def verify_replay(
-    directory: SubjectDir, file: EvidenceFile, sealed: SealedPlan, decided: Provenance
-) -> Verification:
+def verify_replay(directory: SubjectDir, file: EvidenceFile, sealed: SealedPlan) -> Verification:
     """Recompute the verdict from the judgements; hold runs and claims against cells, plan, catalogue."""
     found = directory.load(file.data, file.path, ReplayEvidence)
     recomputed = replay_evidence(
@@ -44,8 +41,9 @@ def verify_replay(
     return Verification(
         outcome=recomputed.outcome,
         release_id=found.release_id,
+        made_at=found.created_at,
         problems=(
-            *stale(found, sealed.plan, decided),
+            *before_the_plan(found, sealed.plan),
             *_undeclared(directory, found, sealed.plan),
             *(problem for item in recomputed.items for problem in _unrecorded(item, runs, found)),
             *_repeated(recomputed.items),

@@ -22,9 +22,9 @@ from certification_pipeline.gates.verification import (
     EvidenceFile,
     SealedPlan,
     Verification,
+    before_the_plan,
     differences,
     provenance_of,
-    stale,
 )
 from certification_pipeline.gates.verifiers import Verifiers
 
@@ -110,7 +110,6 @@ def verify_strategy_bundle(
     directory: SubjectDir,
     file: EvidenceFile,
     sealed: SealedPlan,
-    decided: Provenance,
 ) -> Verification:
     """Make the bundle again as of its own time, from the items' files and the pages' copies."""
     found = directory.load(file.data, file.path, StrategyCertificationBundle)
@@ -128,7 +127,8 @@ def verify_strategy_bundle(
     return Verification(
         outcome=recomputed.outcome,
         release_id=found.release_id,
-        problems=(*stale(found, sealed.plan, decided), *differences(found, recomputed)),
+        made_at=found.created_at,
+        problems=(*before_the_plan(found, sealed.plan), *differences(found, recomputed)),
         because=recomputed.blockers,
         summary={
             "bundle_id": found.bundle_id,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from weakref import WeakValueDictionary
@@ -49,13 +50,19 @@ class Verification:
     because: tuple[Blocker, ...] = ()
     """Blockers underneath: the reasons of a ``<item>.not_passed``."""
     summary: dict[str, JsonValue] = field(default_factory=dict)
+    made_at: datetime | None = None
+    """When the artifact says it was made."""
 
 
-Verifier = Callable[[SubjectDir, EvidenceFile, SealedPlan, Provenance], Verification]
-"""Recomputes one family's verdict for a decision of that provenance.
+Recompute = Callable[[SubjectDir, EvidenceFile, SealedPlan], Verification]
+"""Recomputes one family's verdict as of the artifact's own time. It is told of no other: what it finds
+follows from the files alone, whoever decides and whenever.
 
 Raises EvidenceError when the artifact cannot be read; the suite records that as ``not_verified``.
 """
+
+Verifier = Callable[[SubjectDir, EvidenceFile, SealedPlan, Provenance], Verification]
+"""The same for a decision of that provenance, which must not rest on what was made after it."""
 
 
 def read_plan(directory: SubjectDir) -> SealedPlan:
@@ -91,11 +98,15 @@ def provenance_of(artifact: Artifact) -> Provenance:
     )
 
 
-def stale(artifact: Artifact, plan: CertificationPlan, decided: Provenance) -> Iterator[str]:
-    """Made before the plan it belongs to was sealed, or after the decision that rests on it."""
+def before_the_plan(artifact: Artifact, plan: CertificationPlan) -> Iterator[str]:
+    """Made before the plan it belongs to was sealed."""
     if artifact.created_at < plan.created_at:
         yield f"was made before the plan was sealed ({plan.created_at.isoformat()})"
-    if artifact.created_at > decided.created_at:
+
+
+def after_the_decision(made_at: datetime, decided: Provenance) -> Iterator[str]:
+    """Made after the decision that rests on it."""
+    if made_at > decided.created_at:
         yield f"claims to be made after this decision ({decided.created_at.isoformat()})"
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -13,24 +13,30 @@ from certification_pipeline.evidence.artifact import Digest
 from certification_pipeline.evidence.canonical import sha256
 from certification_pipeline.evidence.provenance import Provenance
 from certification_pipeline.evidence.subject_dir import SubjectDir
-from certification_pipeline.gates.verification import EvidenceFile, SealedPlan, Verification, Verifier
+from certification_pipeline.gates.verification import (
+    EvidenceFile,
+    Recompute,
+    SealedPlan,
+    Verification,
+    Verifier,
+    after_the_decision,
+)
 
 Verifiers = Mapping[str, Verifier]
 """By ``schema_version``."""
 
-Resting = Callable[[Verifiers, SubjectDir, EvidenceFile, SealedPlan, Provenance], Verification]
-"""Verifies an artifact that rests on others, and those through the mapping it is given."""
+Resting = Callable[[Verifiers, SubjectDir, EvidenceFile, SealedPlan], Verification]
+"""Recomputes an artifact that rests on others, and verifies those through the mapping it is given."""
 
 
 class _Question(NamedTuple):
-    """What a verification depends on, besides the files underneath."""
+    """What a recomputation depends on, besides the files underneath."""
 
     schema_version: str
     directory: Path
     path: str
     sha256: Digest
     plan_sha256: Digest
-    decided_at: datetime
 
 
 class Registry(Mapping[str, Verifier]):
@@ -38,7 +44,7 @@ class Registry(Mapping[str, Verifier]):
 
     def __init__(
         self,
-        single: Verifiers,
+        single: Mapping[str, Recompute],
         resting: Mapping[str, Resting] = MappingProxyType({}),
         known: dict[_Question, Verification] | None = None,
     ) -> None:
@@ -46,22 +52,31 @@ class Registry(Mapping[str, Verifier]):
         self._resting = dict(resting)
         self._known = known
 
-    def having(self, others: Verifiers) -> Registry:
+    def having(self, others: Mapping[str, Recompute]) -> Registry:
         """The same with ``others`` added or in place of its own."""
         resting = {name: verify for name, verify in self._resting.items() if name not in others}
         return Registry({**self._single, **others}, resting, self._known)
 
-    def remembering(self) -> Registry:
-        """The same for one decision: a file of the same bytes, plan and time is verified once.
+    def without(self, names: Collection[str]) -> Registry:
+        """The same, knowing nothing of these."""
+        single = {name: recompute for name, recompute in self._single.items() if name not in names}
+        resting = {name: recompute for name, recompute in self._resting.items() if name not in names}
+        return Registry(single, resting, self._known)
 
-        Sound only while nobody else writes what lies underneath: throw it away with the decision.
+    def remembering(self) -> Registry:
+        """The same for one decision: a file of the same bytes and plan is recomputed once.
+
+        Sound only while nobody else writes what lies underneath: throw it away with the decision. One that
+        remembers already is given back as it is.
         """
-        return Registry(self._single, self._resting, {})
+        return self if self._known is not None else Registry(self._single, self._resting, {})
 
     def __getitem__(self, schema_version: str) -> Verifier:
         resting = self._resting.get(schema_version)
-        verify: Verifier = partial(resting, self) if resting is not None else self._single[schema_version]
-        return verify if self._known is None else _once(schema_version, verify, self._known)
+        recompute: Recompute = partial(resting, self) if resting is not None else self._single[schema_version]
+        if self._known is not None:
+            recompute = _once(schema_version, recompute, self._known)
+        return partial(_as_of, recompute)
 
     def __iter__(self) -> Iterator[str]:
         yield from self._single
@@ -71,16 +86,22 @@ class Registry(Mapping[str, Verifier]):
         return len(self._single) + len(self._resting)
 
 
-def _once(schema_version: str, verify: Verifier, known: dict[_Question, Verification]) -> Verifier:
-    """A verifier that looks first whether the same was asked before."""
+def _as_of(
+    recompute: Recompute, directory: SubjectDir, file: EvidenceFile, sealed: SealedPlan, decided: Provenance
+) -> Verification:
+    """What was recomputed, for a decision of that time."""
+    found = recompute(directory, file, sealed)
+    late = tuple(after_the_decision(found.made_at, decided)) if found.made_at else ()
+    return replace(found, problems=(*late, *found.problems)) if late else found
 
-    def look(
-        directory: SubjectDir, file: EvidenceFile, sealed: SealedPlan, decided: Provenance
-    ) -> Verification:
-        digest, plan = sha256(file.data), sealed.sha256
-        asked = _Question(schema_version, directory.path, file.path, digest, plan, decided.created_at)
+
+def _once(schema_version: str, recompute: Recompute, known: dict[_Question, Verification]) -> Recompute:
+    """The same that looks first whether it was asked before."""
+
+    def look(directory: SubjectDir, file: EvidenceFile, sealed: SealedPlan) -> Verification:
+        asked = _Question(schema_version, directory.path, file.path, sha256(file.data), sealed.sha256)
         if asked not in known:
-            known[asked] = verify(directory, file, sealed, decided)
+            known[asked] = recompute(directory, file, sealed)
         return known[asked]
 
     return look

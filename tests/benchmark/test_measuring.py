@@ -20,10 +20,10 @@ from certification_pipeline.evidence.errors import EvidenceError
 from certification_pipeline.evidence.provenance import stamp
 from certification_pipeline.evidence.store import EvidenceStore
 from certification_pipeline.families.benchmark.asked import Asked, AskedError
-from certification_pipeline.gates.benchmark_baseline import verify_benchmark
 from certification_pipeline.gates.benchmark_history import benchmark_history
 from certification_pipeline.gates.benchmark_pin import pin_baseline
-from certification_pipeline.gates.verification import EvidenceFile, Verification, read_plan
+from certification_pipeline.gates.families import verification_of
+from certification_pipeline.gates.verification import Verification
 from certification_pipeline.harness.engines.environment import prepare
 from certification_pipeline.harness.engines.snapshot import snapshot
 from certification_pipeline.harness.events import FamilyStep, RunEvent
@@ -72,8 +72,7 @@ class Place:
 
     def verified(self, release: str = "r1") -> Verification:
         directory = EvidenceStore(self.root).release(release, "reference")
-        file = EvidenceFile(FILE, directory.read_bytes(FILE))
-        return verify_benchmark(directory, file, read_plan(directory), stamp("now"))
+        return verification_of(directory, FILE, stamp("now"))
 
 
 @pytest.fixture

@@ -35,8 +35,8 @@ from certification_pipeline.families.connector_live.produce import (
 )
 from certification_pipeline.families.plan import build_plan
 from certification_pipeline.families.work import Work
-from certification_pipeline.gates.connectors import verify_connectors
-from certification_pipeline.gates.verification import EvidenceFile, read_plan
+from certification_pipeline.gates.families import verification_of
+from certification_pipeline.gates.verification import read_plan
 from certification_pipeline.harness.engines.environment import PreparedEngine, prepare
 from certification_pipeline.harness.services.provider import Availability
 from certification_pipeline.harness.shop import Workshop
@@ -153,12 +153,7 @@ def test_the_reference_engine_is_green_and_verifiable(green: House) -> None:
     row = made.connectors["reference/duckdb"]
     assert row[ChecklistItem.LIVE_TESTS].status is Outcome.UNTESTED
     assert len(row[ChecklistItem.EXAMPLE_MANIFEST].tests) == 3
-    found = verify_connectors(
-        directory,
-        EvidenceFile("connector_certification.json", directory.read_bytes("connector_certification.json")),
-        read_plan(directory),
-        stamp("later"),
-    )
+    found = verification_of(directory, "connector_certification.json", stamp("later"))
     assert found.outcome is Outcome.PASSED, found.because
     assert not found.problems
 

@@ -19,7 +19,7 @@ from certification_pipeline.evidence.errors import EvidenceError
 from certification_pipeline.evidence.junit import parse_junit
 from certification_pipeline.evidence.plan import CertificationPlan
 from certification_pipeline.evidence.subject_dir import SubjectDir
-from certification_pipeline.gates.connectors import verify_connectors
+from certification_pipeline.gates.families import VERIFIERS
 from certification_pipeline.gates.verification import EvidenceFile, Verification, read_plan
 from tests.connectors.junit import ASKED, ERROR, FAILURE, SKIPPED, XFAILED, Case, cases, report
 from tests.connectors.writing import AGAIN, judged, write
@@ -229,7 +229,8 @@ def test_a_report_that_is_none(data: bytes, said: str) -> None:
 def verified(directory: SubjectDir, made: ConnectorCertification | None = None) -> Verification:
     path = directory.path / "connector_certification.json"
     data = seal(render(made.model_copy(update={"content_digest": ""})))[0] if made else path.read_bytes()
-    return verify_connectors(directory, EvidenceFile(path.name, data), read_plan(directory), provenance(30))
+    verify = VERIFIERS[ConnectorCertification.schema_name()]
+    return verify(directory, EvidenceFile(path.name, data), read_plan(directory), provenance(30))
 
 
 def test_the_gate_comes_to_the_same(made: tuple[SubjectDir, CertificationPlan]) -> None:
@@ -300,7 +301,6 @@ def test_a_pass_after_a_failure_is_flaky_unless_a_document_was_mended(
 def test_it_is_a_family_of_the_release() -> None:
     from certification_pipeline.evidence.layout import FAMILY_ARTIFACTS
     from certification_pipeline.families.registry import PRODUCERS
-    from certification_pipeline.gates.families import VERIFIERS
 
     assert FAMILY_ARTIFACTS[Family.CONNECTOR_LIVE] == f"{ConnectorCertification.KIND}.json"
     assert Family.CONNECTOR_LIVE in PRODUCERS

@@ -16,7 +16,7 @@ from certification_pipeline.evidence.plan import CertificationPlan
 from certification_pipeline.evidence.subject_dir import SubjectDir
 from certification_pipeline.evidence.suite import ItemName
 from certification_pipeline.families.dbt_lineage.given import judge_given
-from certification_pipeline.gates.dbt_lineage import verify_dbt_lineage
+from certification_pipeline.gates.families import VERIFIERS
 from certification_pipeline.gates.verification import EvidenceFile, SealedPlan, Verification, read_plan
 from tests.dbt_lineage.material import FOLDER, LANDED, ORDERS, RECORDED, Recorded
 from tests.evidence.builders import provenance
@@ -30,7 +30,7 @@ def verify(directory: SubjectDir, plan: CertificationPlan | None = None) -> Veri
     if plan is not None:
         sealed = SealedPlan(plan, sealed.sha256)
     file = EvidenceFile(FILE, directory.read_bytes(FILE))
-    return verify_dbt_lineage(directory, file, sealed, provenance(60))
+    return VERIFIERS[DbtLineage.schema_name()](directory, file, sealed, provenance(60))
 
 
 @pytest.fixture

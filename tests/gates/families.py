@@ -10,7 +10,7 @@ from certification_pipeline.catalog.vocabulary import Family, Outcome
 from certification_pipeline.evidence import layout
 from certification_pipeline.evidence.subject_dir import SubjectDir
 from certification_pipeline.gates.families import VERIFIERS
-from certification_pipeline.gates.verification import Verification, Verifier
+from certification_pipeline.gates.verification import Recompute, Verification
 from certification_pipeline.gates.verifiers import Registry
 from tests.evidence.builders import RELEASE, SMALL, cell, plan, provenance
 from tests.gates.releases import report, write_json
@@ -45,8 +45,8 @@ def artifact(directory: SubjectDir, family: Family, **changes: Any) -> Path:
     return path
 
 
-def finding(outcome: Outcome = Outcome.PASSED, *problems: str) -> Verifier:
-    """A verifier that has made up its mind."""
+def finding(outcome: Outcome = Outcome.PASSED, *problems: str) -> Recompute:
+    """Who recomputes and has made up its mind."""
     return lambda directory, *_: Verification(outcome, directory.release_id, problems)
 
 
@@ -59,4 +59,4 @@ def believing(*families: Family, outcome: Outcome = Outcome.PASSED) -> Registry:
 def knowing(*families: Family) -> Registry:
     """The real registry without verifiers of these families."""
     names = {layout.schema_name(layout.FAMILY_ARTIFACTS[family]) for family in families}
-    return Registry({name: verify for name, verify in VERIFIERS.items() if name not in names})
+    return VERIFIERS.without(names)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from certification_pipeline.gates.evidence_bundle import evidence_bundle
 from certification_pipeline.gates.families import VERIFIERS, required_by
 from certification_pipeline.gates.strategy_bundle import strategy_bundle
 from certification_pipeline.gates.verification import EvidenceFile, Verification, read_plan
-from certification_pipeline.gates.verifiers import Registry, Verifiers
+from certification_pipeline.gates.verifiers import Verifiers
 from tests.evidence.builders import SMALL, cell, provenance, row_judgement
 from tests.gates.families import artifact, believing, finding, knowing, planned
 from tests.gates.releases import bundles, codes, report, suite, write_json
@@ -166,13 +167,13 @@ def test_a_run_registry_is_as_good_as_the_report_that_names_its_digest(tmp_path:
     (directory.path / layout.RUN_REGISTRY).write_text("{}\n")
     digest = "sha256:ca3d163bab055381827226140568f3bef7eaac187cebd76878e0b63e9e442356"
     registry = layout.schema_name(layout.RUN_REGISTRY)
-    single = {name: v for name, v in believing(Family.OPENLINEAGE).items() if name != registry}
+    verifiers = believing(Family.OPENLINEAGE).without({registry})
     artifact(directory, Family.OPENLINEAGE, registry=digest)
-    made = evidence(directory, Registry(single))
+    made = evidence(directory, verifiers)
     item = next(item for item in made.items if item.name == "run_registry")
     assert (item.sha256, item.outcome) == (digest, Outcome.PASSED)
     artifact(directory, Family.OPENLINEAGE)
-    assert "run_registry.not_verified:run_registry.json" in codes(evidence(directory, Registry(single)))
+    assert "run_registry.not_verified:run_registry.json" in codes(evidence(directory, verifiers))
 
 
 # --- the verifiers ---------------------------------------------------------------------------------
@@ -311,6 +312,21 @@ def test_within_one_decision_each_file_is_verified_once(tmp_path: Path) -> None:
     assert len(asked) == 2, "other bytes are another question"
     strategy(directory, VERIFIERS.having({schema: count}).remembering())
     assert len(asked) == 3, "another decision begins anew"
+
+
+def test_what_is_remembered_is_told_for_the_time_of_each_decision(tmp_path: Path) -> None:
+    directory = planned(tmp_path, ())
+    bundles(directory)
+    name = "strategy_certification_bundle.json"
+    made = directory.read(name, StrategyCertificationBundle)
+    file, sealed = EvidenceFile(name, directory.read_bytes(name)), read_plan(directory)
+    verify = VERIFIERS.remembering()[layout.schema_name(name)]
+    of_then = provenance(61).model_copy(update={"created_at": made.created_at})
+    before = of_then.model_copy(update={"created_at": made.created_at - timedelta(microseconds=1)})
+    for decided, problems in ((of_then, 0), (before, 1), (of_then, 0)):
+        found = verify(directory, file, sealed, decided)
+        assert len(found.problems) == problems
+        assert all("made after this decision" in problem for problem in found.problems)
 
 
 # --- docs links ------------------------------------------------------------------------------------

@@ -26,8 +26,8 @@ from certification_pipeline.evidence.plan import CertificationPlan, PlannedCell
 from certification_pipeline.evidence.provenance import Provenance
 from certification_pipeline.evidence.store import EvidenceStore, SubjectDir
 from certification_pipeline.families.openlineage import export
-from certification_pipeline.gates.openlineage import verify_openlineage
-from certification_pipeline.gates.verification import EvidenceFile, Verification, read_plan
+from certification_pipeline.gates.families import verification_of
+from certification_pipeline.gates.verification import Verification, read_plan
 from tests.evidence import builders
 
 COLUMNS = ("id", "updated_at", "note")
@@ -142,8 +142,7 @@ def verified(directory: SubjectDir) -> Verification:
         producer=report.producer,
         environment=report.environment,
     )
-    file = EvidenceFile(path, directory.read_bytes(path))
-    return verify_openlineage(directory, file, read_plan(directory), decided)
+    return verification_of(directory, path, decided)
 
 
 _OPENLINEAGE = next(family for family in layout.FAMILY_ARTIFACTS if family.value == "openlineage")

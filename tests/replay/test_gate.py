@@ -14,8 +14,8 @@ from certification_pipeline.evidence.cell import CellEvidence
 from certification_pipeline.evidence.errors import EvidenceError
 from certification_pipeline.evidence.markdown import markdown
 from certification_pipeline.evidence.replay import Aspect
-from certification_pipeline.gates.replay import verify_replay
-from certification_pipeline.gates.verification import EvidenceFile, Verification, read_plan
+from certification_pipeline.gates.families import verification_of
+from certification_pipeline.gates.verification import Verification, read_plan
 from tests.evidence.builders import provenance, release
 from tests.gates.releases import write_json
 from tests.replay.builders import evidence, item, whole
@@ -91,8 +91,7 @@ def verified(root: Path, forge: Callable[[dict[str, Any]], object], minutes: flo
     value = made.model_dump(mode="json")
     forge(value)
     write_json(directory.path / NAME, value, resealed=True)
-    file = EvidenceFile(NAME, directory.read_bytes(NAME))
-    return verify_replay(directory, file, read_plan(directory), provenance(minutes))
+    return verification_of(directory, NAME, provenance(minutes))
 
 
 def test_an_honest_file_verifies(tmp_path: Path) -> None:
@@ -182,6 +181,5 @@ def test_a_run_that_failed_cannot_have_been_replayed(tmp_path: Path) -> None:
     path = next((directory.path / "cells").glob("*cursor_ties.json"))
     path.write_text(path.read_text().replace('"ended": "result"', '"ended": "error"'))
     directory.write(whole(), "")
-    file = EvidenceFile(NAME, directory.read_bytes(NAME))
-    found = verify_replay(directory, file, read_plan(directory), provenance(60))
+    found = verification_of(directory, NAME, provenance(60))
     assert any("a failed run cannot be replayed" in problem for problem in found.problems)

@@ -10,8 +10,7 @@ import pytest
 from certification_pipeline.catalog.vocabulary import Outcome, ReplayKind
 from certification_pipeline.evidence.provenance import stamp
 from certification_pipeline.evidence.replay import Aspect, ReplayEvidence
-from certification_pipeline.gates.replay import verify_replay
-from certification_pipeline.gates.verification import EvidenceFile, read_plan
+from certification_pipeline.gates.families import verification_of
 from tests.replay.conftest import Release, Run
 
 pytestmark = pytest.mark.integration
@@ -41,8 +40,7 @@ def test_the_engine_as_released_is_green_and_verifies(run: Run) -> None:
         assert item.status == "executed"
         assert item.state_committed
         assert {check.name for check in item.status_checks} == {j.aspect for j in item.judgements}
-    file = EvidenceFile(NAME, release.directory.read_bytes(NAME))
-    checked = verify_replay(release.directory, file, read_plan(release.directory), stamp("t"))
+    checked = verification_of(release.directory, NAME, stamp("t"))
     assert (checked.outcome, checked.problems) == (Outcome.PASSED, ())
 
 
