@@ -16,6 +16,7 @@ from certification_pipeline.orchestration.assets.publish import publish_asset
 from certification_pipeline.orchestration.assets.report import report_asset
 from certification_pipeline.orchestration.assets.upgrades import upgrade_asset, upgraded_engines
 from certification_pipeline.orchestration.assets.verdict import verdict_assets
+from certification_pipeline.orchestration.engines import AskedEngines
 from certification_pipeline.orchestration.executor import Steps, chosen_steps
 from certification_pipeline.orchestration.freshness import by_timetable
 from certification_pipeline.orchestration.history import daily_pruning, prune_history
@@ -86,7 +87,11 @@ def build_defs(
             *([new_engine_version(catalog, upgraded)] if upgraded else []),
             *(push_sensors() if settings.push_to else []),
         ],
-        resources={"certification": certification, "turn": ReleaseTurn(by_step=steps.apart)},
+        resources={
+            "certification": certification,
+            "turn": ReleaseTurn(by_step=steps.apart),
+            "engines": AskedEngines(),
+        },
         executor=steps.executor,
     )
 

@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from certification_pipeline.harness.services.provider import ServiceError as ServiceError
     from certification_pipeline.harness.worker import HARNESS_LOG as HARNESS_LOG
     from certification_pipeline.harness.workshop import MissingEngine as MissingEngine
+    from certification_pipeline.harness.workshop import ReadyEngine as ReadyEngine
     from certification_pipeline.orchestration.chained import chained as chained
     from certification_pipeline.orchestration.columns import rate as rate
     from certification_pipeline.orchestration.columns import route_columns as route_columns
@@ -79,6 +80,7 @@ if TYPE_CHECKING:
     from certification_pipeline.pipeline.notices import Passed as Passed
     from certification_pipeline.pipeline.notices import notify_once as notify_once
     from certification_pipeline.pipeline.notices import tell as tell
+    from certification_pipeline.pipeline.releases import SealedRelease as SealedRelease
     from certification_pipeline.pipeline.releases import alone as alone
     from certification_pipeline.pipeline.releases import reopen_release as reopen_release
     from certification_pipeline.pipeline.releases import seal_plans as seal_plans

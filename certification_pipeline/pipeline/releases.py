@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from certification_pipeline.catalog.catalog import Catalog
 from certification_pipeline.catalog.parts import parts_of, parts_text
@@ -128,16 +129,20 @@ def reopen_release(
     engines: Iterable[str],
     on_event: OnEvent,
     run_id: str | None = None,
+    *,
+    known: Mapping[str, ReadyEngine | MissingEngine] = MappingProxyType({}),
 ) -> SealedRelease:
     """The sealed plans of a release that is there, for a rerun of some of its cells.
 
-    Raises ``EvidenceError`` when there is no such plan, or when the engine is no longer the one the plan
-    was sealed for: a rerun would then be evidence about something else.
+    ``known``: engines that need not be asked again. Raises ``EvidenceError`` when there is no such plan, or
+    when the engine is no longer the one the plan was sealed for: a rerun would then be evidence about
+    something else.
     """
     store = EvidenceStore(settings.evidence_dir)
     names = tuple(engines)
     plans = {name: read_plan(store.release(settings.release_id, name)).plan for name in names}
-    ready = ready_engines(catalog, names, on_event)
+    asked = ready_engines(catalog, [name for name in names if name not in known], on_event)
+    ready = {name: known[name] if name in known else asked[name] for name in names}
     for name, plan in plans.items():
         if (now := _subject(name, ready[name])) != plan.subject:
             raise EvidenceError(

@@ -22,6 +22,7 @@ from certification_pipeline.evidence.provenance import stamp
 from certification_pipeline.evidence.subject_dir import SubjectDir
 from certification_pipeline.orchestration import late
 from certification_pipeline.orchestration.clicks import family_again
+from certification_pipeline.orchestration.engines import AskedEngines
 from certification_pipeline.orchestration.failures import told_plainly
 from certification_pipeline.orchestration.freshness import DAILY_VERDICT, WEEKLY_EVIDENCE
 from certification_pipeline.orchestration.names import (
@@ -129,7 +130,10 @@ def _family(
         op_tags={"dagster/priority": str(-1 - list(FAMILY_ASSETS).index(family))},
     )
     def evidence(
-        context: dg.AssetExecutionContext, certification: CertificationResource, turn: ReleaseTurn
+        context: dg.AssetExecutionContext,
+        certification: CertificationResource,
+        turn: ReleaseTurn,
+        engines: AskedEngines,
     ) -> Iterator[Event]:
         said: list[late.FamilyFinished] = []
         with told_plainly():
@@ -144,7 +148,7 @@ def _family(
             turn.wait(directory)
             settings = certification.settings(directory.release_id)
             tell = _also(said, late.log_to(context.log))
-            release = late.reopen_release(settings, catalog, (engine.id,), tell, context.run.run_id)
+            release = engines.reopen(settings, catalog, engine.id, tell, context.run)
             late.run_family(
                 settings, catalog, release, tell, threading.Event(), family=family, engines=(engine.id,)
             )

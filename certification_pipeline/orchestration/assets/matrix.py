@@ -18,6 +18,7 @@ from certification_pipeline.catalog.vocabulary import Outcome, Strategy
 from certification_pipeline.evidence.plan import PlannedCell
 from certification_pipeline.orchestration import late
 from certification_pipeline.orchestration.clicks import decide_again, route_again
+from certification_pipeline.orchestration.engines import AskedEngines
 from certification_pipeline.orchestration.failures import told_plainly
 from certification_pipeline.orchestration.freshness import DAILY_VERDICT
 from certification_pipeline.orchestration.names import OWNERS, PLAN, route_key, routes_of, tags_of, word
@@ -75,7 +76,10 @@ def _source_assets(
         pool=f"service_{source}",
     )
     def matrix(
-        context: dg.AssetExecutionContext, certification: CertificationResource, turn: ReleaseTurn
+        context: dg.AssetExecutionContext,
+        certification: CertificationResource,
+        turn: ReleaseTurn,
+        engines: AskedEngines,
     ) -> Iterator[MatrixEvent]:
         whole = {key.path[-1] for key in context.selected_asset_keys}
         checks = {(key.asset_key.path[-1], key.name) for key in context.selected_asset_check_keys}
@@ -106,7 +110,7 @@ def _source_assets(
             turn.wait(directory)
             settings = certification.settings(directory.release_id)
             tell = late.log_to(context.log)
-            release = late.reopen_release(settings, catalog, (engine.id,), tell, context.run.run_id)
+            release = engines.reopen(settings, catalog, engine.id, tell, context.run)
             late.run_cells(settings, catalog, release, tell, threading.Event(), take=take)
             view = late.load_subject(directory)
         for sink in sorted(whole):

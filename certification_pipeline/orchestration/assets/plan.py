@@ -9,6 +9,7 @@ from certification_pipeline.catalog.catalog import Catalog
 from certification_pipeline.catalog.profiles import Profile
 from certification_pipeline.evidence.plan import CertificationPlan
 from certification_pipeline.orchestration import late
+from certification_pipeline.orchestration.engines import AskedEngines
 from certification_pipeline.orchestration.failures import told_plainly
 from certification_pipeline.orchestration.freshness import DAILY_VERDICT
 from certification_pipeline.orchestration.launch import Launch, launched, launchpad
@@ -30,12 +31,13 @@ def plan_asset(catalog: Catalog, profile: Profile, here: RunSettings) -> dg.Asse
         config: Launch,
         certification: CertificationResource,
         turn: ReleaseTurn,
+        engines: AskedEngines,
     ) -> dg.MaterializeResult:
         with told_plainly():
             settings = launched(config, certification, catalog, context.run)
             settings.signer()  # a key that cannot be used is told now, not when all the work is done
             turn.begin(settings)
-            sealed = late.seal_plans(settings, catalog, late.log_to(context.log), context.run.run_id)
+            sealed = engines.seal(settings, catalog, late.log_to(context.log), context.run)
         plans = list(sealed.plans.values())
         return dg.MaterializeResult(
             data_version=dg.DataVersion(DIGESTS.join(plan.plan_digest for plan in plans)),
