@@ -21,6 +21,8 @@ OWNERS = ["team:connector-certification"]
 PLAN = dg.AssetKey(["plan"])
 CALIBRATION = dg.AssetKey(["evidence", "calibration"])
 """Of the bench, for all engines; each engine's release takes it up."""
+MATRIX_POOL = "matrix"
+"""The pool of the steps that run cells. Not one a service: a step uses several, as source or as sink."""
 UPGRADES = "upgrades"
 """The group of new versions of engines: each is a release of its own, that no other job makes."""
 NOTHING_REGRESSED = "nothing_regressed"

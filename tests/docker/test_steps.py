@@ -19,7 +19,7 @@ from tests.orchestration.stacks.stack import eventually, verified
 
 pytestmark = [pytest.mark.integration_live, pytest.mark.docker]
 
-MATRIX = "matrix_reference_postgres"
+MATRIX = "matrix_reference"
 MEMORY = 1 << 30
 KILLED = 137
 STARTED = (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,7 +34,7 @@ from certification_pipeline.orchestration.resources import CertificationResource
 from tests.gates.benchmarks import BASELINE, METRICS
 from tests.seal import canary
 
-SINKS = ("duckdb", "sqlite")
+ROUTES = (("postgres", "duckdb"), ("postgres", "sqlite"))
 STRATEGIES = (Strategy.FULL_REFRESH, Strategy.SNAPSHOT_DIFF)
 SCENARIOS = ("strategy.full_refresh", "strategy.snapshot_diff", "batch.empty")
 SIZE = {"rows": 120, "seed": 7}
@@ -59,20 +59,21 @@ def with_benchmark(make: Callable[[Work], Decision]) -> dict[Family, Producer]:
 FAMILIES = with_benchmark(produce)
 
 
-def small_catalog() -> Catalog:
+def small_catalog(pairs: Collection[tuple[str, str]] = ROUTES) -> Catalog:
     """The shipped catalogue, cut down to what a test has time for; what is left is untouched."""
     shipped = load_catalog()
+    sources, sinks = (tuple(dict.fromkeys(systems)) for systems in zip(*pairs, strict=True))
     engine = shipped.engines["reference"]
     routes = tuple(
         route.model_copy(
             update={"strategies": {s: c for s, c in route.strategies.items() if s in STRATEGIES}}
         )
         for route in engine.routes
-        if route.source == "postgres" and route.sink in SINKS
+        if (route.source, route.sink) in pairs
     )
     profile = shipped.profiles["embedded"].model_copy(
         update={
-            "systems": ("postgres", *SINKS),
+            "systems": tuple(dict.fromkeys((*sources, *sinks))),
             "engines": ("reference",),
             "families": dict.fromkeys(FAMILIES, ("reference",)),
         }
@@ -83,7 +84,7 @@ def small_catalog() -> Catalog:
             "profiles": {"embedded": profile},
             "scenarios": {name: shipped.scenarios[name] for name in SCENARIOS},
             "matrix": MatrixPairs(
-                sources=("postgres",), sinks=SINKS, strategies={s: MatrixRule() for s in STRATEGIES}
+                sources=sources, sinks=sinks, strategies={s: MatrixRule() for s in STRATEGIES}
             ),
         }
     )

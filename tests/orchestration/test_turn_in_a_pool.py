@@ -15,13 +15,12 @@ import yaml
 
 from certification_pipeline.evidence.exclusive import writing
 from certification_pipeline.evidence.store import EvidenceStore
-from certification_pipeline.orchestration.names import PLAN, RELEASE, route_key
+from certification_pipeline.orchestration.names import MATRIX_POOL, PLAN, RELEASE, route_key
 from certification_pipeline.orchestration.turn import ReleaseTurn
 from certification_pipeline.settings import load_settings
 from tests.orchestration.conftest import House
 from tests.orchestration.stacks.stack import eventually
 
-POOL = "service_postgres"
 ROOT = "CERTIFY_TEST_ROOT"
 CELLS = dg.AssetKey(["cells"])
 STORAGE = {
@@ -36,7 +35,7 @@ def root() -> Path:
 
 def held(instance: dg.DagsterInstance) -> set[tuple[str, str]]:
     """Run and step of each slot that is taken."""
-    slots = instance.event_log_storage.get_concurrency_info(POOL).claimed_slots
+    slots = instance.event_log_storage.get_concurrency_info(MATRIX_POOL).claimed_slots
     return {(slot.run_id, slot.step_key) for slot in slots}
 
 
@@ -51,7 +50,7 @@ def midway() -> None:
     (root() / "midway").read_text()  # until whoever opened it for writing closes it
 
 
-@dg.asset(key=CELLS, deps=[midway], pool=POOL)
+@dg.asset(key=CELLS, deps=[midway], pool=MATRIX_POOL)
 def cells(context: dg.AssetExecutionContext, turn: ReleaseTurn) -> None:
     turn.wait(EvidenceStore(root()).release("r1", "reference"))
     assert held(context.instance) == {(context.run.run_id, "cells")}, "works on the source without a slot"
@@ -81,7 +80,7 @@ def instance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dg.Dag
     written = {"storage": storage, "telemetry": {"enabled": False}}
     (tmp_path / "home" / "dagster.yaml").write_text(yaml.safe_dump(written))
     with dg.DagsterInstance.from_config(str(tmp_path / "home")) as made:
-        made.event_log_storage.set_concurrency_slots(POOL, 1)
+        made.event_log_storage.set_concurrency_slots(MATRIX_POOL, 1)
         yield made
 
 
@@ -137,7 +136,7 @@ class Launched(threading.Thread):
     def __exit__(self, *_: object) -> None:
         """What a red test leaves waiting would wait for ever."""
         if not self._result.done():
-            self._instance.event_log_storage.delete_concurrency_limit(POOL)
+            self._instance.event_log_storage.delete_concurrency_limit(MATRIX_POOL)
             for run in self._ids():
                 self._instance.event_log_storage.free_concurrency_slots_for_run(run)
         self.join(30)
@@ -160,7 +159,7 @@ def test_a_rerun_that_waits_for_a_run_holds_no_slot_that_the_run_needs(
         assert run.succeeded()
         assert rerun.succeeded()
     assert not held(instance)
-    assert not instance.event_log_storage.get_concurrency_info(POOL).pending_steps
+    assert not instance.event_log_storage.get_concurrency_info(MATRIX_POOL).pending_steps
 
 
 @pytest.mark.nightly

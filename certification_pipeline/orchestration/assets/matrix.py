@@ -1,56 +1,58 @@
 """Route assets with strategy checks: *Execute* on a red check reruns exactly that strategy on that route.
 
-One subsettable ``multi_asset`` per engine and source. Measured before it was chosen: in a check-only run
-Dagster hands the op the single check and no asset, at a tenth of the cost of a partition or a step a cell.
+One subsettable ``multi_asset`` per engine: whatever is asked of it, of however many sources, one crew runs
+(ADR 26). Measured before it was chosen: in a check-only run Dagster hands the op the single check and no
+asset, at a tenth of the cost of a partition or a step a cell.
 """
 
 import hashlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 
 import dagster as dg
 
 from certification_pipeline.catalog.catalog import Catalog
-from certification_pipeline.catalog.claims import RouteClaims
 from certification_pipeline.catalog.engines import Engine
 from certification_pipeline.catalog.profiles import Profile
 from certification_pipeline.catalog.vocabulary import Outcome, Strategy
-from certification_pipeline.evidence.plan import PlannedCell
+from certification_pipeline.evidence.plan import CertificationPlan, PlannedCell
 from certification_pipeline.orchestration import late
 from certification_pipeline.orchestration.clicks import decide_again, route_again
 from certification_pipeline.orchestration.engines import AskedEngines
 from certification_pipeline.orchestration.failures import told_plainly
 from certification_pipeline.orchestration.freshness import DAILY_VERDICT
-from certification_pipeline.orchestration.names import OWNERS, PLAN, route_key, routes_of, tags_of, word
-from certification_pipeline.orchestration.parts import left_out, not_looked_at, sealed_for
+from certification_pipeline.orchestration.names import (
+    MATRIX_POOL,
+    OWNERS,
+    PLAN,
+    route_key,
+    routes_of,
+    tags_of,
+    word,
+)
+from certification_pipeline.orchestration.parts import asked_by_name, left_out, not_looked_at, sealed_for
 from certification_pipeline.orchestration.resources import CertificationResource
 from certification_pipeline.orchestration.turn import ReleaseTurn
 
 MatrixEvent = dg.MaterializeResult | dg.AssetCheckResult
-Routes = list[tuple[RouteClaims, tuple[Strategy, ...]]]
+Ends = tuple[str, str]
+"""A route's source and sink."""
 
 
 def matrix_assets(catalog: Catalog, profile: Profile, engine: Engine) -> list[dg.AssetsDefinition]:
-    """One ``multi_asset`` per source of the engine, with its routes inside the profile."""
-    by_source: dict[str, Routes] = {}
-    for route, strategies in routes_of(engine, profile):
-        by_source.setdefault(route.source, []).append((route, strategies))
-    return [
-        _source_assets(catalog, profile, engine, source=source, routes=routes)
-        for source, routes in by_source.items()
-    ]
+    """The engine's routes inside the profile; nothing for an engine that has none there."""
+    routes = [((route.source, route.sink), strategies) for route, strategies in routes_of(engine, profile)]
+    return [_matrix(catalog, profile, engine, routes)] if routes else []
 
 
-def _source_assets(
+def _matrix(
     catalog: Catalog,
     profile: Profile,
     engine: Engine,
-    *,
-    source: str,
-    routes: Routes,
+    routes: Sequence[tuple[Ends, tuple[Strategy, ...]]],
 ) -> dg.AssetsDefinition:
     @dg.multi_asset(
-        name=f"matrix_{word(engine.id)}_{source}",
+        name=f"matrix_{word(engine.id)}",
         can_subset=True,
         specs=[
             _route_spec(
@@ -58,22 +60,22 @@ def _source_assets(
                 profile,
                 engine,
                 strategies=strategies,
-                ends=(route.source, route.sink),
-                again=route_again(engine.id, route.source, route.sink),
+                ends=ends,
+                again=route_again(engine.id, *ends),
             )
-            for route, strategies in routes
+            for ends, strategies in routes
         ],
         check_specs=[
             dg.AssetCheckSpec(
                 strategy.value,
-                asset=route_key(engine.id, source, route.sink),
+                asset=route_key(engine.id, *ends),
                 description=_strategy_description(catalog, engine, strategy),
             )
-            for route, strategies in routes
+            for ends, strategies in routes
             for strategy in strategies
         ],
         # No limit by default, each run has services of its own; an operator sets one for a shared DSN.
-        pool=f"service_{source}",
+        pool=MATRIX_POOL,
     )
     def matrix(
         context: dg.AssetExecutionContext,
@@ -81,26 +83,25 @@ def _source_assets(
         turn: ReleaseTurn,
         engines: AskedEngines,
     ) -> Iterator[MatrixEvent]:
-        whole = {key.path[-1] for key in context.selected_asset_keys}
-        checks = {(key.asset_key.path[-1], key.name) for key in context.selected_asset_check_keys}
+        whole = {_ends(key) for key in context.selected_asset_keys}
+        checks = {(_ends(key.asset_key), key.name) for key in context.selected_asset_check_keys}
 
         def take(cell: PlannedCell) -> bool:
             key = cell.key
-            asked = key.sink in whole or (key.sink, key.strategy.value) in checks
-            return (key.engine, key.source) == (engine.id, source) and asked
+            ends = (key.source, key.sink)
+            return key.engine == engine.id and (ends in whole or (ends, key.strategy.value) in checks)
 
         with told_plainly():
             plan = sealed_for(context, certification, engine.id)
             if plan is None:
                 return
-            planned = {(c.key.sink, c.key.strategy.value) for c in plan.cells if c.key.source == source}
-            absent = sorted(whole - {sink for sink, _ in planned})
-            gone = [route_key(engine.id, source, sink) for sink in absent]
-            yield from left_out(context, plan, f"{source} to {', '.join(absent)}", *gone)
-            whole -= set(absent)
+            planned = {((c.key.source, c.key.sink), c.key.strategy.value) for c in plan.cells}
+            absent = whole - {ends for ends, _ in planned}
+            yield from _routes_left_out(context, plan, engine, absent)
+            whole -= absent
             unasked = [
-                dg.AssetCheckKey(route_key(engine.id, source, sink), strategy)
-                for sink, strategy in sorted(checks - planned)
+                dg.AssetCheckKey(route_key(engine.id, *ends), strategy)
+                for ends, strategy in sorted(checks - planned)
             ]
             yield from not_looked_at(plan, unasked)
             checks &= planned
@@ -113,15 +114,34 @@ def _source_assets(
             release = engines.reopen(settings, catalog, engine.id, tell, context.run)
             late.run_cells(settings, catalog, release, tell, threading.Event(), take=take)
             view = late.load_subject(directory)
-        for sink in sorted(whole):
-            yield _materialized(_route(view, source, sink), engine.id, source, sink, certification)
-        for sink, strategy in sorted(checks):
-            yield _checked(_route(view, source, sink, strategy), route_key(engine.id, source, sink), strategy)
+        for ends in sorted(whole):
+            yield _materialized(_route(view, ends), engine.id, ends, certification)
+        for ends, strategy in sorted(checks):
+            yield _checked(_route(view, ends, strategy), route_key(engine.id, *ends), strategy)
 
     return matrix
 
 
-def _route(view: "late.SubjectView", source: str, sink: str, *strategies: str) -> "late.SubjectView":
+def _ends(route: dg.AssetKey) -> Ends:
+    source, sink = route.path[-2:]
+    return source, sink
+
+
+def _routes_left_out(
+    context: dg.AssetExecutionContext, plan: CertificationPlan, engine: Engine, absent: Collection[Ends]
+) -> Iterator[MatrixEvent]:
+    """A note on each, which names what its source was left out of; who asked for them is told of all."""
+    sinks: dict[str, list[str]] = {}
+    for source, sink in sorted(absent):
+        sinks.setdefault(source, []).append(sink)
+    said = {source: f"{source} to {', '.join(of_it)}" for source, of_it in sinks.items()}
+    for source, of_it in sinks.items():
+        what = "; ".join(said.values()) if asked_by_name(context.run) else said[source]
+        yield from left_out(context, plan, what, *(route_key(engine.id, source, sink) for sink in of_it))
+
+
+def _route(view: "late.SubjectView", ends: Ends, *strategies: str) -> "late.SubjectView":
+    source, sink = ends
     return view.select(late.Selection(routes=(f"{source}_to_{sink}",), strategies=strategies))
 
 
@@ -131,7 +151,7 @@ def _route_spec(
     engine: Engine,
     *,
     strategies: tuple[Strategy, ...],
-    ends: tuple[str, str],
+    ends: Ends,
     again: str,
 ) -> dg.AssetSpec:
     source, sink = (catalog.systems[system] for system in ends)
@@ -162,14 +182,14 @@ def _strategy_description(catalog: Catalog, engine: Engine, strategy: Strategy) 
 
 
 def _materialized(
-    view: "late.SubjectView", engine: str, source: str, sink: str, certification: CertificationResource
+    view: "late.SubjectView", engine: str, ends: Ends, certification: CertificationResource
 ) -> MatrixEvent:
     release = view.plan.release_id
     directory = certification.store().release(release, engine).path
     # Of the cells' files: a report made from others then shows as out of date.
     digest = hashlib.sha256("".join(line.row.sha256 or "" for line in view.lines).encode()).hexdigest()
     return dg.MaterializeResult(
-        asset_key=route_key(engine, source, sink),
+        asset_key=route_key(engine, *ends),
         data_version=dg.DataVersion(digest),
         metadata={
             **late.cells_metadata(view, "route"),

@@ -1,6 +1,6 @@
 """Slots of a pool that a run held when it was killed: given back by the daemon, whoever waits goes on.
 
-Who lowers a pool to one slot, as the documentation says for a service that routes share, would else wait for
+Who lowers the pool to one slot, as the documentation says for a service that runs share, would else wait for
 ever for a run that is no more.
 """
 
@@ -10,11 +10,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from certification_pipeline.orchestration.names import MATRIX_POOL
 from tests.orchestration.stacks.stack import Stack, eventually
 
 pytestmark = [pytest.mark.integration, pytest.mark.nightly]
-
-POOL = "service_postgres"
 
 
 @pytest.fixture
@@ -22,10 +21,10 @@ def one_slot(stack: Stack) -> Iterator[None]:
     """As an operator sets it under *Deployment > Concurrency*; afterwards the default again."""
     stack.ask(
         "mutation ($k: String!) { setConcurrencyLimit(concurrencyKey: $k, limit: 1) }",
-        k=POOL,
+        k=MATRIX_POOL,
     )
     yield
-    stack.ask("mutation ($k: String!) { deleteConcurrencyLimit(concurrencyKey: $k) }", k=POOL)
+    stack.ask("mutation ($k: String!) { deleteConcurrencyLimit(concurrencyKey: $k) }", k=MATRIX_POOL)
 
 
 def of_the_pool(stack: Stack, what: str) -> set[str]:
@@ -33,7 +32,7 @@ def of_the_pool(stack: Stack, what: str) -> set[str]:
     asked = f"{what} {{ runId }}"
     found = stack.ask(
         f"query ($k: String!) {{ instance {{ concurrencyLimit(concurrencyKey: $k) {{ {asked} }} }} }}",
-        k=POOL,
+        k=MATRIX_POOL,
     )
     return {each["runId"] for each in found["instance"]["concurrencyLimit"][what]}
 
