@@ -82,6 +82,10 @@ class Family(StrEnum):
     CALIBRATION = "calibration"
 
 
+MEASURED_ALONE = frozenset({Family.BENCHMARK})
+"""Whose figures another family's work beside it would spoil; the others may be made side by side."""
+
+
 class ReplayKind(StrEnum):
     """What of an earlier run is done again (seed 003; dpone's ``resync`` and ``resume``)."""
 

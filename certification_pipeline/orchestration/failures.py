@@ -31,6 +31,32 @@ def told_plainly() -> Iterator[None]:
         raise dg.Failure(Redactor().redact_text(text), allow_retries=False) from None
 
 
+class ToldLater:
+    """Of several parts of one step: what goes wrong with one is told when the others are done."""
+
+    def __init__(self) -> None:
+        self._broken: list[Exception] = []
+
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """Go on after the block, whatever breaks in it; an interrupt passes."""
+        try:
+            with told_plainly():
+                yield
+        except Exception as error:
+            self._broken.append(error)
+
+    def tell(self) -> None:
+        """Raises what was kept: a defect of ours as it is, else one ``dagster.Failure`` with all they say."""
+        said: dict[str, None] = {}
+        for error in self._broken:
+            if not isinstance(error, dg.Failure):
+                raise error
+            said[str(error.description)] = None
+        if said:
+            raise dg.Failure("\n".join(said), allow_retries=False)
+
+
 def _expected() -> tuple[type[Exception], ...]:
     """What their own rooms raise on purpose."""
     ours = (CatalogError, EvidenceError, SettingsError)

@@ -76,7 +76,7 @@ if TYPE_CHECKING:
     from certification_pipeline.pipeline.calibrate import Asked as Asked
     from certification_pipeline.pipeline.calibrate import calibrate as calibrate
     from certification_pipeline.pipeline.cells import run_cells as run_cells
-    from certification_pipeline.pipeline.families import run_family as run_family
+    from certification_pipeline.pipeline.families import make_families as make_families
     from certification_pipeline.pipeline.notices import Passed as Passed
     from certification_pipeline.pipeline.notices import notify_once as notify_once
     from certification_pipeline.pipeline.notices import tell as tell

@@ -6,14 +6,14 @@ import threading
 import traceback
 import uuid
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import suppress
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING
 
 from certification_pipeline.catalog.catalog import Catalog
-from certification_pipeline.catalog.vocabulary import Family, Outcome
+from certification_pipeline.catalog.vocabulary import MEASURED_ALONE, Family, Outcome
 from certification_pipeline.evidence import layout
 from certification_pipeline.evidence.benchmark import BenchmarkBaseline
 from certification_pipeline.evidence.decision import Decision
@@ -51,23 +51,27 @@ def make_families(
 ) -> None:
     """Make what is chosen, engine -> families: first alone what measures, then the others side by side.
 
-    Raises ``EvidenceError`` when evidence cannot be written.
+    What interrupts whoever waits here sets ``cancel``, and passes on when no family is at work any more.
+    Raises ``EvidenceError`` when evidence cannot be written; the other families are made nevertheless.
     """
 
     def make(family: Family) -> None:
         engines = [name for name, families in chosen.items() if family in families]
         run_family(settings, catalog, release, on_event, cancel, family=family, engines=engines)
 
-    for family in filter(_MEASURES.__contains__, PRODUCERS):
+    for family in filter(MEASURED_ALONE.__contains__, PRODUCERS):
         make(family)
     with ThreadPoolExecutor(_SIDE_BY_SIDE, thread_name_prefix="family") as pool:
-        rest = [pool.submit(make, family) for family in PRODUCERS if family not in _MEASURES]
+        try:
+            rest = [pool.submit(make, family) for family in PRODUCERS if family not in MEASURED_ALONE]
+            wait(rest)
+        except BaseException:
+            # Only this thread is interrupted, and leaving the block waits for those that work.
+            cancel.set()
+            raise
     for done in rest:
         done.result()
 
-
-_MEASURES = frozenset({Family.BENCHMARK})
-"""Whose figures another family's work beside it would spoil."""
 
 _SIDE_BY_SIDE = 3
 """Each waits half of its time: for a process to start, for dbt, for pytest."""
@@ -102,7 +106,7 @@ def run_family(
         on_event(FamilyStep(ready[0], family, why))
 
     with (
-        at_work(settings.evidence_dir, cancel, waits, measures=family in _MEASURES),
+        at_work(settings.evidence_dir, cancel, waits, measures=family in MEASURED_ALONE),
         open_workshop(
             catalog,
             run_id=release.run_id,
