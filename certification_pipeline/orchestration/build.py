@@ -16,7 +16,7 @@ from certification_pipeline.orchestration.assets.publish import publish_asset
 from certification_pipeline.orchestration.assets.report import report_asset
 from certification_pipeline.orchestration.assets.upgrades import upgrade_asset, upgraded_engines
 from certification_pipeline.orchestration.assets.verdict import verdict_assets
-from certification_pipeline.orchestration.engines import AskedEngines
+from certification_pipeline.orchestration.engines import engines_of_a_run
 from certification_pipeline.orchestration.executor import Steps, chosen_steps
 from certification_pipeline.orchestration.freshness import by_timetable
 from certification_pipeline.orchestration.history import daily_pruning, prune_history
@@ -90,7 +90,7 @@ def build_defs(
         resources={
             "certification": certification,
             "turn": ReleaseTurn(by_step=steps.apart),
-            "engines": AskedEngines(),
+            "engines": engines_of_a_run,
         },
         executor=steps.executor,
     )

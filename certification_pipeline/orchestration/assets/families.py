@@ -168,7 +168,7 @@ def _step(
         context: dg.AssetExecutionContext,
         certification: CertificationResource,
         turn: ReleaseTurn,
-        engines: AskedEngines,
+        engines: dg.ResourceParam[AskedEngines],
     ) -> Iterator[Event]:
         checks = context.selected_asset_check_keys
         clicked = context.selected_asset_keys | {check.asset_key for check in checks}

@@ -81,7 +81,7 @@ def _matrix(
         context: dg.AssetExecutionContext,
         certification: CertificationResource,
         turn: ReleaseTurn,
-        engines: AskedEngines,
+        engines: dg.ResourceParam[AskedEngines],
     ) -> Iterator[MatrixEvent]:
         whole = {_ends(key) for key in context.selected_asset_keys}
         checks = {(_ends(key.asset_key), key.name) for key in context.selected_asset_check_keys}

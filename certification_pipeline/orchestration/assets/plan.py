@@ -31,7 +31,7 @@ def plan_asset(catalog: Catalog, profile: Profile, here: RunSettings) -> dg.Asse
         config: Launch,
         certification: CertificationResource,
         turn: ReleaseTurn,
-        engines: AskedEngines,
+        engines: dg.ResourceParam[AskedEngines],
     ) -> dg.MaterializeResult:
         with told_plainly():
             settings = launched(config, certification, catalog, context.run)
