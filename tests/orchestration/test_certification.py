@@ -35,7 +35,15 @@ from certification_pipeline.orchestration.names import (
 from certification_pipeline.orchestration.render import breakable
 from certification_pipeline.pipeline.certify import certify
 from tests.gates.benchmarks import METRICS
-from tests.orchestration.conftest import FAMILIES, SIZE, House, failures, produce, with_benchmark
+from tests.orchestration.conftest import (
+    FAMILIES,
+    SIZE,
+    House,
+    failures,
+    produce,
+    signing,
+    with_benchmark,
+)
 from tests.seal import canary
 
 pytestmark = pytest.mark.integration
@@ -109,7 +117,8 @@ def test_a_key_that_cannot_be_used_is_told_before_anything_runs(
 def test_it_writes_what_certify_run_writes(house: House, green: dg.ExecuteInProcessResult) -> None:
     assert green.success
     settings = house.resource.settings("by-hand", **SIZE)
-    certify(settings, house.catalog, lambda event: None, threading.Event())
+    with signing():
+        certify(settings, house.catalog, lambda event: None, threading.Event())
     ours, theirs = house.directory("green"), house.directory("by-hand")
     assert files(ours.path) == files(theirs.path)
     assert (

@@ -13,7 +13,7 @@ from certification_pipeline.evidence.summary import ReleaseSummary
 from certification_pipeline.harness.bench import Bench
 from certification_pipeline.harness.scenarios.registry import SCENARIOS
 from certification_pipeline.orchestration import late
-from tests.orchestration.conftest import SIZE, House, failures
+from tests.orchestration.conftest import SIZE, House, failures, signing
 
 pytestmark = [pytest.mark.integration, pytest.mark.nightly]
 
@@ -25,6 +25,13 @@ _houses: list[House] = []
 def full_certification() -> dg.JobDefinition:
     """Dagster begins a run again from a pointer to its job; in this process that is the test's own."""
     return _houses[-1].defs.resolve_job_def("full_certification")
+
+
+@pytest.fixture(autouse=True)
+def signed() -> Iterator[None]:
+    """As all that is chained in this house."""
+    with signing():
+        yield
 
 
 @pytest.fixture
