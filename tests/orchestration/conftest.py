@@ -136,7 +136,11 @@ class House:
             )
 
     def only(
-        self, *assets: dg.AssetKey, checks: tuple[dg.AssetCheckKey, ...] = (), release: str
+        self,
+        *assets: dg.AssetKey,
+        checks: tuple[dg.AssetCheckKey, ...] = (),
+        release: str,
+        config: Mapping[str, object] | None = None,
     ) -> dg.ExecuteInProcessResult:
         """Run some assets with their checks, or some checks alone, as a click in the UI does."""
         job = self.defs.resolve_implicit_global_asset_job_def()
@@ -147,6 +151,7 @@ class House:
                 instance=self.instance,
                 tags={RELEASE_TAG: release},
                 asset_selection=list(assets) or None,
+                run_config={"ops": {"plan": {"config": dict(config)}}} if config else None,
                 raise_on_error=False,
             )
 

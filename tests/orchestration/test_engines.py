@@ -11,7 +11,7 @@ from certification_pipeline.catalog.catalog import Catalog
 from certification_pipeline.harness.events import OnEvent
 from certification_pipeline.harness.workshop import MissingEngine, ReadyEngine, ready_engines
 from certification_pipeline.orchestration.names import PLAN, route_key
-from tests.orchestration.conftest import House
+from tests.orchestration.conftest import SIZE, House
 
 ROUTE = route_key("reference", "postgres", "sqlite")
 
@@ -33,7 +33,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 
 
 def test_once_a_run_and_again_by_the_next(house: House, asked: Counter[str]) -> None:
-    assert house.only(PLAN, ROUTE, release="asked").success
+    assert house.only(PLAN, ROUTE, release="asked", config=SIZE).success
     assert asked["reference"] == 1, "the route's step has the answer that the plan's step was given"
     assert house.only(ROUTE, release="asked").success
     assert asked["reference"] == 2, "what was installed since must be seen"
@@ -52,7 +52,7 @@ def test_who_was_missing_stays_missing_for_the_run(house: House, monkeypatch: py
         return ready_engines(catalog, names, on_event)
 
     monkeypatch.setattr("certification_pipeline.pipeline.releases.ready_engines", first_missing)
-    house.only(PLAN, ROUTE, release="missing")
+    house.only(PLAN, ROUTE, release="missing", config=SIZE)
     assert not answers
     cells = house.directory("missing").path / "cells"
     assert not list(cells.glob("*.json")), "nothing was run"
