@@ -56,8 +56,8 @@ def event_schema() -> dict[str, JsonValue]:
     return schema
 
 
-# Every gate above a report reads its events again, up to sixteen times a run. What a line says depends on its
-# bytes alone, and holding it against the schema takes a millisecond.
+# Each decision over a report reads its events again. What a line says depends on its bytes alone, and holding
+# it against the schema takes a millisecond.
 @lru_cache(maxsize=2048)
 def _said(line: bytes) -> tuple[str | None, EventFacts | None, str | None]:
     try:

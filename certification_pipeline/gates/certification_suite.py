@@ -27,7 +27,7 @@ from certification_pipeline.gates.verification import (
     read_plan,
     unknown_subject,
 )
-from certification_pipeline.gates.verifiers import Registry
+from certification_pipeline.gates.verifiers import remembering
 
 
 def certification_suite(
@@ -47,7 +47,7 @@ def certification_suite(
     that is named must be there.
     """
     paths = paths or {}
-    verifiers = verifiers.remembering() if isinstance(verifiers, Registry) else verifiers
+    verifiers = remembering(verifiers)
     with collector_paused():
         sealed, no_plan = _plan(directory)
         planned = sealed.plan.families if sealed else ()

@@ -176,7 +176,6 @@ def write_suite(
         suite_id=suite_id or directory.release_id,
         require=require,
         paths=paths,
-        verifiers=VERIFIERS.remembering(),
     )
     return _write_suite(directory, suite)
 

@@ -38,7 +38,7 @@ from certification_pipeline.gates.verification import (
     read_plan,
     unknown_subject,
 )
-from certification_pipeline.gates.verifiers import Registry
+from certification_pipeline.gates.verifiers import remembering
 
 A = TypeVar("A", bound=Artifact)
 
@@ -129,7 +129,7 @@ def verify_release_summary(
     verifiers: Mapping[str, Verifier] = VERIFIERS,
 ) -> ReleaseSummary:
     """Decide again now, and be red if ``release_summary.json`` on disk is missing or says anything else."""
-    verifiers = verifiers.remembering() if isinstance(verifiers, Registry) else verifiers
+    verifiers = remembering(verifiers)
     now = release_summary(directory, provenance, require=require, verifiers=verifiers)
     word, problems = disagreements(directory, provenance, require=require, verifiers=verifiers)
     if not problems:

@@ -86,6 +86,11 @@ class Registry(Mapping[str, Verifier]):
         return len(self._single) + len(self._resting)
 
 
+def remembering(verifiers: Verifiers) -> Verifiers:
+    """:meth:`Registry.remembering`; what is not a registry is given back as it is."""
+    return verifiers.remembering() if isinstance(verifiers, Registry) else verifiers
+
+
 def _as_of(
     recompute: Recompute, directory: SubjectDir, file: EvidenceFile, sealed: SealedPlan, decided: Provenance
 ) -> Verification:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import dagster as dg
@@ -18,7 +18,7 @@ def op_of(key: dg.AssetKey) -> str:
 
 
 def step(
-    spec: dg.AssetSpec, *checks: dg.AssetCheckSpec, op_tags: Mapping[str, str] | None = None
+    spec: dg.AssetSpec, *checks: dg.AssetCheckSpec
 ) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
     """A ``multi_asset`` of one: only of such a one Dagster takes no answer, or *Execute* on its check."""
     return dg.multi_asset(
@@ -26,7 +26,6 @@ def step(
         can_subset=True,
         specs=[spec.replace_attributes(skippable=True, owners=OWNERS)],
         check_specs=checks,
-        op_tags=op_tags,
     )
 
 

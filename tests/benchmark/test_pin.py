@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from certification_pipeline.catalog.vocabulary import Family
 from certification_pipeline.evidence import layout
 from certification_pipeline.evidence.benchmark_pin import PINNED, read_pin
 from certification_pipeline.evidence.benchmark_samples import ARTEFACT
 from certification_pipeline.evidence.canonical import sha256
+from certification_pipeline.evidence.earlier import keep_failure
 from certification_pipeline.evidence.errors import EvidenceError
 from certification_pipeline.evidence.markdown import markdown
 from certification_pipeline.evidence.store import EvidenceStore
@@ -55,6 +57,17 @@ def test_a_green_benchmark_is_pinned_and_found_again(store: EvidenceStore, direc
 def test_a_red_benchmark_is_not(store: EvidenceStore, directory: SubjectDir) -> None:
     write(directory, 1.5)
     with pytest.raises(EvidenceError, match="not green: failed"):
+        pin_baseline(store, directory, "run-9")
+    assert not (store.root / layout.BASELINES).exists()
+
+
+def test_nor_one_that_is_green_after_it_was_red_with_nothing_changed(
+    store: EvidenceStore, directory: SubjectDir
+) -> None:
+    write(directory, 1.5)
+    keep_failure(directory, layout.FAMILY_ARTIFACTS[Family.BENCHMARK])
+    write(directory)
+    with pytest.raises(EvidenceError, match="not green: cantTell"):
         pin_baseline(store, directory, "run-9")
     assert not (store.root / layout.BASELINES).exists()
 

@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import Thread
 
 import docker
 import pytest
@@ -66,6 +67,8 @@ def _when_ready(daemon: subprocess.Popen[bytes], log: Path) -> docker.DockerClie
         text=True,
     ) as tail:
         assert tail.stdout is not None
+        # tail ends with the process that it is told, but one that nobody waits for is still there.
+        Thread(target=daemon.wait, daemon=True).start()
         for line in tail.stdout:
             if "API listen on" in line:
                 tail.terminate()
