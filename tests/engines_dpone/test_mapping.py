@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,22 +12,13 @@ import pytest
 from certification_pipeline.catalog.loading import load_catalog
 from certification_pipeline.catalog.vocabulary import Strategy, Support
 from certification_pipeline.harness.workload.spec import LogicalType
+from tests.engines.scripts import ENGINES, module
 
-FOLDER = Path(__file__).parents[2] / "certification_pipeline" / "harness" / "engines" / "dpone"
 PASSWORD = "s3cret/word"
 DSN = "postgresql://someone:s3cret%2Fword@db.example:5433/sales"
 
 
-def _module(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"dpone_driver_{name}", FOLDER / f"{name}.py")
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-MANIFEST = _module("manifest")
+MANIFEST = module("dpone", "manifest")
 
 
 def _job(strategy: str, **options: Any) -> SimpleNamespace:
@@ -143,4 +133,4 @@ def test_all_237_cases_of_the_seeds_are_spoken_of(engine: str) -> None:
 
 
 def test_dpone_gets_a_python_that_it_asks_for() -> None:
-    assert 'requires-python = ">=3.11,<3.13"' in (FOLDER / "driver.py").read_text("utf-8")
+    assert 'requires-python = ">=3.11,<3.13"' in (ENGINES / "dpone" / "driver.py").read_text("utf-8")

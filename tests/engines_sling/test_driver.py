@@ -17,7 +17,7 @@ from certification_pipeline.catalog.loading import load_catalog
 from certification_pipeline.harness.engines.environment import EngineUnavailable, prepare
 from certification_pipeline.harness.engines.protocol import Described, Error, Phase, Result, parse_event
 from certification_pipeline.harness.engines.venv import locked_digest
-from tests.engines_sling.loading import ENGINES
+from tests.engines.scripts import ENGINES
 from tests.engines_sling.test_mapping import REQUEST
 
 FOLDER = ENGINES / "sling"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from certification_pipeline.catalog.vocabulary import FailureCategory
-from tests.engines_sling.loading import module
+from tests.engines.scripts import module
 
 failures = module("sling", "failures")
 

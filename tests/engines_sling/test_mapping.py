@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.engines_sling.loading import module
+from tests.engines.scripts import module
 
 mapping = module("sling", "mapping")
 Failure, Job = mapping.Failure, mapping.Job

@@ -35,7 +35,7 @@ __all__ = ["EngineUnavailable", "PreparedEngine", "child_environment", "locked_d
 
 ENGINES = Path(__file__).resolve().parent
 KIT = ENGINES / "kit"
-"""What a driver script may import: ``certify_driver``, on the path of every one."""
+"""What a driver script may import: ``certify_driver`` and ``certify_failures``, on the path of every one."""
 
 CONFIG_VARIABLE = "CERTIFY_ENGINE_CONFIG"
 ID_VARIABLE = "CERTIFY_ENGINE_ID"

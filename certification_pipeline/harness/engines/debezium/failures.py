@@ -3,34 +3,15 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import unquote, urlsplit
 
 import psycopg
 from certify_driver import Failure  # type: ignore[import-not-found]
+from certify_failures import by_sqlstate, by_text, redact  # type: ignore[import-not-found]
 
 _MESSAGE_CHARACTERS = 600
+_SLOT_IN_USE = ("55006", "conflict", True)
 
-_BY_SQLSTATE: tuple[tuple[str, str, bool], ...] = (
-    # longest prefix first; https://www.postgresql.org/docs/current/errcodes-appendix.html
-    ("42P01", "not_found", False),
-    ("3D000", "not_found", False),
-    ("3F000", "not_found", False),
-    ("42501", "authentication", False),
-    ("55006", "conflict", True),
-    ("57014", "resource", True),  # cancelled, by an operator or a time limit
-    ("57P0", "connectivity", True),
-    ("55P03", "conflict", True),
-    ("28", "authentication", False),
-    ("08", "connectivity", True),
-    ("53", "resource", True),
-    ("40", "conflict", True),
-    ("22", "data", False),
-    ("23", "data", False),
-    ("42", "schema", False),
-    ("58", "resource", False),
-)
-
-_BY_TEXT: tuple[tuple[str, str, bool], ...] = (
+_BY_TEXT = (
     ("password authentication failed", "authentication", False),
     ("no password supplied", "authentication", False),
     ("must be superuser or replication role", "authentication", False),
@@ -68,33 +49,10 @@ def classify(error: Exception, *dsns: str) -> Failure:
     """Name the failure; passwords of the given DSNs never survive into its message."""
     text = " ".join(re.split(r"\bDETAIL:|\bCONTEXT:", str(error))[0].split()) or "no message"
     message = redact(f"{type(error).__name__}: {text}", *dsns)[:_MESSAGE_CHARACTERS]
-    known = _by_state(getattr(error, "sqlstate", None) or "") or _by_text(text.lower())
+    known = by_sqlstate(getattr(error, "sqlstate", None), _SLOT_IN_USE) or by_text(text, _BY_TEXT)
     if known is None and type(error).__name__ == "UnreadableError":
         known = ("data", False)
     if known is None and isinstance(error, psycopg.OperationalError):
         known = ("connectivity", True)
     category, retryable = known or ("internal", False)
     return Failure(category, message, retryable=retryable)
-
-
-def _by_state(state: str) -> tuple[str, bool] | None:
-    for prefix, category, retryable in _BY_SQLSTATE:
-        if state.startswith(prefix):
-            return category, retryable
-    return None
-
-
-def _by_text(text: str) -> tuple[str, bool] | None:
-    for needle, category, retryable in _BY_TEXT:
-        if needle in text:
-            return category, retryable
-    return None
-
-
-def redact(text: str, *dsns: str) -> str:
-    """The text without the passwords of those DSNs."""
-    for dsn in dsns:
-        password = urlsplit(dsn).password if "://" in dsn else None
-        for secret in {password, unquote(password)} if password else ():
-            text = text.replace(secret, "***")
-    return text

@@ -11,29 +11,12 @@ import errno
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from urllib.parse import unquote, urlsplit
+
+from certify_failures import by_sqlstate, by_text, redact  # type: ignore[import-not-found]
 
 _MESSAGE_CHARACTERS = 600
 
-_BY_SQLSTATE: tuple[tuple[str, str, bool], ...] = (
-    # longest prefix first; https://www.postgresql.org/docs/current/errcodes-appendix.html
-    ("42P01", "not_found", False),
-    ("3D000", "not_found", False),
-    ("3F000", "not_found", False),
-    ("42501", "authentication", False),
-    ("23502", "schema", False),  # a NULL for a column the sink made NOT NULL
-    ("57014", "resource", True),  # cancelled, by an operator or a time limit
-    ("57P0", "connectivity", True),
-    ("55P03", "conflict", True),
-    ("28", "authentication", False),
-    ("08", "connectivity", True),
-    ("53", "resource", True),
-    ("40", "conflict", True),
-    ("22", "data", False),
-    ("23", "data", False),
-    ("42", "schema", False),
-    ("58", "resource", False),
-)
+_NULL_FOR_NOT_NULL = ("23502", "schema", False)
 
 _BY_CLASS: dict[str, tuple[str, bool]] = {
     "NoSuchTableError": ("not_found", False),
@@ -66,7 +49,7 @@ _BY_CLASS: dict[str, tuple[str, bool]] = {
     "MemoryError": ("resource", False),
 }
 
-_BY_TEXT: tuple[tuple[str, str, bool], ...] = (
+_BY_TEXT = (
     ("password authentication failed", "authentication", False),
     ("no password supplied", "authentication", False),
     ('fatal: database "', "not_found", False),
@@ -114,15 +97,6 @@ def classify(error: BaseException, *dsns: str) -> Failure:
     return Failure("internal", _message(chain[-1], dsns), retryable)
 
 
-def redact(text: str, *dsns: str) -> str:
-    """The text without the passwords of those DSNs."""
-    for dsn in dsns:
-        password = urlsplit(dsn).password if "://" in dsn else None
-        for secret in {password, unquote(password)} if password else ():
-            text = text.replace(secret, "***")
-    return text
-
-
 def _chain(error: BaseException) -> Iterator[BaseException]:
     """Outermost first, following what dlt, Python and SQLAlchemy each use to point at a cause."""
     seen: set[int] = set()
@@ -138,15 +112,12 @@ def _names(error: BaseException) -> set[str]:
     return {cls.__name__ for cls in type(error).__mro__}
 
 
-def _known(error: BaseException) -> tuple[str, bool] | None:  # noqa: PLR0911 - one a kind of evidence
-    sqlstate = getattr(error, "pgcode", None) or ""
-    for prefix, category, retryable in _BY_SQLSTATE:
-        if sqlstate and sqlstate.startswith(prefix):
-            return category, retryable
-    text = str(error).lower()
-    for needle, category, retryable in _BY_TEXT:
-        if needle in text and "PipelineStepFailed" not in _names(error):
-            return category, retryable
+def _known(error: BaseException) -> tuple[str, bool] | None:
+    known: tuple[str, bool] | None = by_sqlstate(getattr(error, "pgcode", None), _NULL_FOR_NOT_NULL)
+    if known is None and "PipelineStepFailed" not in _names(error):
+        known = by_text(str(error), _BY_TEXT)
+    if known is not None:
+        return known
     status = getattr(getattr(error, "response", None), "status_code", None)
     if isinstance(status, int):
         return _by_http_status(status)
@@ -177,4 +148,5 @@ def _message(error: BaseException, dsns: tuple[str, ...]) -> str:
     text = " ".join(text.split()) or "no message"
     if not isinstance(error, UnsupportedError | BadRequestError):
         text = f"{type(error).__name__}: {text}"
-    return redact(text, *dsns)[:_MESSAGE_CHARACTERS]
+    message: str = redact(text, *dsns)
+    return message[:_MESSAGE_CHARACTERS]

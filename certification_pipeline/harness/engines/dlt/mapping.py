@@ -15,11 +15,12 @@ from typing import Any
 
 import dlt  # type: ignore[import-not-found]
 import sqlalchemy
+from certify_failures import redact  # type: ignore[import-not-found]
 from configuration import CONFIGURED  # type: ignore[import-not-found]
 from dlt.common.normalizers.naming.direct import (  # type: ignore[import-not-found]
     NamingConvention as DirectNaming,
 )
-from failures import BadRequestError, UnsupportedError, redact  # type: ignore[import-not-found]
+from failures import BadRequestError, UnsupportedError  # type: ignore[import-not-found]
 
 Request = dict[str, Any]
 

@@ -7,31 +7,14 @@ most, so the chain is read from the inside out and the first known one wins. Imp
 from __future__ import annotations
 
 from collections.abc import Iterator
-from urllib.parse import parse_qs, quote, unquote, urlsplit
+
+from certify_failures import by_sqlstate, by_text, redact  # type: ignore[import-not-found]
 
 MESSAGE_CHARACTERS = 600
 
-_BY_SQLSTATE: tuple[tuple[str, str, bool], ...] = (
-    # longest prefix first; https://www.postgresql.org/docs/current/errcodes-appendix.html
-    ("42P01", "not_found", False),
-    ("3D000", "not_found", False),
-    ("3F000", "not_found", False),
-    ("42501", "authentication", False),
-    ("23502", "schema", False),
-    ("55P03", "conflict", True),
-    ("57014", "resource", True),  # cancelled, by an operator or a time limit
-    ("57P0", "connectivity", True),
-    ("28", "authentication", False),
-    ("08", "connectivity", True),
-    ("53", "resource", True),
-    ("40", "conflict", True),
-    ("22", "data", False),
-    ("23", "data", False),
-    ("42", "schema", False),
-    ("58", "resource", False),
-)
+_NULL_FOR_NOT_NULL = ("23502", "schema", False)
 
-_BY_TEXT: tuple[tuple[str, str, bool], ...] = (
+_BY_TEXT = (
     ("password authentication failed", "authentication", False),
     ('fatal:  database "', "not_found", False),
     ("breaking schema evolution", "schema", False),
@@ -72,14 +55,10 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 
 
 def _known(error: BaseException) -> tuple[str, bool] | None:
-    sqlstate = getattr(error, "sqlstate", None) or ""
-    for prefix, category, retryable in _BY_SQLSTATE:
-        if sqlstate.startswith(prefix):
-            return category, retryable
-    text = str(error).lower()
-    for needle, category, retryable in _BY_TEXT:
-        if needle in text:
-            return category, retryable
+    known: tuple[str, bool] | None = by_sqlstate(getattr(error, "sqlstate", None), _NULL_FOR_NOT_NULL)
+    known = known or by_text(str(error), _BY_TEXT)
+    if known is not None:
+        return known
     for cls in type(error).__mro__:
         if cls.__name__ in _BY_CLASS:
             return _BY_CLASS[cls.__name__]
@@ -90,9 +69,5 @@ def _message(error: BaseException, dsns: tuple[str, ...]) -> str:
     """Without rows of data (PostgreSQL's DETAIL and CONTEXT) and without passwords."""
     text = str(error).split("DETAIL:")[0].split("CONTEXT:")[0]
     text = f"{type(error).__name__}: {' '.join(text.split()) or 'no message'}"
-    for dsn in dsns:
-        url = urlsplit(dsn)
-        plain = {unquote(url.password or ""), *parse_qs(url.query).get("password", ())} - {""}
-        for secret in (dsn, url.password, *(quote(each, safe="") for each in plain), *plain):
-            text = text.replace(secret, "***") if secret else text
-    return text[:MESSAGE_CHARACTERS]
+    message: str = redact(text, *dsns)
+    return message[:MESSAGE_CHARACTERS]

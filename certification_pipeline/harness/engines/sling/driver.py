@@ -35,7 +35,8 @@ from pathlib import Path
 from typing import Any
 
 from certify_driver import Failure, Job, config, serve  # type: ignore[import-not-found]
-from failures import classify, readable, redact  # type: ignore[import-not-found]
+from certify_failures import redact  # type: ignore[import-not-found]
+from failures import classify, readable  # type: ignore[import-not-found]
 from mapping import connections, replication  # type: ignore[import-not-found]
 
 _PHASES = {

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from urllib.parse import unquote, urlsplit
+
+from certify_failures import by_text, redact  # type: ignore[import-not-found]
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _NOISE = ("Sling CLI |", "Follow Sling", "execution ")
 _MESSAGE_CHARACTERS = 600
 
-_BY_TEXT: tuple[tuple[str, str, bool], ...] = (
+_BY_TEXT = (
     # The closest to the fault first: sling puts its own words before the database's.
     ("password authentication failed", "authentication", False),
     ("permission denied for", "authentication", False),
@@ -69,17 +70,5 @@ def classify(lines: Sequence[str], code: int, *dsns: str) -> Named:
     fatal = [line for line in (lines[start + 1 :] if start is not None else lines[-3:]) if line[:3] != "---"]
     text = " / ".join(line.removeprefix("~ ") for line in fatal) or f"no word, exit status {code}"
     message = redact(text, *dsns)[:_MESSAGE_CHARACTERS]
-    lower = text.lower()
-    for needle, category, retryable in _BY_TEXT:
-        if needle in lower:
-            return Named(category, message, retryable)
-    return Named("internal", message, False)
-
-
-def redact(text: str, *dsns: str) -> str:
-    """The text without the passwords of those DSNs."""
-    for dsn in dsns:
-        password = urlsplit(dsn).password if "://" in dsn else None
-        for secret in {password, unquote(password)} if password else ():
-            text = text.replace(secret, "***")
-    return text
+    category, retryable = by_text(text, _BY_TEXT) or ("internal", False)
+    return Named(category, message, retryable)

@@ -1,4 +1,4 @@
-"""The driver's modules, loaded from their files: they belong to an environment of their own."""
+"""Drivers' modules, loaded from their files: they belong to environments of their own."""
 
 from __future__ import annotations
 
