@@ -30,6 +30,7 @@ OLDER = ("1.10.21", "1.12.22")
 Storage = dict[str, Any]
 """As it stands in ``dagster.yaml``."""
 SCRIPT = Path(__file__).with_name("older.py")
+ROOT = Path(__file__).parents[3]
 
 
 @dataclass
@@ -108,6 +109,12 @@ def postgres() -> Iterator[Storage]:
             cluster.stop()
 
 
+def ours(storage: Storage) -> Storage:
+    """The same database by the class that docker/dagster.yaml names."""
+    shipped = yaml.safe_load((ROOT / "docker" / "dagster.yaml").read_text())["storage"]["custom"]
+    return {"custom": {**shipped, "config": storage["postgres"]}}
+
+
 @pytest.fixture(
     scope="package",
     params=[(version, "sqlite") for version in OLDER] + [(OLDER[-1], "postgres")],
@@ -120,9 +127,9 @@ def upgraded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     temporary.chmod(0o755)
     root = tmp_path_factory.mktemp("upgraded")
     postgres = request.getfixturevalue("postgres") if kind == "postgres" else None
-    stack = LocalStack(root, temporary, postgres)
+    stack = LocalStack(root, temporary, postgres and ours(postgres))
     try:
-        # Dagster's own class then; ours goes on with its files.
+        # Dagster's own class then; ours goes on with its files and tables.
         before = work_with(
             version, postgres or {"sqlite": {"base_dir": str(stack.home / "storage")}}, root / "older"
         )
