@@ -21,6 +21,16 @@ if TYPE_CHECKING:
 KEPT_SECONDS = 1800
 """A connection that is older is closed: firewalls forget those that say nothing for long."""
 
+VANISHED = {
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}
+"""For libpq, in seconds and milliseconds: a server that is gone without a word is noticed within a minute,
+not after the quarter of an hour or the two hours that systems wait for an answer.
+<https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-KEEPALIVES>"""
+
 
 class StackHistory(DagsterPostgresStorage):
     """As `storage: postgres`, but for its event log; the same database and configuration."""
@@ -73,6 +83,7 @@ class KeptPostgresEventLog(PostgresEventLogStorage):
             max_overflow=-1,
             pool_pre_ping=True,
             pool_recycle=KEPT_SECONDS,
+            connect_args=VANISHED,
         )
 
     def dispose(self) -> None:

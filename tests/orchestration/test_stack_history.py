@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote
 
 import dagster as dg
@@ -21,6 +21,9 @@ from certification_pipeline.harness.services.postgres_wheel import PostgresWheel
 from certification_pipeline.orchestration.stack_history import KeptPostgresEventLog, StackHistory
 from certification_pipeline.redaction import Redactor
 from tests.orchestration.stacks.stack import eventually
+
+if TYPE_CHECKING:
+    import psycopg2.extensions
 
 pytestmark = pytest.mark.integration
 
@@ -115,6 +118,15 @@ def test_a_server_that_closed_it_is_asked_for_another(log: KeptPostgresEventLog,
         )
     log.store_event(said("after"))
     assert read(log) == ["before", "after"]
+
+
+def test_one_that_vanished_without_a_word_is_not_waited_for_for_ever(log: KeptPostgresEventLog) -> None:
+    """A machine that lost its power, a firewall that forgot: nothing short of that can be done to it here."""
+    with log._connect() as connection:
+        held = cast("psycopg2.extensions.connection", connection.connection.dbapi_connection)
+        told = held.get_dsn_parameters()
+    assert int(told["tcp_user_timeout"]) == 30_000, "milliseconds"
+    assert int(told["keepalives_idle"]) + 3 * int(told["keepalives_interval"]) == 60, "seconds"
 
 
 def test_nothing_is_open_afterwards(log: KeptPostgresEventLog, server: str) -> None:
