@@ -42,7 +42,7 @@ certify-all: $(READY) ## every engine of the catalogue on the embedded profile, 
 calibrate: $(READY) ## plant every defect: does this bench see what it says it sees? (releases rest on it)
 	@$(BIN)/certify calibrate $(ARGS)
 
-test: $(READY) ## the fast tests (five to twelve minutes on two cores)
+test: $(READY) ## the fast tests (five to fifteen minutes on two cores)
 	$(BIN)/pytest -n 2 -m "not nightly and not integration_live" $(ARGS)
 
 test-all: $(READY) ## all tests, the slow ones too
