@@ -9,7 +9,6 @@ from certification_pipeline.evidence.exports.release import ExportedSubject
 from certification_pipeline.evidence.provenance import Provenance
 from certification_pipeline.evidence.subject_dir import CellFile, SubjectDir
 from certification_pipeline.gates.certification_report import certification_report
-from certification_pipeline.gates.families import VERIFIERS
 from certification_pipeline.gates.release_summary import verify_release_summary
 from certification_pipeline.gates.verification import read_plan
 
@@ -20,7 +19,7 @@ def exported(directory: SubjectDir, decided: Provenance) -> ExportedSubject:
     attempts: dict[str, tuple[Attempt, ...]] = {}
     files = _noting(directory.scan(sealed.plan), attempts)
     report = certification_report(sealed.plan, files, decided, plan_sha256=sealed.sha256)
-    summary = verify_release_summary(directory, decided, verifiers=VERIFIERS.remembering())
+    summary = verify_release_summary(directory, decided)
     return ExportedSubject(report, summary, attempts)
 
 

@@ -43,8 +43,9 @@ class StackHistory(DagsterPostgresStorage):
         token_provider: PgTokenProvider | None = None,
     ) -> None:
         super().__init__(postgres_url, should_autocreate_tables, inst_data, token_provider)
+        # Dagster's own, made above, has seen to the tables.
         self._event_log_storage = KeptPostgresEventLog(
-            postgres_url, should_autocreate_tables, token_provider=token_provider
+            postgres_url, should_autocreate_tables=False, token_provider=token_provider
         )
 
     @classmethod
@@ -68,13 +69,9 @@ class KeptPostgresEventLog(PostgresEventLogStorage):
     """
 
     def __init__(
-        self,
-        postgres_url: str,
-        should_autocreate_tables: bool = True,
-        inst_data: ConfigurableClassData | None = None,
-        token_provider: PgTokenProvider | None = None,
+        self, postgres_url: str, *, token_provider: PgTokenProvider | None = None, **others: Any
     ) -> None:
-        super().__init__(postgres_url, should_autocreate_tables, inst_data, token_provider)
+        super().__init__(postgres_url, token_provider=token_provider, **others)
         self._engine = create_pg_engine(
             postgres_url,
             token_provider,

@@ -73,6 +73,13 @@ def test_a_password_never_survives_however_it_is_spelt(password: str) -> None:
         assert kit.redact(text, dsn) == f"{PLAIN} ***"
 
 
+@pytest.mark.parametrize("spelt", ["ca%2fna%2fry", "ca+na+ry", "ca%2Fna%2Fry"])
+def test_a_password_in_the_query_is_cut_out_as_it_stands_there(spelt: str) -> None:
+    """In small letters, or with a plus for a blank: no one way to write it gives it back."""
+    dsn = f"postgresql://host/db?user=u&password={spelt}&sslmode=disable"
+    assert kit.redact(f"cannot use {dsn}", dsn) == f"cannot use {dsn.replace(spelt, '***')}"
+
+
 def test_a_dsn_that_is_no_url_goes_as_a_whole_when_it_holds_a_password_and_a_path_stays() -> None:
     dsn = "host=h password=canary"
     assert kit.redact(f"no server at {dsn}", dsn) == "no server at ***"

@@ -5,8 +5,9 @@ One file, nothing but Python's standard library, for drivers of engines that loa
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
-from urllib.parse import parse_qs, quote, unquote, urlsplit
+from urllib.parse import quote, unquote, unquote_plus, urlsplit
 
 __all__ = ["Known", "Rule", "by_sqlstate", "by_text", "redact"]
 
@@ -67,5 +68,6 @@ def _secrets(dsn: str) -> set[str]:
     if "://" not in dsn:
         return {dsn} if "password" in dsn else set()
     url = urlsplit(dsn)
-    meant = {unquote(url.password or ""), *parse_qs(url.query).get("password", ())}
-    return {url.password or "", *meant, *(quote(each, safe="") for each in meant)} - {""}
+    spelt = {url.password or "", *re.findall(r"password=([^&]*)", url.query)}
+    meant = {decode(each) for each in spelt for decode in (unquote, unquote_plus)}
+    return {*spelt, *meant, *(quote(each, safe="") for each in meant)} - {""}
